@@ -1,0 +1,1 @@
+//! facts and policy to findings and plan; apply, journal, rollback, recovery.

@@ -1,0 +1,1 @@
+//! Test hosts: builds Debian images, boots them in QEMU, cuts their power.

@@ -1,0 +1,53 @@
+//! Amounts of memory and disk.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+const MIB: u64 = 1 << 20;
+
+/// A number of bytes. `32GB`, `32G` and `32GiB` in a document all mean 32 x 2^30, as fallocate and systemd take them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Bytes(pub u64);
+
+impl Bytes {
+    /// So many gibibytes.
+    #[must_use]
+    pub const fn gib(n: u64) -> Self {
+        Self(n << 30)
+    }
+
+    /// A share of this amount, in thousandths.
+    #[must_use]
+    pub const fn permille(self, permille: u32) -> Self {
+        Self((self.0 / 1000).saturating_mul(permille as u64) + (self.0 % 1000) * permille as u64 / 1000)
+    }
+
+    /// The next whole number of mebibytes.
+    #[must_use]
+    pub const fn round_up_to_mib(self) -> Self {
+        Self(self.0.div_ceil(MIB).saturating_mul(MIB))
+    }
+
+    /// The last whole number of mebibytes.
+    #[must_use]
+    pub const fn round_down_to_mib(self) -> Self {
+        Self(self.0 / MIB * MIB)
+    }
+}
+
+impl fmt::Display for Bytes {
+    /// `32 GiB`, `1.5 GiB`, `512 MiB`: at most one decimal, and none when it is exact.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [(&str, u32); 5] = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10), ("B", 0)];
+        let (unit, shift) = UNITS.into_iter().find(|(_, shift)| self.0 >> shift > 0).unwrap_or(("B", 0));
+        let tenths = (u128::from(self.0) * 10 + (1u128 << shift) / 2) >> shift;
+        if tenths.is_multiple_of(10) {
+            write!(f, "{} {unit}", tenths / 10)
+        } else {
+            write!(f, "{}.{} {unit}", tenths / 10, tenths % 10)
+        }
+    }
+}

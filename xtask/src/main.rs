@@ -1,0 +1,3 @@
+//! Developer commands: test, lab, bench, fuzz.
+
+fn main() {}
