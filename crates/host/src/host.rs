@@ -1,0 +1,100 @@
+//! One machine, or a folder that stands for one.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Where programs are looked for on a live machine. Never the caller's PATH: this runs as root.
+const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// A machine: files under a root, programs on a path, a clock.
+#[derive(Clone, Debug)]
+pub struct Host {
+    root: PathBuf,
+    programs: Option<OsString>,
+    trusted_uid: u32,
+    clock: Clock,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Clock {
+    System,
+    Fixed(u64),
+}
+
+impl Host {
+    /// The machine this runs on.
+    #[must_use]
+    pub fn live() -> Self {
+        Self {
+            root: PathBuf::from("/"),
+            programs: Some(SYSTEM_PATH.into()),
+            trusted_uid: 0,
+            clock: Clock::System,
+        }
+    }
+
+    /// A folder that stands for a machine. It runs no programs.
+    ///
+    /// Its owner is trusted as root is on a live machine, so that an ordinary user can work on a folder.
+    #[must_use]
+    pub fn folder(root: &Path) -> Self {
+        let trusted_uid = rustix::process::geteuid().as_raw();
+        Self { root: root.to_path_buf(), programs: None, trusted_uid, clock: Clock::System }
+    }
+
+    /// The same host, with programs looked for on `path` (as in `PATH`).
+    #[must_use]
+    pub fn with_programs(mut self, path: impl Into<OsString>) -> Self {
+        self.programs = Some(path.into());
+        self
+    }
+
+    /// The same host, with a clock that stands still at `seconds` since 1970.
+    #[must_use]
+    pub fn with_fixed_clock(mut self, seconds: u64) -> Self {
+        self.clock = Clock::Fixed(seconds);
+        self
+    }
+
+    /// Whether this is the machine itself and not a folder.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.root == Path::new("/")
+    }
+
+    /// Seconds since 1970, by the host's clock.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        match self.clock {
+            Clock::Fixed(seconds) => seconds,
+            Clock::System => SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
+        }
+    }
+
+    /// The only user whose files and folders are trusted: root.
+    #[must_use]
+    pub fn trusted_uid(&self) -> u32 {
+        self.trusted_uid
+    }
+
+    /// Whether this process may change the host.
+    #[must_use]
+    pub fn may_change(&self) -> bool {
+        rustix::process::geteuid().as_raw() == self.trusted_uid
+    }
+
+    /// Where a path of the host is for this process.
+    #[must_use]
+    pub fn real(&self, path: &str) -> PathBuf {
+        if self.is_live() { PathBuf::from(path) } else { self.root.join(path.trim_start_matches('/')) }
+    }
+
+    pub(crate) fn programs(&self) -> Option<&OsString> {
+        self.programs.as_ref()
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+}
