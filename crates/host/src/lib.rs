@@ -6,10 +6,16 @@
 pub mod command;
 pub mod error;
 pub mod files;
+pub mod fstab;
 pub mod host;
+mod octal;
 pub mod parse_error;
+pub mod proc;
 pub mod processes;
+pub mod swap_header;
 pub mod swapfile;
+pub mod sysctl;
+pub mod unit_file;
 
 pub use error::{HostError, Result};
 pub use host::Host;

@@ -1,0 +1,240 @@
+//! A lossless editor of `/etc/fstab` (fstab(5); field rules of util-linux's libmount).
+//!
+//! What is not edited comes out byte for byte as it went in, whatever it is.
+
+use crate::octal;
+use crate::parse_error::ParseError;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// A filesystem table. Lines are numbered from 1.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fstab {
+    /// Each with its terminator, if it has one; together they are the file.
+    lines: Vec<Vec<u8>>,
+}
+
+/// What a line of the table is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Line {
+    /// Nothing but blanks.
+    Blank,
+    /// Begins with `#`, maybe after blanks.
+    Comment,
+    /// A mount or swap area.
+    Entry(Entry),
+    /// Anything else.
+    Unreadable(ParseError),
+}
+
+/// A mount or swap area of the table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The line, counted from 1.
+    pub line: usize,
+    /// Field 1, unescaped: `/swapfile`, `UUID=...`, `LABEL=...`.
+    pub spec: String,
+    /// Field 2, unescaped: the mount point, `none` for swap.
+    pub file: String,
+    /// Field 3: the filesystem, `swap` for a swap area.
+    pub vfs_type: String,
+    /// Field 4, split at its commas (not those in double quotes); empty where the field is missing.
+    pub options: Vec<String>,
+    /// The line as it stands, without `\n`.
+    pub raw: Vec<u8>,
+}
+
+impl Entry {
+    /// The swap priority of the last `pri=`, as systemd takes it; `None` where there is none or it is no number.
+    pub fn priority(&self) -> Option<i32> {
+        self.options.iter().rev().find_map(|o| o.strip_prefix("pri="))?.parse().ok()
+    }
+
+    /// Whether an option is given, with a value or without: `has_option("pri")` holds for `pri=10`.
+    pub fn has_option(&self, name: &str) -> bool {
+        self.options.iter().any(|o| o == name || o.split_once('=').is_some_and(|(key, _)| key == name))
+    }
+
+    /// Whether it is a swap area.
+    pub fn is_swap(&self) -> bool {
+        self.vfs_type == "swap"
+    }
+}
+
+impl Fstab {
+    /// Takes a table as it is; lines that cannot be read are kept.
+    pub fn parse(bytes: &[u8]) -> Self {
+        Self { lines: bytes.split_inclusive(|&b| b == b'\n').map(<[u8]>::to_vec).collect() }
+    }
+
+    /// The table's bytes: exactly the input where nothing was edited.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.lines.concat()
+    }
+
+    /// Every line as what it is.
+    pub fn lines(&self) -> impl Iterator<Item = Line> {
+        self.lines.iter().enumerate().map(|(i, raw)| read_line(i + 1, raw))
+    }
+
+    /// The lines that can be read, in order.
+    pub fn entries(&self) -> impl Iterator<Item = Entry> {
+        self.lines().filter_map(|line| match line {
+            Line::Entry(entry) => Some(entry),
+            _ => None,
+        })
+    }
+
+    /// The entries whose filesystem is `swap`.
+    pub fn swap_entries(&self) -> impl Iterator<Item = Entry> {
+        self.entries().filter(Entry::is_swap)
+    }
+
+    /// The table with `bytes` as a last line; a missing final newline is added before it and after it.
+    pub fn with_line(&self, bytes: &[u8]) -> Self {
+        let mut edited = self.clone();
+        if let Some(last) = edited.lines.last_mut()
+            && last.last() != Some(&b'\n')
+        {
+            last.push(b'\n');
+        }
+        edited.extend_terminated(bytes);
+        edited
+    }
+
+    /// The table with another text in place of one line, whose terminator stays. No such line: no change.
+    pub fn with_line_replaced(&self, line: usize, new: &[u8]) -> Self {
+        let Some(index) = self.index(line) else {
+            return self.clone();
+        };
+        let mut bytes = self.lines[..index].concat();
+        bytes.extend_from_slice(new.strip_suffix(b"\n").unwrap_or(new));
+        bytes.extend_from_slice(terminator(&self.lines[index]));
+        for after in &self.lines[index + 1..] {
+            bytes.extend_from_slice(after);
+        }
+        Self::parse(&bytes)
+    }
+
+    /// The table without one line. No such line: no change.
+    pub fn without_line(&self, line: usize) -> Self {
+        let mut edited = self.clone();
+        if let Some(index) = self.index(line) {
+            edited.lines.remove(index);
+        }
+        edited
+    }
+
+    /// The lines that `findmnt --verify` would not read, or reads as something else than they look like.
+    pub fn problems(&self) -> Vec<ParseError> {
+        self.lines()
+            .filter_map(|line| match line {
+                Line::Unreadable(error) => Some(error),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Swap lines of the same device or file: the first line and each later one.
+    /// systemd's generator fails on the later one.
+    pub fn duplicates(&self) -> Vec<(usize, usize)> {
+        let mut first: HashMap<String, usize> = HashMap::new();
+        let mut out = Vec::new();
+        for entry in self.swap_entries() {
+            match first.get(&comparable(&entry.spec)) {
+                Some(&line) => out.push((line, entry.line)),
+                None => {
+                    first.insert(comparable(&entry.spec), entry.line);
+                }
+            }
+        }
+        out
+    }
+
+    fn index(&self, line: usize) -> Option<usize> {
+        line.checked_sub(1).filter(|&index| index < self.lines.len())
+    }
+
+    fn extend_terminated(&mut self, bytes: &[u8]) {
+        let mut bytes = bytes.to_vec();
+        if bytes.last() != Some(&b'\n') {
+            bytes.push(b'\n');
+        }
+        self.lines.extend(bytes.split_inclusive(|&b| b == b'\n').map(<[u8]>::to_vec));
+    }
+}
+
+/// The line for a swap file: `/swapfile none swap sw,nofail,pri=10 0 0`, without a newline.
+///
+/// # Errors
+/// The path is not absolute or holds a control character other than tab and newline, or the priority is negative.
+pub fn swap_line(path: &str, priority: Option<i16>) -> Result<String, ParseError> {
+    if !path.starts_with('/') {
+        return Err(ParseError::new(0, "the swap file's path is not absolute", path.as_bytes()));
+    }
+    if path.chars().any(|c| c.is_control() && c != '\t' && c != '\n') {
+        return Err(ParseError::new(0, "the swap file's path holds a control character", path.as_bytes()));
+    }
+    let priority = match priority {
+        Some(p) if p < 0 => {
+            let raw = p.to_string();
+            return Err(ParseError::new(0, "a swap priority is 0 to 32767", raw.as_bytes()));
+        }
+        Some(p) => format!(",pri={p}"),
+        None => String::new(),
+    };
+    Ok(format!("{} none swap sw,nofail{priority} 0 0", octal::encode(path)))
+}
+
+fn terminator(line: &[u8]) -> &[u8] {
+    match line {
+        [.., b'\r', b'\n'] => b"\r\n",
+        [.., b'\n'] => b"\n",
+        _ => b"",
+    }
+}
+
+/// A path with single slashes; anything else as it is.
+fn comparable(spec: &str) -> String {
+    if !spec.starts_with('/') {
+        return spec.to_string();
+    }
+    spec.split('/').filter(|c| !c.is_empty()).fold(String::new(), |path, c| path + "/" + c)
+}
+
+fn read_line(line: usize, bytes: &[u8]) -> Line {
+    let raw = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    let text = raw.strip_suffix(b"\r").unwrap_or(raw);
+    let mut fields = text.split(|b| matches!(b, b' ' | b'\t')).filter(|field| !field.is_empty());
+    let Some(spec) = fields.next() else {
+        return Line::Blank;
+    };
+    if spec.starts_with(b"#") {
+        return Line::Comment;
+    }
+    let bad = |what: &str| Line::Unreadable(ParseError::new(line, what, raw));
+    if raw.contains(&0) {
+        return bad("the line holds a NUL byte");
+    }
+    let (Some(file), Some(vfs_type), Some(options)) = (fields.next(), fields.next(), fields.next()) else {
+        return bad("the line has fewer than four fields");
+    };
+    Line::Entry(Entry {
+        line,
+        spec: octal::decode_text(spec),
+        file: octal::decode_text(file),
+        vfs_type: octal::decode_text(vfs_type),
+        options: split_options(&octal::decode_text(options)),
+        raw: raw.to_vec(),
+    })
+}
+
+/// Splits at commas outside double quotes.
+fn split_options(field: &str) -> Vec<String> {
+    let mut quoted = false;
+    let comma = |c: char| {
+        quoted ^= c == '"';
+        c == ',' && !quoted
+    };
+    field.split(comma).filter(|option| !option.is_empty()).map(str::to_string).collect()
+}

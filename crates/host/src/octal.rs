@@ -1,0 +1,40 @@
+//! The `\040` escapes that the kernel's seq_file and fstab(5) share.
+
+/// Decodes `\ooo`; any other backslash stays as it is, as libmount reads it.
+/// Values above `\377` are no byte and stay as they are.
+pub(crate) fn decode(field: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((&first, tail)) = rest.split_first() {
+        if first == b'\\'
+            && let [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', ..] = tail
+        {
+            out.push(((a - b'0') << 6) | ((b - b'0') << 3) | (c - b'0'));
+            rest = &tail[3..];
+        } else {
+            out.push(first);
+            rest = tail;
+        }
+    }
+    out
+}
+
+/// Decodes to text; what is not UTF-8 becomes U+FFFD.
+pub(crate) fn decode_text(field: &[u8]) -> String {
+    String::from_utf8_lossy(&decode(field)).into_owned()
+}
+
+/// Escapes what would end a field: space, tab, newline and the backslash itself.
+pub(crate) fn encode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            ' ' => out.push_str("\\040"),
+            '\t' => out.push_str("\\011"),
+            '\n' => out.push_str("\\012"),
+            '\\' => out.push_str("\\134"),
+            c => out.push(c),
+        }
+    }
+    out
+}

@@ -1,0 +1,292 @@
+//! sysctl settings and which file wins (sysctl.d(5); systemd `src/sysctl/sysctl.c`, procps-ng `sysctl.c`).
+//!
+//! Keys are normalised to dots between components: `vm.swappiness`. Where a component itself holds a dot,
+//! it is written as a slash, as sysctl.d(5) does: `net.ipv4.conf.enp3s0/200.forwarding`.
+
+use crate::parse_error::ParseError;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// The directories, strongest first.
+const DIRECTORIES: [&str; 5] =
+    ["/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d"];
+
+/// One line that sets or excludes a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assignment {
+    /// The line, counted from 1.
+    pub line: usize,
+    /// The key, normalised; may hold the wildcards `*`, `?` and `[`.
+    pub key: String,
+    /// The value as it stands; empty for an exclusion.
+    pub value: String,
+    /// A leading `-`: a failure to write is no error.
+    pub ignore_errors: bool,
+    /// `-key` without a value: wildcards do not apply to the key.
+    pub exclude: bool,
+}
+
+/// One file of settings, as the caller found it. A symlink to `/dev/null` has no bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SysctlFile {
+    /// The absolute path: `/etc/sysctl.d/99-swap.conf`.
+    pub path: String,
+    /// What is in it.
+    pub bytes: Vec<u8>,
+}
+
+/// A value and where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Setting {
+    /// The file.
+    pub path: String,
+    /// The line in it, counted from 1.
+    pub line: usize,
+    /// The value as it stands.
+    pub value: String,
+}
+
+/// The settings and exclusions of one file, in order; lines that are neither are passed over.
+pub fn parse_file(bytes: &[u8]) -> Vec<Assignment> {
+    read(bytes).filter_map(Result::ok).collect()
+}
+
+/// The lines that [`parse_file`] passes over although they are neither blank nor comments.
+pub fn problems(bytes: &[u8]) -> Vec<ParseError> {
+    read(bytes).filter_map(Result::err).collect()
+}
+
+/// The setting of `key` that holds after systemd-sysctl has read `files`, which may come in any order.
+///
+/// `None` where no file sets it, or the strongest that names it excludes it.
+pub fn winner(files: &[SysctlFile], key: &str) -> Option<Setting> {
+    all(files, key).pop()
+}
+
+/// The settings of `key` in order of application, weakest first: wildcards, then those that name it.
+pub fn all(files: &[SysctlFile], key: &str) -> Vec<Setting> {
+    let mut found = Found::default();
+    for file in in_order(files) {
+        found.add(file, &file.path, key);
+    }
+    if found.last_is_exclusion {
+        return Vec::new();
+    }
+    found.settings()
+}
+
+/// The setting of `key` that holds after `sysctl --system` of procps, which reads `/etc/sysctl.conf` last.
+///
+/// Other than with systemd an exclusion only keeps wildcards off: a line that names the key still holds.
+pub fn winner_procps(files: &[SysctlFile], sysctl_conf: Option<&[u8]>, key: &str) -> Option<Setting> {
+    let mut found = Found::default();
+    for file in in_order(files) {
+        found.add(file, &file.path, key);
+    }
+    if let Some(bytes) = sysctl_conf {
+        let file = SysctlFile { path: "/etc/sysctl.conf".to_string(), bytes: bytes.to_vec() };
+        found.add(&file, &file.path, key);
+    }
+    found.settings().pop()
+}
+
+/// What the files say of one key.
+#[derive(Default)]
+struct Found {
+    wildcards: Vec<Setting>,
+    explicit: Vec<Setting>,
+    excluded: bool,
+    last_is_exclusion: bool,
+}
+
+impl Found {
+    fn add(&mut self, file: &SysctlFile, path: &str, key: &str) {
+        let key = normalise(key);
+        for assignment in parse_file(&file.bytes) {
+            let exact = assignment.key == key;
+            if assignment.exclude {
+                if exact {
+                    self.excluded = true;
+                    self.last_is_exclusion = true;
+                }
+                continue;
+            }
+            let setting = Setting { path: path.to_string(), line: assignment.line, value: assignment.value };
+            if exact {
+                self.last_is_exclusion = false;
+                self.explicit.push(setting);
+            } else if is_glob(&assignment.key) && glob_matches(&assignment.key, &key) {
+                self.wildcards.push(setting);
+            }
+        }
+    }
+
+    fn settings(mut self) -> Vec<Setting> {
+        if self.excluded {
+            return self.explicit;
+        }
+        self.wildcards.append(&mut self.explicit);
+        self.wildcards
+    }
+}
+
+/// The files that are read, in the order of their base names.
+fn in_order(files: &[SysctlFile]) -> Vec<&SysctlFile> {
+    let mut by_name: HashMap<&str, (usize, &SysctlFile)> = HashMap::new();
+    for file in files {
+        let (directory, name) = file.path.rsplit_once('/').unwrap_or(("", &file.path));
+        if !name.ends_with(".conf") {
+            continue;
+        }
+        let rank = DIRECTORIES.iter().position(|d| *d == directory).unwrap_or(DIRECTORIES.len());
+        let kept = by_name.entry(name).or_insert((rank, file));
+        if rank < kept.0 {
+            *kept = (rank, file);
+        }
+    }
+    let mut ordered: Vec<_> = by_name.into_iter().collect();
+    ordered.sort_unstable_by_key(|(name, _)| *name);
+    ordered.into_iter().map(|(_, (_, file))| file).collect()
+}
+
+fn read(bytes: &[u8]) -> impl Iterator<Item = Result<Assignment, ParseError>> {
+    bytes.split(|&b| b == b'\n').enumerate().filter_map(|(i, raw)| read_line(i + 1, raw))
+}
+
+fn read_line(line: usize, raw: &[u8]) -> Option<Result<Assignment, ParseError>> {
+    let text = String::from_utf8_lossy(raw);
+    let text = text.trim_matches(|c: char| c.is_ascii_whitespace());
+    if text.is_empty() || text.starts_with(['#', ';']) {
+        return None;
+    }
+    let (ignore_errors, rest) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let (key, value) = match rest.split_once('=') {
+        Some((key, value)) => (key, Some(value)),
+        None => (rest, None),
+    };
+    if value.is_none() && !ignore_errors {
+        return Some(Err(ParseError::new(line, "is neither KEY=VALUE nor -KEY", raw)));
+    }
+    let key = normalise(key);
+    if key.is_empty() {
+        return Some(Err(ParseError::new(line, "has no key", raw)));
+    }
+    let value_text = value.unwrap_or_default().trim_matches(|c: char| c.is_ascii_whitespace());
+    Some(Ok(Assignment { line, key, value: value_text.to_string(), ignore_errors, exclude: value.is_none() }))
+}
+
+/// A key with dots between its components. The first separator decides which of `.` and `/` separates.
+fn normalise(key: &str) -> String {
+    let key = key.trim_matches(|c: char| c.is_ascii_whitespace());
+    let slashes = match key.find(['.', '/']) {
+        Some(at) => key.as_bytes()[at] == b'/',
+        None => false,
+    };
+    let dotted: String = if slashes { key.chars().map(swap_separator).collect() } else { key.to_string() };
+    // As path_simplify() does: no empty components.
+    let mut out = String::with_capacity(dotted.len());
+    for part in dotted.split('.').filter(|part| !part.is_empty()) {
+        if !out.is_empty() {
+            out.push('.');
+        }
+        out.push_str(part);
+    }
+    out
+}
+
+fn swap_separator(c: char) -> char {
+    match c {
+        '.' => '/',
+        '/' => '.',
+        c => c,
+    }
+}
+
+fn is_glob(key: &str) -> bool {
+    key.contains(['*', '?', '['])
+}
+
+/// glob(7), component by component: a wildcard never crosses a separator.
+fn glob_matches(pattern: &str, key: &str) -> bool {
+    let mut keys = key.split('.');
+    pattern.split('.').all(|p| keys.next().is_some_and(|k| component_matches(p, k))) && keys.next().is_none()
+}
+
+/// One component. Going back only to the last `*` keeps it at pattern x name steps.
+fn component_matches(pattern: &str, name: &str) -> bool {
+    let pattern: Vec<char> = pattern.chars().collect();
+    let name: Vec<char> = name.chars().collect();
+    let (mut p, mut n) = (0, 0);
+    let mut back = None;
+    while n < name.len() {
+        if pattern.get(p) == Some(&'*') {
+            back = Some((p + 1, n));
+            p += 1;
+            continue;
+        }
+        match one_matches(&pattern[p..], name[n]) {
+            Some(width) => {
+                p += width;
+                n += 1;
+            }
+            None => match back {
+                Some((after_star, from)) => {
+                    back = Some((after_star, from + 1));
+                    p = after_star;
+                    n = from + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|&c| c == '*')
+}
+
+/// How many pattern characters match the one character, if they do.
+fn one_matches(pattern: &[char], c: char) -> Option<usize> {
+    match pattern.first()? {
+        '?' => Some(1),
+        '[' => match class(&pattern[1..]) {
+            Some((negated, members)) => {
+                let inside = in_class(members, c);
+                (inside != negated).then_some(2 + usize::from(negated) + members.len())
+            }
+            None => (c == '[').then_some(1),
+        },
+        '\\' if pattern.len() > 1 => (pattern[1] == c).then_some(2),
+        &plain => (plain == c).then_some(1),
+    }
+}
+
+/// The members of a bracket expression whose `[` is off already, and whether it is negated.
+fn class(rest: &[char]) -> Option<(bool, &[char])> {
+    let negated = matches!(rest.first(), Some('!' | '^'));
+    let members = &rest[usize::from(negated)..];
+    // A `]` in first place is a member.
+    let end = members.iter().skip(1).position(|&c| c == ']')? + 1;
+    Some((negated, &members[..end]))
+}
+
+fn in_class(members: &[char], c: char) -> bool {
+    let mut rest = members;
+    loop {
+        match rest {
+            [low, '-', high, after @ ..] => {
+                if (*low..=*high).contains(&c) {
+                    return true;
+                }
+                rest = after;
+            }
+            [one, after @ ..] => {
+                if *one == c {
+                    return true;
+                }
+                rest = after;
+            }
+            [] => return false,
+        }
+    }
+}
