@@ -125,7 +125,8 @@ impl Fstab {
         edited
     }
 
-    /// The lines that `findmnt --verify` would not read, or reads as something else than they look like.
+    /// The lines that libmount (mount, swapon, `findmnt --verify`, systemd's generator) refuses: fewer than three
+    /// fields, a fifth or sixth that is no number (a blank after a comma, a comment at the end), or a NUL byte.
     pub fn problems(&self) -> Vec<ParseError> {
         self.lines()
             .filter_map(|line| match line {
@@ -205,6 +206,10 @@ fn comparable(spec: &str) -> String {
 fn read_line(line: usize, bytes: &[u8]) -> Line {
     let raw = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     let text = raw.strip_suffix(b"\r").unwrap_or(raw);
+    let bad = |what: &str| Line::Unreadable(ParseError::new(line, what, raw));
+    if raw.contains(&0) {
+        return bad("the line holds a NUL byte");
+    }
     let mut fields = text.split(|b| matches!(b, b' ' | b'\t')).filter(|field| !field.is_empty());
     let Some(spec) = fields.next() else {
         return Line::Blank;
@@ -212,13 +217,15 @@ fn read_line(line: usize, bytes: &[u8]) -> Line {
     if spec.starts_with(b"#") {
         return Line::Comment;
     }
-    let bad = |what: &str| Line::Unreadable(ParseError::new(line, what, raw));
-    if raw.contains(&0) {
-        return bad("the line holds a NUL byte");
-    }
-    let (Some(file), Some(vfs_type), Some(options)) = (fields.next(), fields.next(), fields.next()) else {
-        return bad("the line has fewer than four fields");
+    let (Some(file), Some(vfs_type)) = (fields.next(), fields.next()) else {
+        return bad("the line has fewer than three fields");
     };
+    let options = fields.next().unwrap_or_default();
+    for what in ["the dump field (5) is no number", "the pass field (6) is no number"] {
+        if fields.next().is_some_and(|field| !is_number(field)) {
+            return bad(what);
+        }
+    }
     Line::Entry(Entry {
         line,
         spec: octal::decode_text(spec),
@@ -227,6 +234,15 @@ fn read_line(line: usize, bytes: &[u8]) -> Line {
         options: split_options(&octal::decode_text(options)),
         raw: raw.to_vec(),
     })
+}
+
+/// What strtol() takes to its end.
+fn is_number(field: &[u8]) -> bool {
+    let digits = match field {
+        [b'+' | b'-', digits @ ..] => digits,
+        digits => digits,
+    };
+    !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
 }
 
 /// Splits at commas outside double quotes.

@@ -1,13 +1,13 @@
 //! The `\040` escapes that the kernel's seq_file and fstab(5) share.
 
 /// Decodes `\ooo`; any other backslash stays as it is, as libmount reads it.
-/// Values above `\377` are no byte and stay as they are.
+/// Of a value above `\377` the low eight bits count, as there.
 pub(crate) fn decode(field: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(field.len());
     let mut rest = field;
     while let Some((&first, tail)) = rest.split_first() {
         if first == b'\\'
-            && let [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', ..] = tail
+            && let [a @ b'0'..=b'7', b @ b'0'..=b'7', c @ b'0'..=b'7', ..] = tail
         {
             out.push(((a - b'0') << 6) | ((b - b'0') << 3) | (c - b'0'));
             rest = &tail[3..];

@@ -58,80 +58,76 @@ pub fn problems(bytes: &[u8]) -> Vec<ParseError> {
 
 /// The setting of `key` that holds after systemd-sysctl has read `files`, which may come in any order.
 ///
-/// `None` where no file sets it, or the strongest that names it excludes it.
+/// `None` where no file sets it, or the last that names it excludes it.
 pub fn winner(files: &[SysctlFile], key: &str) -> Option<Setting> {
     all(files, key).pop()
 }
 
-/// The settings of `key` in order of application, weakest first: wildcards, then those that name it.
+/// The settings of `key` in order of application by systemd-sysctl: wildcards, then those that name it.
+/// The last one holds. An exclusion takes away the wildcards and the settings before it.
 pub fn all(files: &[SysctlFile], key: &str) -> Vec<Setting> {
-    let mut found = Found::default();
-    for file in in_order(files) {
-        found.add(file, &file.path, key);
-    }
-    if found.last_is_exclusion {
-        return Vec::new();
-    }
-    found.settings()
+    let key = normalise(key);
+    let lines = relevant(in_order(files).map(|file| (file.path.as_str(), file.bytes.as_slice())), &key);
+    // An exclusion overwrites the settings of the very same key or pattern.
+    let last_exclusion: HashMap<&str, usize> = lines
+        .iter()
+        .enumerate()
+        .filter(|(_, (_, line))| line.exclude)
+        .map(|(i, (_, line))| (line.key.as_str(), i))
+        .collect();
+    let holds = |index: usize, line: &Assignment| {
+        !line.exclude && last_exclusion.get(line.key.as_str()).is_none_or(|&exclusion| exclusion < index)
+    };
+    let wildcards = lines.iter().enumerate().filter(|(i, (_, l))| l.key != key && holds(*i, l));
+    let explicit = lines.iter().enumerate().filter(|(i, (_, l))| l.key == key && holds(*i, l));
+    let excluded = last_exclusion.contains_key(key.as_str());
+    let mut out: Vec<Setting> =
+        if excluded { Vec::new() } else { wildcards.map(|(_, line)| setting(line)).collect() };
+    out.extend(explicit.map(|(_, line)| setting(line)));
+    out
 }
 
-/// The setting of `key` that holds after `sysctl --system` of procps, which reads `/etc/sysctl.conf` last.
+/// The setting of `key` that holds after `sysctl --system` of procps-ng 4, which reads `/etc/sysctl.conf` last.
 ///
-/// Other than with systemd an exclusion only keeps wildcards off: a line that names the key still holds.
+/// There an exclusion may hold wildcards, and only keeps wildcards off: a line that names the key still holds.
 pub fn winner_procps(files: &[SysctlFile], sysctl_conf: Option<&[u8]>, key: &str) -> Option<Setting> {
-    let mut found = Found::default();
-    for file in in_order(files) {
-        found.add(file, &file.path, key);
+    let key = normalise(key);
+    let in_directories = in_order(files).map(|file| (file.path.as_str(), file.bytes.as_slice()));
+    let lines = relevant(in_directories.chain(sysctl_conf.map(|bytes| ("/etc/sysctl.conf", bytes))), &key);
+    if let Some(explicit) = lines.iter().rev().find(|(_, line)| line.key == key && !line.exclude) {
+        return Some(setting(explicit));
     }
-    if let Some(bytes) = sysctl_conf {
-        let file = SysctlFile { path: "/etc/sysctl.conf".to_string(), bytes: bytes.to_vec() };
-        found.add(&file, &file.path, key);
+    if lines.iter().any(|(_, line)| line.exclude) {
+        return None;
     }
-    found.settings().pop()
+    lines.last().map(setting)
 }
 
-/// What the files say of one key.
-#[derive(Default)]
-struct Found {
-    wildcards: Vec<Setting>,
-    explicit: Vec<Setting>,
-    excluded: bool,
-    last_is_exclusion: bool,
+/// A line and the path of its file.
+type Located<'a> = (&'a str, Assignment);
+
+/// The lines that name the key or match it, in the order they are read.
+fn relevant<'a>(files: impl Iterator<Item = (&'a str, &'a [u8])>, key: &str) -> Vec<Located<'a>> {
+    let matches = |line: &Assignment| {
+        if line.key == key {
+            return true;
+        }
+        // fnmatch() without FNM_PATHNAME, by which procps matches exclusions, lets a wildcard cross separators.
+        let across = line.exclude && component_matches(&line.key, key);
+        is_glob(&line.key) && (across || glob_matches(&line.key, key))
+    };
+    files
+        .flat_map(|(path, bytes)| parse_file(bytes).into_iter().map(move |line| (path, line)))
+        .filter(|(_, line)| matches(line))
+        .collect()
 }
 
-impl Found {
-    fn add(&mut self, file: &SysctlFile, path: &str, key: &str) {
-        let key = normalise(key);
-        for assignment in parse_file(&file.bytes) {
-            let exact = assignment.key == key;
-            if assignment.exclude {
-                if exact {
-                    self.excluded = true;
-                    self.last_is_exclusion = true;
-                }
-                continue;
-            }
-            let setting = Setting { path: path.to_string(), line: assignment.line, value: assignment.value };
-            if exact {
-                self.last_is_exclusion = false;
-                self.explicit.push(setting);
-            } else if is_glob(&assignment.key) && glob_matches(&assignment.key, &key) {
-                self.wildcards.push(setting);
-            }
-        }
-    }
-
-    fn settings(mut self) -> Vec<Setting> {
-        if self.excluded {
-            return self.explicit;
-        }
-        self.wildcards.append(&mut self.explicit);
-        self.wildcards
-    }
+fn setting((path, line): &Located<'_>) -> Setting {
+    Setting { path: path.to_string(), line: line.line, value: line.value.clone() }
 }
 
 /// The files that are read, in the order of their base names.
-fn in_order(files: &[SysctlFile]) -> Vec<&SysctlFile> {
+fn in_order(files: &[SysctlFile]) -> impl Iterator<Item = &SysctlFile> {
     let mut by_name: HashMap<&str, (usize, &SysctlFile)> = HashMap::new();
     for file in files {
         let (directory, name) = file.path.rsplit_once('/').unwrap_or(("", &file.path));
@@ -146,7 +142,7 @@ fn in_order(files: &[SysctlFile]) -> Vec<&SysctlFile> {
     }
     let mut ordered: Vec<_> = by_name.into_iter().collect();
     ordered.sort_unstable_by_key(|(name, _)| *name);
-    ordered.into_iter().map(|(_, (_, file))| file).collect()
+    ordered.into_iter().map(|(_, (_, file))| file)
 }
 
 fn read(bytes: &[u8]) -> impl Iterator<Item = Result<Assignment, ParseError>> {

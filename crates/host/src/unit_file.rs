@@ -67,9 +67,9 @@ pub fn parse(bytes: &[u8]) -> UnitFile {
     // The line where a continued text began, and the text so far.
     let mut pending: Option<(usize, Vec<u8>)> = None;
     for (i, line) in bytes.split(|&b| b == b'\n').enumerate() {
-        let line = line.trim_ascii_start();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if matches!(line.first(), Some(b'#' | b';')) {
+        // A comment between continued lines does not end them.
+        if matches!(line.trim_ascii_start().first(), Some(b'#' | b';')) {
             continue;
         }
         let (begun, mut text) = pending.take().unwrap_or((i + 1, Vec::new()));
