@@ -12,7 +12,7 @@ use crate::unit::UnitPattern;
 /// A memory policy for one host.
 ///
 /// A part that is `None` is not asked for: `check` does not look at it and `apply` leaves it alone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
     /// The swap that the host must have.

@@ -1,0 +1,149 @@
+//! Lines and columns of a source, and document text made safe to show.
+
+use std::ops::Range;
+
+use crate::diagnostic::Span;
+
+/// Where each line of a source begins.
+#[derive(Clone, Debug)]
+pub(crate) struct LineIndex<'a> {
+    source: &'a str,
+    starts: Vec<usize>,
+}
+
+impl<'a> LineIndex<'a> {
+    pub(crate) fn new(source: &'a str) -> Self {
+        let starts = std::iter::once(0).chain(source.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self { source, starts }
+    }
+
+    /// The number of the line (from 0) that holds this byte.
+    pub(crate) fn line_of(&self, byte: usize) -> usize {
+        self.starts.partition_point(|start| *start <= byte).saturating_sub(1)
+    }
+
+    /// The bytes of a line (from 0), without its end.
+    pub(crate) fn line(&self, number: usize) -> Range<usize> {
+        let start = self.starts.get(number).copied().unwrap_or(self.source.len());
+        let end = self.starts.get(number + 1).copied().unwrap_or(self.source.len());
+        let text = self.source.get(start..end).unwrap_or_default();
+        start..start + text.trim_end_matches(['\n', '\r']).len()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.starts.len()
+    }
+
+    pub(crate) fn span(&self, range: &Range<usize>) -> Span {
+        let start = floor(self.source, range.start);
+        let end = floor(self.source, range.end).max(start);
+        let line = self.line_of(start);
+        let before = self.source.get(self.starts.get(line).copied().unwrap_or(0)..start).unwrap_or_default();
+        let column = before.trim_start_matches('\u{feff}').chars().count() + 1;
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Span { line: number(line + 1), column: number(column), start, end }
+    }
+}
+
+/// The last character boundary at or before a byte.
+fn floor(text: &str, byte: usize) -> usize {
+    let mut byte = byte.min(text.len());
+    while !text.is_char_boundary(byte) {
+        byte -= 1;
+    }
+    byte
+}
+
+/// Whether a character could move the cursor, colour a terminal, or reorder what is shown.
+pub(crate) fn is_unsafe_to_show(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Document text with everything invisible written out, such as `<1b>` for an escape.
+pub(crate) fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        push_visible(&mut shown, c);
+    }
+    shown
+}
+
+pub(crate) fn push_visible(shown: &mut String, c: char) {
+    if c == '\t' {
+        shown.push(' ');
+    } else if is_unsafe_to_show(c) {
+        shown.push_str(&format!("<{:02x}>", u32::from(c)));
+    } else {
+        shown.push(c);
+    }
+}
+
+/// Document text for use within a message: in backquotes, visible, and at most 60 characters.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut shown = String::from("`");
+    for c in text.chars().take(60) {
+        push_visible(&mut shown, c);
+    }
+    shown.push_str(if text.chars().nth(60).is_some() { "...`" } else { "`" });
+    shown
+}
+
+/// The candidate that a word was probably meant to be.
+pub(crate) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    let word: String = word.chars().take(64).collect::<String>().to_lowercase();
+    candidates
+        .into_iter()
+        .map(|candidate| (distance(&word, &candidate.to_lowercase()), candidate))
+        .filter(|(far, candidate)| *far <= (candidate.chars().count().max(word.chars().count()) / 3).max(1))
+        .min_by_key(|(far, _)| *far)
+        .map(|(_, candidate)| candidate)
+}
+
+/// How many single letters to add, drop, change or swap with their neighbour (optimal string alignment).
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut before_last: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    let mut previous = None;
+    for (i, x) in a.chars().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, y) in b.iter().enumerate() {
+            let mut best = (last[j] + usize::from(x != *y)).min(last[j + 1] + 1).min(row[j] + 1);
+            if j > 0 && previous == Some(*y) && b[j - 1] == x {
+                best = best.min(before_last[j - 1] + 1);
+            }
+            row.push(best);
+        }
+        before_last = std::mem::replace(&mut last, row);
+        previous = Some(x);
+    }
+    last.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_finger_finds_the_word_that_was_meant() {
+        let keys = ["swap", "swappiness", "oom_protection", "alerts"];
+        assert_eq!(nearest("swapiness", keys), Some("swappiness"));
+        assert_eq!(nearest("sawp", keys), Some("swap"));
+        assert_eq!(nearest("Alert", keys), Some("alerts"));
+        assert_eq!(nearest("kubernetes", keys), None);
+    }
+
+    #[test]
+    fn a_column_counts_characters_and_a_byte_order_mark_is_none() {
+        let lines = LineIndex::new("\u{feff}a\néé x\r\n");
+        assert_eq!((lines.span(&(3..4)).line, lines.span(&(3..4)).column), (1, 1));
+        assert_eq!((lines.span(&(10..11)).line, lines.span(&(10..11)).column), (2, 4));
+        assert_eq!(lines.line(1), 5..11);
+    }
+
+    #[test]
+    fn nothing_invisible_gets_through() {
+        assert_eq!(quoted("a\u{1b}[31m\u{202e}\tb"), "`a<1b>[31m<202e> b`");
+    }
+}
