@@ -2,6 +2,10 @@
 
 use crate::parse_error::ParseError;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+
+/// No section that systemd knows has a longer name. Every assignment carries its section, so it is bounded.
+const SECTION_LIMIT: usize = 255;
 
 /// A unit file, drop-in or configuration file: its assignments in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,7 +112,11 @@ impl Reader {
         };
         if let Some(header) = text.strip_prefix('[') {
             match header.strip_suffix(']') {
-                Some(name) => self.section = Some(name.to_string()),
+                Some(name) if name.len() <= SECTION_LIMIT => self.section = Some(name.to_string()),
+                Some(_) => {
+                    self.section = None;
+                    bad("the section's name is too long");
+                }
                 None => bad("the section header has no ]"),
             }
             return;
@@ -138,15 +146,16 @@ pub fn drop_in_dirs(unit: &str) -> Vec<String> {
     let Some((stem, kind)) = unit.rsplit_once('.') else {
         return Vec::new();
     };
-    if stem.is_empty() || kind.is_empty() || unit.contains('/') {
+    // UNIT_NAME_MAX; every dash in a name makes one more directory.
+    if stem.is_empty() || kind.is_empty() || unit.contains('/') || unit.len() > 255 {
         return Vec::new();
     }
     let mut dirs = Vec::new();
-    // A long name is no unit's, and every dash in it would make one more directory.
-    if unit.len() <= 255 {
-        collect_dirs(stem, kind, &mut dirs);
-    }
+    collect_dirs(stem, kind, &mut dirs);
     dirs.push(format!("{kind}.d"));
+    // A template and its instance have prefixes in common; the stronger place counts.
+    let mut seen = HashSet::new();
+    dirs.retain(|dir| seen.insert(dir.clone()));
     dirs.reverse();
     dirs
 }

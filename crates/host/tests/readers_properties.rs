@@ -72,6 +72,16 @@ fn read_with_everything(bytes: &[u8]) {
     check(swap_line(&text, None));
 }
 
+#[test]
+fn an_error_shows_a_bounded_part_of_what_it_is_about() {
+    let long = ParseError::new(3, "is odd", &[b'x'; 5000]);
+    assert_eq!(long.to_string(), format!("line 3: is odd: \"{}...\"", "x".repeat(77)));
+    let full = ParseError::new(3, "is odd", &[b'x'; 80]);
+    assert_eq!(full.raw, "x".repeat(80));
+    let odd = ParseError::new(0, "is odd", b"\"\\\x1b\xff\n\xe2\x80\xae\xc3\xa4");
+    assert_eq!(odd.to_string(), r#"is odd: "\"\\\u{1b}\xff\n\u{202e}ä""#);
+}
+
 proptest! {
     #[test]
     fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {

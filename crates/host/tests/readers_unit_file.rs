@@ -50,6 +50,13 @@ fn what_systemd_passes_over() {
 }
 
 #[test]
+fn a_section_name_is_bounded() {
+    let unit = parse(format!("[S]\n[{}]\nA=1\n", "x".repeat(256)).as_bytes());
+    assert_eq!(unit.assignments, []);
+    assert_eq!(unit.problems.iter().map(|p| p.line).collect::<Vec<_>>(), [2, 3]);
+}
+
+#[test]
 fn drop_ins_override_in_order() {
     let file = |path: &str, text: &str| (path.to_string(), parse(text.as_bytes()));
     let mut files = vec![
@@ -87,6 +94,20 @@ fn drop_in_directories_from_general_to_particular() {
                 "foo-.service.d",
                 "foo-bar@.service.d",
                 "foo-bar@x.service.d",
+            ],
+        ),
+        (
+            "a-b-c@x.service",
+            &[
+                "service.d",
+                "a-@.service.d",
+                "a-@x.service.d",
+                "a-b-@.service.d",
+                "a-b-@x.service.d",
+                "a-.service.d",
+                "a-b-.service.d",
+                "a-b-c@.service.d",
+                "a-b-c@x.service.d",
             ],
         ),
         ("user-1000.slice", &["slice.d", "user-.slice.d", "user-1000.slice.d"]),
