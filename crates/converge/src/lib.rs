@@ -1,1 +1,27 @@
-//! facts and policy to findings and plan; apply, journal, rollback, recovery.
+//! Facts and policy to findings and plan; apply, journal, rollback, recovery.
+//!
+//! Data flows one way: (policy, facts) -> findings -> plan -> journal -> facts again.
+
+pub mod apply;
+pub mod blob;
+pub mod change;
+pub mod diff;
+pub mod execute;
+pub mod expected;
+pub mod facts;
+pub mod finding;
+mod findings;
+mod fstab_edit;
+pub mod journal;
+pub mod layout;
+mod own_files;
+pub mod plan;
+mod preflight;
+pub mod rollback;
+pub mod step;
+pub mod swap_decision;
+
+pub use facts::Facts;
+pub use finding::{Finding, Refusal, Severity};
+pub use findings::findings;
+pub use plan::Plan;

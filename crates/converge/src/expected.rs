@@ -1,0 +1,104 @@
+//! The score that a live process should have: design rule "protect the keeper, never the load".
+
+use oomguard_spec::policy::{Policy, Protection};
+
+use crate::facts::Process;
+use crate::facts::processes::KeeperKind;
+
+/// What a process's score should be, and who says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// The bound.
+    pub bound: Bound,
+    /// Who says so, in words.
+    pub says: String,
+    /// Whether anybody may mend it: outside user.slice and the named units nothing is touched.
+    pub mendable: bool,
+}
+
+/// A bound on a score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// A keeper: this, neither more nor less.
+    Exactly(i32),
+    /// Load: this or higher. A process may always make itself easier to kill.
+    AtLeast(i32),
+    /// Nothing is asked of it.
+    Any,
+}
+
+impl Bound {
+    /// The score to set, when `score` is not within the bound.
+    #[must_use]
+    pub fn correction(self, score: i32) -> Option<i32> {
+        match self {
+            Self::Exactly(wanted) => (score != wanted).then_some(wanted),
+            Self::AtLeast(least) => (score < least).then_some(least),
+            Self::Any => None,
+        }
+    }
+}
+
+/// The score that a process should have under a policy.
+#[must_use]
+pub fn expected(process: &Process, policy: &Policy) -> Expected {
+    let Some(protection) = &policy.oom_protection else { return anything() };
+    keeper(process, protection)
+        .or_else(|| named_service(process, protection))
+        .unwrap_or_else(|| if process.in_user_slice() { load(protection) } else { own_unit(process) })
+}
+
+fn keeper(process: &Process, protection: &Protection) -> Option<Expected> {
+    let (score, says) = match process.keeper? {
+        KeeperKind::UserManager => (protection.systemd_user, "the policy's systemd_user"),
+        KeeperKind::Multiplexer => (protection.tmux_sessions, "the policy's tmux_sessions"),
+        // Nobody can tell whether it really is one, so nothing is held against it.
+        KeeperKind::MultiplexerUnseen => return Some(anything()),
+    };
+    Some(match score {
+        Some(score) => exactly(score.get(), says),
+        None => anything(),
+    })
+}
+
+fn named_service(process: &Process, protection: &Protection) -> Option<Expected> {
+    let unit = process.unit.as_deref()?;
+    let services = protection.services.iter().map(|(pattern, rule)| (pattern, rule.score));
+    let expendable = protection.expendable.iter().map(|(pattern, score)| (pattern, *score));
+    let (pattern, score) = services.chain(expendable).find(|(pattern, _)| pattern.matches(unit))?;
+    let says = format!("the policy's rule for {pattern}");
+    // A service's own children may have lifted themselves, as PostgreSQL's do; only its main process is the keeper.
+    let main = process.ppid == 1;
+    Some(if main {
+        exactly(score.get(), says)
+    } else {
+        Expected { bound: Bound::AtLeast(score.get()), says, mendable: true }
+    })
+}
+
+fn load(protection: &Protection) -> Expected {
+    let says = "the policy's load: what a session starts is never protected".to_owned();
+    Expected { bound: Bound::AtLeast(protection.load.get()), says, mendable: true }
+}
+
+/// Outside sessions and named units: a daemon may protect itself, but what it starts runs as its unit says.
+fn own_unit(process: &Process) -> Expected {
+    if process.ppid <= 1 {
+        return anything();
+    }
+    let declared = process.unit_score.as_ref().and_then(|unit| unit.score.as_ref());
+    let least = declared.and_then(|setting| setting.score()).unwrap_or(0).min(0);
+    let says = match declared {
+        Some(setting) => format!("{}:{}", setting.path, setting.line),
+        None => "nobody: its unit sets no score".to_owned(),
+    };
+    Expected { bound: Bound::AtLeast(least), says, mendable: false }
+}
+
+fn exactly(score: i32, says: impl Into<String>) -> Expected {
+    Expected { bound: Bound::Exactly(score), says: says.into(), mendable: true }
+}
+
+fn anything() -> Expected {
+    Expected { bound: Bound::Any, says: String::new(), mendable: false }
+}

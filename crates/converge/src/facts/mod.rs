@@ -1,0 +1,97 @@
+//! What a host looks like now, read once into one value. Reading changes nothing and runs no program.
+
+mod kernel;
+pub mod processes;
+pub mod swap;
+pub mod sysctl;
+pub mod units;
+
+use oomguard_host::Host;
+use oomguard_host::proc::meminfo::Meminfo;
+use oomguard_host::proc::pressure::Pressure;
+use oomguard_spec::policy::Policy;
+use serde::Serialize;
+
+pub use kernel::Cgroups;
+pub use processes::{Process, Processes};
+pub use swap::SwapFacts;
+pub use sysctl::SwappinessFacts;
+pub use units::UnitFacts;
+
+/// What a host looks like now, as far as a policy asks.
+#[derive(Clone, Debug, Serialize)]
+pub struct Facts {
+    /// /etc/machine-id: which installation this is.
+    pub machine_id: Option<String>,
+    /// `6.1.0-18-cloud-amd64`
+    pub kernel: String,
+    /// The first two numbers of the kernel's version.
+    pub kernel_version: (u32, u32),
+    /// The version of systemd that is installed.
+    pub systemd: Option<u32>,
+    /// The kind of container that this is, when it is one.
+    pub container: Option<String>,
+    /// Which cgroup hierarchies are mounted.
+    pub cgroups: Cgroups,
+    /// /proc/meminfo
+    pub memory: Meminfo,
+    /// /proc/pressure/memory, where the kernel has it.
+    pub pressure: Option<Pressure>,
+    /// Swap as it is now, and as it is at the next boot.
+    pub swap: SwapFacts,
+    /// vm.swappiness now, and at the next boot.
+    pub swappiness: SwappinessFacts,
+    /// What systemd is told about scores.
+    pub units: UnitFacts,
+    /// The processes that matter to a policy.
+    pub processes: Processes,
+    /// What this user could not read.
+    pub unread: Vec<Unread>,
+}
+
+/// Something that could not be read, and what that means.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unread {
+    /// The path, or what it is about.
+    pub what: String,
+    /// The reason.
+    pub why: String,
+    /// What is not known because of it.
+    pub unknown: String,
+}
+
+impl Facts {
+    /// Reads a host, as far as `policy` asks about it.
+    ///
+    /// What an ordinary user may not read is listed in [`Facts::unread`].
+    ///
+    /// # Errors
+    /// When not even /proc/meminfo can be read: then this is no Linux host, or /proc is not mounted.
+    pub fn read(host: &Host, policy: &Policy) -> oomguard_host::Result<Self> {
+        let mut unread = Vec::new();
+        let memory = kernel::memory(host)?;
+        let (kernel, kernel_version) = kernel::release(host, &mut unread);
+        let systemd = kernel::systemd_version(host);
+        Ok(Self {
+            machine_id: kernel::machine_id(host),
+            kernel,
+            kernel_version,
+            systemd,
+            container: kernel::container(host),
+            cgroups: kernel::cgroups(host),
+            memory,
+            pressure: kernel::pressure(host, &mut unread),
+            swap: swap::read(host, policy.swap.as_ref().map(|swap| swap.file.as_str()), &mut unread),
+            swappiness: sysctl::read(host, &mut unread),
+            units: units::read(host, policy, systemd, &mut unread),
+            processes: processes::read(host, policy, &mut unread),
+            unread,
+        })
+    }
+}
+
+impl Unread {
+    pub(crate) fn new(what: impl Into<String>, why: impl ToString, unknown: impl Into<String>) -> Self {
+        Self { what: what.into(), why: why.to_string(), unknown: unknown.into() }
+    }
+}

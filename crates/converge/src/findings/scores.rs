@@ -1,0 +1,67 @@
+//! The scores of live processes: keepers that are not protected, and load that is.
+
+use oomguard_spec::policy::Policy;
+
+use crate::expected::{Bound, expected};
+use crate::facts::processes::KeeperKind;
+use crate::facts::{Facts, Process};
+use crate::finding::{Finding, Severity};
+
+pub(super) fn findings(policy: &Policy, facts: &Facts) -> Vec<Finding> {
+    let of_process = |process: &Process| {
+        let expected = expected(process, policy);
+        let wanted = expected.bound.correction(process.score)?;
+        let leak = process.score < wanted;
+        Some(match (expected.mendable, leak) {
+            (false, _) => undeclared(process, &expected.says),
+            (true, true) => leaking(process, wanted, &expected.bound, &expected.says),
+            (true, false) => unprotected(process, wanted, &expected.says),
+        })
+    };
+    facts.processes.list.iter().filter_map(of_process).collect()
+}
+
+fn leaking(process: &Process, wanted: i32, bound: &Bound, says: &str) -> Finding {
+    let should = match bound {
+        Bound::Exactly(_) => format!("{wanted}, by {says}"),
+        _ => format!("{wanted} or higher, by {says}"),
+    };
+    Finding::new("protection-leak", Severity::Critical, name(process), process.score.to_string(), should)
+        .because("it is protected without being declared: the kernel kills others in its place")
+        .mended_by(format!("set its oom_score_adj to {wanted}"))
+}
+
+fn unprotected(process: &Process, wanted: i32, says: &str) -> Finding {
+    let (severity, why) = match process.keeper {
+        Some(KeeperKind::UserManager) => (Severity::Critical, "all sessions of its user die with it"),
+        Some(_) => (Severity::Warning, "all its panes die with it"),
+        None => (Severity::Warning, "it runs with another score than the policy says"),
+    };
+    Finding::new(
+        "keeper-unprotected",
+        severity,
+        name(process),
+        process.score.to_string(),
+        format!("{wanted}, by {says}"),
+    )
+    .because(why)
+    .mended_by(format!("set its oom_score_adj to {wanted}"))
+}
+
+/// Outside sessions and named units: said, and left alone.
+fn undeclared(process: &Process, says: &str) -> Finding {
+    let unit = process.unit.as_deref().unwrap_or("no unit");
+    Finding::new(
+        "undeclared-protection",
+        Severity::Advice,
+        name(process),
+        format!("{} in {unit}", process.score),
+        format!("what its unit says ({says})"),
+    )
+    .because("it was started by a protected daemon and inherited its protection")
+    .advise(format!("put it in a unit of its own, or declare {unit} under `services` in the policy"))
+}
+
+fn name(process: &Process) -> String {
+    format!("{} (pid {})", process.comm, process.pid)
+}

@@ -1,0 +1,107 @@
+//! The names of the files that oomguard owns on a host, and what is in them.
+
+use oomguard_spec::policy::ServiceRule;
+use oomguard_spec::score::Score;
+use oomguard_spec::unit::UnitPattern;
+
+/// Everything that oomguard remembers.
+pub const STATE_DIR: &str = "/var/lib/oomguard";
+/// One folder for each apply.
+pub const JOURNAL_DIR: &str = "/var/lib/oomguard/journal";
+/// Held while the host is changed.
+pub const LOCK: &str = "/var/lib/oomguard/lock";
+/// Sorts after `99-sysctl.conf`, which stands for /etc/sysctl.conf up to Debian 12.
+pub const SYSCTL: &str = "/etc/sysctl.d/99-zz-oomguard.conf";
+/// The user manager's own score.
+pub const USER_MANAGER: &str = "/etc/systemd/system/user@.service.d/50-oomguard.conf";
+/// What the user manager starts, on systemd 250 and later.
+pub const USER_LOAD: &str = "/etc/systemd/user.conf.d/50-oomguard.conf";
+/// What the user manager starts, before systemd 250.
+pub const USER_LOAD_OLD: &str = "/etc/systemd/user/service.d/50-oomguard.conf";
+/// The table of file systems and swaps.
+pub const FSTAB: &str = "/etc/fstab";
+
+const HEADER: &str = "# Written by oomguard; `oomguard rollback` takes it away again.\n";
+
+/// Since when systemd knows what oomguard would like to say.
+pub mod since {
+    /// `DefaultOOMScoreAdjust=` in user.conf, systemd-system.conf(5).
+    pub const DEFAULT_OOM_SCORE_ADJUST: u32 = 250;
+    /// `ManagedOOMPreference=`, systemd.resource-control(5).
+    pub const MANAGED_OOM_PREFERENCE: u32 = 248;
+}
+
+/// A file that oomguard owns as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnFile {
+    /// Its absolute path.
+    pub path: String,
+    /// What is in it.
+    pub text: String,
+    /// Why it is there.
+    pub why: String,
+}
+
+/// The drop-in of one service.
+#[must_use]
+pub fn service_path(unit: &UnitPattern) -> String {
+    format!("/etc/systemd/system/{}/50-oomguard.conf", unit.drop_in_dir())
+}
+
+/// The sysctl file.
+#[must_use]
+pub fn sysctl(swappiness: u8) -> OwnFile {
+    OwnFile {
+        path: SYSCTL.to_owned(),
+        text: format!("{HEADER}vm.swappiness = {swappiness}\n"),
+        why: format!("swappiness is {swappiness} from the next boot on"),
+    }
+}
+
+/// The drop-in that protects every user manager.
+#[must_use]
+pub fn user_manager(score: Score, systemd: u32) -> OwnFile {
+    let mut text = format!(
+        "{HEADER}# A user manager that dies takes every session of its user along.\n\
+         [Service]\nOOMScoreAdjust={score}\nOOMPolicy=continue\n"
+    );
+    if systemd >= since::MANAGED_OOM_PREFERENCE && score < Score::NORMAL {
+        text.push_str("ManagedOOMPreference=avoid\n");
+    }
+    OwnFile {
+        path: USER_MANAGER.to_owned(),
+        text,
+        why: format!("user managers that start from now on run at {score}"),
+    }
+}
+
+/// The file that takes the protection off what a user manager starts.
+#[must_use]
+pub fn user_load(load: Score, systemd: u32) -> OwnFile {
+    let why = format!("what a user manager starts runs at {load} and does not inherit its protection");
+    let reason = "# What a user starts is load: it must not inherit the protection of its manager.\n";
+    if systemd >= since::DEFAULT_OOM_SCORE_ADJUST {
+        let text = format!("{HEADER}{reason}[Manager]\nDefaultOOMScoreAdjust={load}\n");
+        OwnFile { path: USER_LOAD.to_owned(), text, why }
+    } else {
+        let text = format!("{HEADER}{reason}[Service]\nOOMScoreAdjust={load}\n");
+        OwnFile { path: USER_LOAD_OLD.to_owned(), text, why }
+    }
+}
+
+/// The drop-in of a service that must survive, or goes first.
+#[must_use]
+pub fn service(unit: &UnitPattern, rule: ServiceRule, systemd: u32) -> OwnFile {
+    let mut text = format!("{HEADER}[Service]\nOOMScoreAdjust={}\n", rule.score);
+    if systemd >= since::MANAGED_OOM_PREFERENCE && rule.score < Score::NORMAL {
+        text.push_str("ManagedOOMPreference=avoid\n");
+    }
+    if let Some(low) = rule.memory_low {
+        text.push_str(&format!("MemoryLow={}\n", low.0));
+    }
+    OwnFile {
+        path: service_path(unit),
+        text,
+        why: format!("{unit} runs at {} from its next start on", rule.score),
+    }
+}

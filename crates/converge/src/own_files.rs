@@ -1,0 +1,63 @@
+//! The files of ours that a policy asks for on a host, and those that it no longer asks for.
+
+use oomguard_spec::policy::{Policy, ServiceRule};
+
+use crate::facts::Facts;
+use crate::layout::{self, OwnFile};
+
+/// The files of ours that should be on this host. Where somebody else already says the same, none is needed.
+#[must_use]
+pub fn wanted(policy: &Policy, facts: &Facts) -> Vec<OwnFile> {
+    let mut files = Vec::new();
+    files.extend(sysctl(policy, facts));
+    let (Some(protection), Some(systemd)) = (&policy.oom_protection, facts.systemd) else { return files };
+    if let Some(score) = protection.systemd_user {
+        files.push(layout::user_manager(score, systemd));
+        files.push(layout::user_load(protection.load, systemd));
+    }
+    let expendable = protection
+        .expendable
+        .iter()
+        .map(|(unit, score)| (unit, ServiceRule { score: *score, memory_low: None }));
+    let services = protection.services.iter().map(|(unit, rule)| (unit, *rule));
+    files.extend(services.chain(expendable).map(|(unit, rule)| layout::service(unit, rule, systemd)));
+    files
+}
+
+fn sysctl(policy: &Policy, facts: &Facts) -> Option<OwnFile> {
+    let swappiness = policy.swappiness?;
+    if facts.container.is_some() {
+        return None;
+    }
+    let somebody_else_does = facts
+        .swappiness
+        .winner()
+        .is_some_and(|winner| winner.path != layout::SYSCTL && winner.value == swappiness.to_string());
+    (!somebody_else_does || facts.units.own_files.contains_key(layout::SYSCTL))
+        .then(|| layout::sysctl(swappiness))
+}
+
+/// The paths of files of ours that this policy no longer asks for.
+#[must_use]
+pub fn stale(policy: &Policy, facts: &Facts) -> Vec<String> {
+    let wanted = wanted(policy, facts);
+    let is_wanted = |path: &&String| wanted.iter().any(|file| file.path == **path);
+    // A part that the policy does not mention is left alone.
+    let in_scope = |path: &&String| {
+        if path.as_str() == layout::SYSCTL {
+            policy.swappiness.is_some()
+        } else {
+            policy.oom_protection.is_some()
+        }
+    };
+    facts.units.own_files.keys().filter(|path| !is_wanted(path)).filter(in_scope).cloned().collect()
+}
+
+/// The wanted files whose bytes on the host differ.
+#[must_use]
+pub fn to_write(policy: &Policy, facts: &Facts) -> Vec<OwnFile> {
+    let differs = |file: &OwnFile| {
+        facts.units.own_files.get(&file.path).is_none_or(|blob| blob.0 != file.text.as_bytes())
+    };
+    wanted(policy, facts).into_iter().filter(differs).collect()
+}

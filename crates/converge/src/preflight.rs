@@ -1,0 +1,47 @@
+//! What is looked at before anything is changed: read-only, and all refusals together.
+
+use oomguard_host::Host;
+use oomguard_host::files::{Kind, parent};
+
+use crate::change::Change;
+use crate::finding::Refusal;
+use crate::plan::Plan;
+
+/// Everything that speaks against these changes on this host, beside what the plan itself refuses.
+#[must_use]
+pub(crate) fn refusals(host: &Host, plan: &Plan) -> Vec<Refusal> {
+    let mut found = plan.refusals.clone();
+    for change in &plan.changes {
+        if let Change::FileWrite { path, .. } | Change::FileRemove { path, .. } = change {
+            found.extend(file(host, path));
+        }
+    }
+    found
+}
+
+/// A file is replaced only where nobody but root could have put something in its way.
+fn file(host: &Host, path: &str) -> Option<Refusal> {
+    let advice = "let root own it, with no symbolic link on the way and no right to write for others";
+    let refuse = |reason: String| Some(Refusal::new("untrusted-path", reason, advice));
+    match host.lstat(path) {
+        Err(e) => return refuse(e.to_string()),
+        Ok(Some(meta)) if meta.kind != Kind::File => return refuse(format!("{path} is no regular file")),
+        Ok(Some(meta)) if meta.uid != host.trusted_uid() => {
+            return refuse(format!("{path} belongs to user {} and not to root", meta.uid));
+        }
+        Ok(_) => {}
+    }
+    let mut dir = parent(path);
+    while dir != "/" {
+        match host.lstat(dir) {
+            Err(e) => return refuse(e.to_string()),
+            Ok(Some(meta)) if meta.kind != Kind::Directory => return refuse(format!("{dir} is no folder")),
+            Ok(Some(meta)) if meta.uid != host.trusted_uid() || meta.mode & 0o022 != 0 => {
+                return refuse(format!("others than root may write in {dir}"));
+            }
+            Ok(_) => {}
+        }
+        dir = parent(dir);
+    }
+    None
+}
