@@ -1,3 +1,46 @@
-//! Developer commands: test, lab, bench, fuzz.
+//! Developer commands: `cargo xtask test`, `fuzz`.
 
-fn main() {}
+// A command line tool prints.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod counts;
+mod fuzz;
+mod static_binary;
+mod test;
+mod tools;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Developer commands.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+enum Command {
+    Test(test::Args),
+    Fuzz(fuzz::Args),
+}
+
+fn main() -> ExitCode {
+    let root = root();
+    let done = match Command::parse() {
+        Command::Test(args) => test::run(&root, &args),
+        Command::Fuzz(args) => fuzz::run(&root, &args),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(e) => {
+            eprintln!("xtask: {e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The folder of the workspace: the checkout that this was built from.
+fn root() -> PathBuf {
+    let here = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+    here.parent().map_or_else(|| here.clone(), Path::to_path_buf)
+}

@@ -1,0 +1,125 @@
+//! What test runners say of themselves: their own summary lines, added up.
+
+use std::fmt;
+use std::ops::AddAssign;
+
+/// How many tests a run had.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Ran and were content.
+    pub passed: u64,
+    /// Ran and were not, in whatever way.
+    pub failed: u64,
+    /// Exist and did not run.
+    pub skipped: u64,
+}
+
+impl Counts {
+    /// How many ran.
+    #[must_use]
+    pub fn run(self) -> u64 {
+        self.passed + self.failed
+    }
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
+    }
+}
+
+/// nextest: `Summary [   0.3s] 3/4 tests run: 1 passed (1 slow), 1 failed, 1 timed out, 2 skipped`.
+#[must_use]
+pub fn nextest(line: &str) -> Option<Counts> {
+    let line = without_colour(line);
+    let (_, summary) = line.trim_start().strip_prefix("Summary [")?.split_once(']')?;
+    let (run, results) = summary.split_once(" run: ")?;
+    // `3/4`: three ran, and the fourth would have if the run had not been ended.
+    let run = run.split_whitespace().next()?;
+    let (run, chosen) = run.split_once('/').unwrap_or((run, run));
+    let (run, chosen): (u64, u64) = (run.parse().ok()?, chosen.parse().ok()?);
+    let passed = before(results, "passed").unwrap_or(0);
+    let skipped = before(results, "skipped").unwrap_or(0) + chosen.saturating_sub(run);
+    Some(Counts { passed, failed: run.checked_sub(passed)?, skipped })
+}
+
+/// libtest, for doc tests: `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; ...`.
+#[must_use]
+pub fn libtest(line: &str) -> Option<Counts> {
+    let line = without_colour(line);
+    let results = line.trim_start().strip_prefix("test result: ")?;
+    let skipped = before(results, "ignored")? + before(results, "filtered")?;
+    Some(Counts { passed: before(results, "passed")?, failed: before(results, "failed")?, skipped })
+}
+
+/// The number that stands before a word.
+fn before(text: &str, word: &str) -> Option<u64> {
+    let words: Vec<&str> =
+        text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).collect();
+    words.windows(2).find(|pair| pair[1] == word)?[0].parse().ok()
+}
+
+/// A line without the escape sequences that colour it (`ESC [ ... letter`).
+fn without_colour(line: &str) -> String {
+    let mut plain = String::with_capacity(line.len());
+    let mut chars = line.chars();
+    while let Some(c) = chars.next() {
+        if c == '\u{1b}' {
+            chars.by_ref().skip(1).find(char::is_ascii_alphabetic);
+        } else {
+            plain.push(c);
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(passed: u64, failed: u64, skipped: u64) -> Option<Counts> {
+        Some(Counts { passed, failed, skipped })
+    }
+
+    #[test]
+    fn nextest_says_how_many() {
+        let cases = [
+            ("     Summary [   0.007s] 4 tests run: 4 passed, 0 skipped", counts(4, 0, 0)),
+            ("     Summary [   0.007s] 1 test run: 1 passed, 12 skipped", counts(1, 0, 12)),
+            (
+                "Summary [61.2s] 9 tests run: 5 passed (1 slow, 2 leaky), 3 failed, 1 timed out, 2 skipped",
+                counts(5, 4, 2),
+            ),
+            ("Summary [ 1s] 3/10 tests run: 2 passed, 1 failed, 5 skipped", counts(2, 1, 12)),
+            ("Summary [ 1s] 2 tests run: 0 passed, 2 exec failed, 0 skipped", counts(0, 2, 0)),
+            (
+                "\u{1b}[32;1m     Summary\u{1b}[0m [   1.0s] \u{1b}[1m2\u{1b}[0m tests run: \u{1b}[1m2\u{1b}[0m \u{1b}[32;1mpassed\u{1b}[0m, \u{1b}[1m7\u{1b}[0m \u{1b}[33;1mskipped\u{1b}[0m",
+                counts(2, 0, 7),
+            ),
+            ("        PASS [   0.006s] xtask Summary", None),
+            ("test result: ok. 1 passed; 0 failed", None),
+            ("Summary [", None),
+        ];
+        for (line, expected) in cases {
+            assert_eq!(nextest(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn libtest_says_how_many() {
+        let line =
+            "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; finished in 0.10s";
+        assert_eq!(libtest(line), counts(3, 0, 3));
+        let line = "test result: \u{1b}[31mFAILED\u{1b}[0m. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.10s";
+        assert_eq!(libtest(line), counts(1, 2, 0));
+        assert_eq!(libtest("running 3 tests"), None);
+    }
+}

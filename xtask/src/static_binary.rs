@@ -1,0 +1,36 @@
+//! The product as the lab's hosts run it: one static file.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::tools::{MUSL, need_musl_target, run};
+
+/// Builds it and says where it is.
+///
+/// # Errors
+/// When it does not build.
+pub fn build(root: &Path) -> Result<PathBuf> {
+    need_musl_target()?;
+    let args = ["build", "--locked", "--profile", "lab", "--target", MUSL, "--package", "oomguard"];
+    run(Command::new("cargo").current_dir(root).args(args))?;
+    let binary = target_dir(root)?.join(MUSL).join("lab/oomguard");
+    if !binary.is_file() {
+        bail!("cargo built oomguard, and {} is not there", binary.display());
+    }
+    Ok(binary)
+}
+
+/// The folder that cargo builds into.
+///
+/// # Errors
+/// When cargo does not say.
+pub fn target_dir(root: &Path) -> Result<PathBuf> {
+    let args = ["metadata", "--no-deps", "--format-version", "1"];
+    let output = Command::new("cargo").current_dir(root).args(args).output().context("cannot run cargo")?;
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)
+        .with_context(|| format!("cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr)))?;
+    let dir = metadata["target_directory"].as_str().context("cargo metadata names no target folder")?;
+    Ok(PathBuf::from(dir))
+}
