@@ -99,8 +99,8 @@ fn threshold(above: &str, threshold: Threshold) -> String {
     let seconds = threshold.for_seconds;
     let time = match seconds {
         0 => String::new(),
-        _ if seconds % 3600 == 0 => format!(", for: {}h", seconds / 3600),
-        _ if seconds % 60 == 0 => format!(", for: {}m", seconds / 60),
+        _ if seconds.is_multiple_of(3600) => format!(", for: {}h", seconds / 3600),
+        _ if seconds.is_multiple_of(60) => format!(", for: {}m", seconds / 60),
         _ => format!(", for: {seconds}s"),
     };
     format!("{{{above}: {}%{time}}}", threshold.above_percent)

@@ -105,9 +105,8 @@ fn excerpt(source: &str, lines: &LineIndex<'_>, span: Span) -> Excerpt {
     let mut text = String::from(if skipped > 0 { "..." } else { "" });
     let mut mark = None;
     let mut mark_end = None;
-    let mut shown = 0;
     let mut more = false;
-    for (at, c) in line.char_indices().skip(skipped) {
+    for (shown, (at, c)) in line.char_indices().skip(skipped).enumerate() {
         if at >= start && mark.is_none() {
             mark = Some(text.len());
         }
@@ -121,7 +120,6 @@ fn excerpt(source: &str, lines: &LineIndex<'_>, span: Span) -> Excerpt {
         if c != '\u{feff}' {
             push_visible(&mut text, c);
         }
-        shown += 1;
     }
     let from = mark.unwrap_or(text.len());
     let to = mark_end.unwrap_or(text.len()).max(from);

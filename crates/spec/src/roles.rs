@@ -154,11 +154,12 @@ fn gather(root: &Node, name: &str, sink: &mut Sink<'_>) -> Partial {
         Some(Form::Requirements(node)) => requirements::role(root, node, sink),
         None => Partial::default(),
     };
-    let common = match role.form {
-        Form::Config(_) => Partial::default(),
-        Form::Requirements(_) => requirements::common(root, sink),
-    };
-    own.over(base).over(common)
+    match role.form {
+        Form::Config(_) => own.over(base),
+        Form::Requirements(_) => {
+            requirements::minimum_is_size(own.over(base).over(requirements::common(root, sink)))
+        }
+    }
 }
 
 pub(crate) fn hosts(document: &Document) -> Vec<HostEntry> {

@@ -92,9 +92,14 @@ pub(crate) fn quoted(text: &str) -> String {
 /// The candidate that a word was probably meant to be.
 pub(crate) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let word: String = word.chars().take(64).collect::<String>().to_lowercase();
+    // A shortened word (`prio`) is as good as one with a slip.
+    let far = |candidate: &str| match candidate.to_lowercase() {
+        full if word.len() >= 3 && full.starts_with(&word) => 1,
+        full => distance(&word, &full),
+    };
     candidates
         .into_iter()
-        .map(|candidate| (distance(&word, &candidate.to_lowercase()), candidate))
+        .map(|candidate| (far(candidate), candidate))
         .filter(|(far, candidate)| *far <= (candidate.chars().count().max(word.chars().count()) / 3).max(1))
         .min_by_key(|(far, _)| *far)
         .map(|(_, candidate)| candidate)

@@ -6,7 +6,7 @@ use std::ops::Range;
 use granit_parser::{ErrorKind, ScalarStyle};
 
 use super::MAX_DEPTH;
-use super::parse::{Layout, Repeated, Token};
+use super::parse::{Layout, Repeated, TOO_DEEP, Token};
 use crate::diagnostic::{Severity, Sink};
 use crate::node::{Entry, Node, Scalar, Value, Written};
 use crate::text::quoted;
@@ -95,8 +95,12 @@ impl Builder {
             return Ok(());
         }
         if self.stack.len() >= MAX_DEPTH {
-            let message = format!("lists and mappings are nested more than {MAX_DEPTH} deep here");
-            sink.error("too-deep", range, message, "a policy needs about six levels: write it flatter");
+            sink.error(
+                "too-deep",
+                range,
+                TOO_DEEP.to_owned(),
+                "a policy needs about six levels: write it flatter",
+            );
             return Err(Stop::Refused);
         }
         self.anchors_seen += usize::from(anchor > 0);

@@ -50,6 +50,9 @@ pub(crate) struct Parsed {
     pub(crate) text_after_quote: Option<usize>,
 }
 
+/// What is said of more than [`MAX_DEPTH`] levels.
+pub(crate) const TOO_DEEP: &str = "lists and mappings are nested more than 64 deep here";
+
 /// After so many syntax errors the rest is most likely nothing that a person wrote.
 const MOST_SYNTAX_ERRORS: usize = 20;
 
@@ -68,7 +71,11 @@ pub(crate) fn parse(repaired: &Repaired, source: &str, lines: &LineIndex<'_>, si
         let line = lines.line(lines.line_of(at));
         let help = syntax::help(&kind, source.get(line).unwrap_or_default());
         let end = at + source.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
-        sink.error("yaml", &(at..end), format!("this is not YAML: {message}"), help);
+        let (code, message) = match kind {
+            ErrorKind::RecursionLimitExceeded => ("too-deep", TOO_DEEP.to_owned()),
+            _ => ("yaml", format!("this is not YAML: {message}")),
+        };
+        sink.error(code, &(at..end), message, help);
         if matches!(
             kind,
             ErrorKind::InvalidTrailingDoubleQuotedScalar | ErrorKind::InvalidTrailingSingleQuotedScalar

@@ -1,7 +1,5 @@
 //! The `memory_config` mapping: every key is known, every value is checked where it stands.
 
-use std::ops::Range;
-
 use super::partial::{At, Partial};
 use super::values;
 use crate::diagnostic::Sink;
@@ -36,7 +34,7 @@ fn each(
 ) {
     let Some(entries) = node.entries() else {
         let message = format!("`{what}` is {}, and should be a mapping", node.kind());
-        sink.error("wrong-kind", &first_line(node), message, &format!("give it keys: {}", keys.join(", ")));
+        sink.error("wrong-kind", &node.range, message, &format!("give it keys: {}", keys.join(", ")));
         return;
     };
     for entry in entries {
@@ -54,26 +52,27 @@ fn each(
     }
 }
 
-/// Where a value begins; a mapping itself may be many lines.
-fn first_line(node: &Node) -> Range<usize> {
-    node.range.clone()
-}
-
 fn swap(entry: &Entry, partial: &mut Partial, sink: &mut Sink<'_>) {
     partial.swap = Some(entry.key_range.clone());
     // `swap: 32GB` says all that is needed.
     if entry.value.text().is_some() && !entry.value.is_null() {
-        partial.size = at(&entry.value, values::swap_size, sink);
+        size(&entry.value, partial, sink);
         return;
     }
+    partial.size_unreadable = entry.value.entries().is_none();
     let keys = ["size", "minimum", "file", "priority", "encrypted"];
     each(&entry.value, "swap", &keys, sink, |entry, sink| match entry.key.text.as_str() {
-        "size" => partial.size = at(&entry.value, values::swap_size, sink),
+        "size" => size(&entry.value, partial, sink),
         "minimum" => partial.minimum = at(&entry.value, values::size, sink),
         "file" => partial.file = at(&entry.value, values::swap_file, sink),
         "priority" => partial.priority = at(&entry.value, values::priority, sink),
         _ => not_encrypted(&entry.value, sink),
     });
+}
+
+fn size(node: &Node, partial: &mut Partial, sink: &mut Sink<'_>) {
+    partial.size = at(node, values::swap_size, sink);
+    partial.size_unreadable = partial.size.is_none();
 }
 
 fn not_encrypted(node: &Node, sink: &mut Sink<'_>) {
@@ -118,7 +117,7 @@ fn units(
     let Some(entries) = node.entries() else {
         if !node.is_null() {
             let message = format!("`{what}` is {}, and should name each service with its score", node.kind());
-            sink.error("wrong-kind", &first_line(node), message, "write for example `{adnet.service: -900}`");
+            sink.error("wrong-kind", &node.range, message, "write for example `{adnet.service: -900}`");
         }
         return;
     };
@@ -144,7 +143,7 @@ fn service(node: &Node, sink: &mut Sink<'_>) -> Option<ServiceRule> {
     if !named {
         sink.error(
             "no-score",
-            &first_line(node),
+            &node.range,
             "the service has no score".to_owned(),
             "add for example `score: -900`",
         );
@@ -192,12 +191,7 @@ fn threshold(node: &Node, above_key: &str, sink: &mut Sink<'_>) -> Option<Thresh
     });
     if !named && node.entries().is_some() {
         let message = format!("the alert has no `{above_key}`");
-        sink.error(
-            "no-threshold",
-            &first_line(node),
-            message,
-            &format!("add for example `{above_key}: 50%`"),
-        );
+        sink.error("no-threshold", &node.range, message, &format!("add for example `{above_key}: 50%`"));
     }
     Some(Threshold { above_percent: above?, for_seconds: time? })
 }

@@ -27,6 +27,8 @@ pub(crate) struct Partial {
     /// Where swap is spoken of.
     pub(crate) swap: Option<Range<usize>>,
     pub(crate) size: Option<At<SwapSize>>,
+    /// A size is stated, but it is none; that has been reported.
+    pub(crate) size_unreadable: bool,
     pub(crate) minimum: Option<At<Bytes>>,
     pub(crate) file: Option<At<String>>,
     pub(crate) priority: Option<At<i16>>,
@@ -55,6 +57,7 @@ impl Partial {
         Self {
             swap: self.swap.or(base.swap),
             size: self.size.or(base.size),
+            size_unreadable: self.size_unreadable || base.size_unreadable,
             minimum,
             file: self.file.or(base.file),
             priority: self.priority.or(base.priority),
@@ -109,6 +112,9 @@ impl Partial {
 
     fn swap_policy(&self, range: &Range<usize>, sink: &mut Sink<'_>) -> Option<SwapPolicy> {
         let Some(size) = &self.size else {
+            if self.size_unreadable {
+                return None;
+            }
             let message = "swap is asked for, but not how much".to_owned();
             sink.error(
                 "no-swap-size",

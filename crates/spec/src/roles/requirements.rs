@@ -48,7 +48,41 @@ pub(crate) fn common(root: &Node, sink: &mut Sink<'_>) -> Partial {
         }
         partial.swap.get_or_insert_with(|| entry.key_range.clone());
     }
+    scores_in_words(root, sink);
     monitoring::read(root, &mut partial, sink);
+    partial
+}
+
+/// `validators: recommended (not automated yet)`, where a score should stand.
+fn scores_in_words(root: &Node, sink: &mut Sink<'_>) {
+    let scores = root.get("configuration_details").and_then(|details| details.get("oom_protection"));
+    for entry in scores.and_then(Node::entries).unwrap_or_default() {
+        let text = entry.value.text().unwrap_or_default();
+        let is_score =
+            text.starts_with(|c: char| c.is_ascii_digit() || "-+".contains(c)) || text.contains('=');
+        if is_score || matches!(entry.key.text.as_str(), "rationale" | "reason") {
+            continue;
+        }
+        let message = format!("{} is no score, and nothing is made of it", quoted(text));
+        let help = "scores of validators are read from `future_work.validator_oom_protection`";
+        if entry.key.text == "validators" && text.starts_with("recommended") {
+            sink.note("not-understood", &entry.value.range, message, help);
+        } else {
+            sink.warning(
+                "not-understood",
+                &entry.value.range,
+                message,
+                "write a whole number, such as `-900`",
+            );
+        }
+    }
+}
+
+/// A minimum alone is also what is wanted.
+pub(crate) fn minimum_is_size(mut partial: Partial) -> Partial {
+    if let (None, Some(minimum)) = (&partial.size, &partial.minimum) {
+        partial.size = Some(At { value: SwapSize::Bytes(minimum.value), range: minimum.range.clone() });
+    }
     partial
 }
 
@@ -84,12 +118,6 @@ pub(crate) fn role(root: &Node, node: &Node, sink: &mut Sink<'_>) -> Partial {
     }
     if let Some(node) = required {
         swap_required(node, &mut partial, sink);
-    }
-    if partial.size.is_none()
-        && let Some(minimum) = &partial.minimum
-    {
-        // A minimum alone is also what is wanted.
-        partial.size = Some(At { value: SwapSize::Bytes(minimum.value), range: minimum.range.clone() });
     }
     partial
 }

@@ -114,7 +114,7 @@ fn thousandths(text: &str) -> Option<u64> {
 /// How a size is written so that it reads back as the same number of bytes.
 pub(crate) fn size_text(bytes: Bytes) -> String {
     for (shift, unit) in [(40, "TB"), (30, "GB"), (20, "MB"), (10, "KB")] {
-        if bytes.0 > 0 && bytes.0 % (1 << shift) == 0 {
+        if bytes.0 > 0 && bytes.0.is_multiple_of(1 << shift) {
             return format!("{}{unit}", bytes.0 >> shift);
         }
     }

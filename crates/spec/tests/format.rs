@@ -1,0 +1,85 @@
+//! `spec fmt`: the same data, every comment, and strict YAML.
+
+use oomguard_spec::read;
+
+const NOTES: &str = include_str!("documents/notes.cspec");
+const UNTIDY: &str = include_str!("documents/untidy.cspec");
+
+fn fmt(text: &str) -> String {
+    read("test.cspec", text.as_bytes()).unwrap_or_else(|rejected| panic!("{rejected}")).to_strict_yaml()
+}
+
+/// What a strict parser that is not ours makes of a text.
+fn strictly(text: &str) -> serde_json::Value {
+    serde_saphyr::from_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+#[test]
+fn the_data_stays_and_a_strict_parser_takes_it() {
+    for text in [NOTES, UNTIDY] {
+        let document = read("test.cspec", text.as_bytes()).unwrap();
+        let strict = document.to_strict_yaml();
+        assert_eq!(strictly(&strict), document.to_json());
+        assert_eq!(read("again.cspec", strict.as_bytes()).unwrap().diagnostics(), []);
+        assert_eq!(fmt(&strict), strict);
+    }
+}
+
+#[test]
+fn comments_and_blank_lines_stay() {
+    for text in [NOTES, UNTIDY] {
+        let strict = fmt(text);
+        let comments = |text: &str| text.lines().filter(|line| line.contains('#')).count();
+        assert_eq!(comments(&strict), comments(text));
+        let blank = |text: &str| text.lines().filter(|line| line.trim().is_empty()).count();
+        assert_eq!(blank(&strict), blank(text));
+    }
+}
+
+#[test]
+fn an_untidy_document_is_tidied() {
+    insta::assert_snapshot!(fmt(UNTIDY));
+}
+
+#[test]
+fn only_what_must_change_does() {
+    let strict = fmt(NOTES);
+    let changed: Vec<_> = NOTES.lines().filter(|line| !strict.lines().any(|kept| kept == *line)).collect();
+    assert_eq!(
+        changed,
+        [
+            "  - updated: \"How it works\" chapter",
+            "  - updated: 'It''s new' chapter  # with a remark",
+            "  - renamed: \"Old name\" -> \"New name\"",
+        ]
+    );
+}
+
+#[test]
+fn words_that_readers_differ_on_are_quoted() {
+    let strict = fmt("a: yes\nb: [off, 010, 1:30, 2026-01-23, 10, x]\non: {n: 1e3}\n");
+    assert_eq!(strict, "a: 'yes'\nb: ['off', '010', '1:30', 2026-01-23, 10, x]\n'on': {'n': '1e3'}\n");
+}
+
+#[test]
+fn a_repeated_pair_goes_and_its_comments_stay() {
+    let text = "a: 1\nm:\n  b: {x: 1, z: 2, x: 1}\n  c:\n    - 1  # one\n  c:  # again\n    # of these\n    - 1\n\na: 1  # last\n";
+    let strict = "a: 1\nm:\n  b: {x: 1, z: 2}\n  c:\n    - 1  # one\n  # again\n  # of these\n\n# last\n";
+    assert_eq!(fmt(text), strict);
+}
+
+#[test]
+fn where_a_change_would_reach_too_far_the_data_is_written_anew() {
+    let text = "a: |+\n  x\nb: 1\nb: 1\n\nc: 2\n";
+    assert_eq!(strictly(&fmt(text)), serde_json::json!({"a": "x\n", "b": 1, "c": 2}));
+    let text = "b: 1\na: |+\n  x\nb: 1\n\nc: 2\n";
+    assert_eq!(strictly(&fmt(text)), serde_json::json!({"a": "x\n", "b": 1, "c": 2}));
+    let text = "a: {b: 1, # why\n  b: 1}\n";
+    assert_eq!(strictly(&fmt(text)), serde_json::json!({"a": {"b": 1}}));
+}
+
+#[test]
+fn blocks_of_text_are_left_as_they_are() {
+    let text = "a: |\n  yes  \n  \"b\" c\t\n\n    d: on\nb: >-\n  no\n";
+    assert_eq!(fmt(text), text);
+}

@@ -1,0 +1,246 @@
+//! From documents to policies, and what is said about them.
+
+use oomguard_spec::policy::{Policy, SwapPolicy, SwapSize, Threshold};
+use oomguard_spec::size::Bytes;
+use oomguard_spec::{Builtin, Document, PolicyError, Severity, builtin, read};
+
+const NOTES: &str = include_str!("documents/notes.cspec");
+
+fn document(text: &str) -> Document {
+    read("test.cspec", text.as_bytes()).unwrap_or_else(|rejected| panic!("{rejected}"))
+}
+
+fn policy(text: &str) -> Policy {
+    document(text).policy(None).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn json(policy: &Policy) -> String {
+    serde_json::to_string_pretty(policy).unwrap()
+}
+
+/// The only message about a wrong policy: its code, and the help.
+fn wrong(config: &str) -> (&'static str, String) {
+    let document = document(&format!("memory_config:\n  {config}\n"));
+    match document.policy(None) {
+        Err(PolicyError::Invalid { diagnostics, .. }) => {
+            assert_eq!(diagnostics.len(), 1, "{config}: {diagnostics:?}");
+            assert_eq!(diagnostics[0].primary.line, 2);
+            (diagnostics[0].code, diagnostics[0].help.clone().unwrap_or_default())
+        }
+        other => panic!("{config}: {other:?}"),
+    }
+}
+
+#[test]
+fn a_memory_config_with_everything() {
+    let policy = policy(
+        "memory_config:\n  swap: {size: 32GB, minimum: 16GB, file: /swapfile, priority: 10, encrypted: false}\n  \
+         swappiness: 10\n  oom_protection:\n    systemd_user: -1000\n    tmux_sessions: -800\n    \
+         services: {adnet.service: -900, a.service: {score: -500, memory_low: 2GB}}\n    load: 0\n    \
+         expendable: {\"ci-job@*.service\": 500}\n  alerts:\n    \
+         swap_usage: {warning: {above: 50%, for: 5m}, critical: {above: 80%}}\n    oom_events: any\n    \
+         memory_pressure: {full_avg60_above: 10%, for: 1m}\n",
+    );
+    insta::assert_snapshot!("everything", json(&policy));
+}
+
+#[test]
+fn a_wrong_value_is_told_with_what_to_write() {
+    let cases = [
+        ("swap: {size: 32 GB}", "size", "`32GB`"),
+        ("swap: {size: -1GB}", "size", "32GB"),
+        ("swap: {size: 1e99GB}", "size", "32GB"),
+        ("swap: {size: 0.5y}", "size", "0.5x"),
+        ("swap: {size: 32gb}", "size", "`32GB`"),
+        ("swap: {size: 0GB}", "size", "32GB"),
+        ("swap: {size: 32}", "size", "`32GB`"),
+        ("swap: {size: 99999999999999999999GB}", "size", "32GB"),
+        ("swap: {size: 65TB}", "size", "32GB"),
+        ("swap: {minimum: 1GB}", "no-swap-size", "size: 32GB"),
+        ("swap: {size: 1GB, minimum: 2GB}", "minimum-above-size", "minimum"),
+        ("swap: {size: 1GB, file: swapfile}", "swap-file", "/swapfile"),
+        ("swap: {size: 1GB, file: /a/../b}", "swap-file", "/swapfile"),
+        ("swap: {size: 1GB, file: \"/a b\"}", "swap-file", "/swapfile"),
+        ("swap: {size: 1GB, file: \"/a\\tb\"}", "swap-file", "/swapfile"),
+        ("swap: {size: 1GB, file: /dev/sda}", "swap-file", "/swapfile"),
+        ("swap: {size: 1GB, priority: -1}", "out-of-range", "`0`"),
+        ("swap: {size: 1GB, priority: 32768}", "out-of-range", "`32767`"),
+        ("swap: {size: 1GB, encrypted: true}", "encrypted", "dm-crypt"),
+        ("swap: {size: 1GB, prio: 1}", "unknown-key", "`priority`"),
+        ("swap: [1GB]", "wrong-kind", "size"),
+        ("swapiness: 10", "unknown-key", "`swappiness`"),
+        ("swappiness: 201", "out-of-range", "`200`"),
+        ("swappiness: 010", "out-of-range", "`10`"),
+        ("swappiness: yes", "out-of-range", "`10`"),
+        ("oom_protection: {systemd_user: -1001}", "out-of-range", "`-1000`"),
+        ("oom_protection: {load: -800}", "protected-load", "`load: 0`"),
+        ("oom_protection: {services: {adnet: -900}}", "unit", "`adnet.service`"),
+        ("oom_protection: {services: {a.service: {memory_low: 1GB}}}", "no-score", "score"),
+        (
+            "oom_protection: {services: {a.service: 0}, expendable: {a.service: 500}}",
+            "protected-and-expendable",
+            "one",
+        ),
+        ("alerts: {swap_usage: {warning: {above: 50}}}", "percentage", "`50%`"),
+        ("alerts: {swap_usage: {warning: {for: 5m}}}", "no-threshold", "above"),
+        ("alerts: {memory_pressure: {full_avg60_above: 10%, for: soon}}", "time", "5m"),
+        ("alerts: {oom_events: some}", "oom-events", "`any`"),
+    ];
+    for (config, code, help) in cases {
+        let (said, helped) = wrong(config);
+        assert_eq!(said, code, "{config}");
+        assert!(helped.contains(help), "{config}: {helped}");
+    }
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let document =
+        document("memory_config:\n  swap: {size: 32 GB}\n  swapiness: 10\n  oom_protection: {load: -1}\n");
+    match document.policy(None) {
+        Err(PolicyError::Invalid { diagnostics, .. }) => assert_eq!(diagnostics.len(), 3),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn roles_are_found_by_name_alias_and_default() {
+    let text =
+        "roles:\n  ci: {memory_config: {swappiness: 1}}\n  validator: {memory_config: {swappiness: 2}}\n";
+    let two = document(text);
+    assert_eq!(two.roles(), ["ci", "validator"]);
+    assert_eq!(two.default_role(), None);
+    assert!(matches!(two.policy(None), Err(PolicyError::WhichRole { .. })));
+    assert_eq!(two.policy(Some("testnet_validators")).unwrap().swappiness, Some(2));
+    match two.policy(Some("validatr")) {
+        Err(PolicyError::UnknownRole { nearest, roles, .. }) => {
+            assert_eq!(nearest.as_deref(), Some("validator"));
+            assert_eq!(roles, ["ci", "validator"]);
+        }
+        other => panic!("{other:?}"),
+    }
+    let one = document("minimum_server_spec:\n  memory_config: {swap: 16GB}\n");
+    assert_eq!(one.default_role().as_deref(), Some("minimum_server_spec"));
+    assert!(one.policy(None).unwrap().swap.is_some());
+    assert!(matches!(document("a: 1\n").policy(None), Err(PolicyError::NoPolicy { .. })));
+}
+
+#[test]
+fn a_role_builds_on_the_memory_config_of_the_document() {
+    let text = "memory_config: {swap: {size: 32GB, minimum: 16GB}, swappiness: 10}\n\
+                roles: {small: {memory_config: {swap: {size: 8GB}}}}\n";
+    let small = document(text).policy(Some("small")).unwrap();
+    assert_eq!(small.swappiness, Some(10));
+    let swap = SwapPolicy {
+        size: SwapSize::Bytes(Bytes::gib(8)),
+        minimum: None,
+        file: "/swapfile".to_owned(),
+        priority: None,
+    };
+    assert_eq!(small.swap, Some(swap));
+}
+
+#[test]
+fn notes_of_a_session_give_policies() {
+    let notes = document(NOTES);
+    assert_eq!(notes.roles(), ["all_servers", "ci_servers", "testnet_validators"]);
+    assert_eq!(notes.default_role().as_deref(), Some("all_servers"));
+    let base = notes.policy(None).unwrap();
+    assert_eq!(
+        base.alerts.swap_usage.unwrap().warning,
+        Some(Threshold { above_percent: 50, for_seconds: 300 })
+    );
+    assert_eq!(base.oom_protection, None);
+    let swap = base.swap.unwrap();
+    assert_eq!((swap.size, swap.minimum), (SwapSize::Bytes(Bytes::gib(16)), Some(Bytes::gib(8))));
+    assert_eq!(swap.file, "/var/swapfile");
+    insta::assert_snapshot!("notes_ci", json(&notes.policy(Some("ci")).unwrap()));
+    insta::assert_snapshot!("notes_validator", json(&notes.policy(Some("validator")).unwrap()));
+}
+
+#[test]
+fn hosts_are_listed_with_what_was_last_known() {
+    let hosts = document(NOTES).hosts();
+    let names: Vec<_> = hosts.iter().map(|host| (host.name.as_str(), host.role.as_deref())).collect();
+    let expected =
+        [("build.example.net", Some("ci_servers")), ("node1.example.net", Some("testnet_validators"))];
+    assert_eq!(names, expected);
+    assert_eq!(hosts[0].last_known["status"], "operational");
+    assert_eq!(hosts[0].last_known["size"], "24GB");
+}
+
+#[test]
+fn what_was_not_understood_is_said() {
+    let lint = document(NOTES).lint();
+    let said: Vec<_> = lint.iter().map(|d| (d.code, d.severity, d.primary.line)).collect();
+    insta::assert_debug_snapshot!(said);
+}
+
+#[test]
+fn lint_knows_the_bands_and_what_is_so() {
+    let cases = [
+        ("oom_protection: {systemd_user: -850}", "band"),
+        ("oom_protection: {systemd_user: -300}", "band"),
+        ("oom_protection: {systemd_user: 50}", "band"),
+        ("oom_protection: {systemd_user: -1000}", "never-killed"),
+        ("oom_protection: {systemd_user: -800, tmux_sessions: -900}", "order"),
+        ("oom_protection: {expendable: {a.service: 0}}", "band"),
+        ("oom_protection: {services: {x-validator.service: -900}}\n  swap: 8GB", "swap-size"),
+        ("swap: 0.25x", "swap-size"),
+        ("swappiness: 0", "swappiness-zero"),
+        ("swappiness: 150", "swappiness-range"),
+    ];
+    for (config, code) in cases {
+        let document = document(&format!("memory_config:\n  {config}\n"));
+        let lint: Vec<_> = document.lint().iter().map(|d| d.code).collect();
+        assert_eq!(lint, [code], "{config}");
+        assert!(document.policy(None).is_ok());
+    }
+    let deep = document("a:\n  b:\n    memory_config: {swappiness: 10}\n");
+    assert_eq!(deep.lint()[0].code, "unread-config");
+}
+
+#[test]
+fn nothing_is_to_be_said_about_the_built_in_roles() {
+    for role in Builtin::ALL {
+        let document = document(builtin::source(role));
+        assert_eq!(document.diagnostics(), []);
+        assert_eq!(document.lint(), []);
+        assert_eq!(document.default_role().as_deref(), Some(role.name()));
+        assert_eq!(document.to_strict_yaml(), builtin::source(role));
+        assert_eq!(role.name().parse(), Ok(role));
+        let policy = builtin::policy(role);
+        assert_eq!(Ok(policy.clone()), document.policy(None));
+        assert!(policy.swap.is_some() && policy.oom_protection.is_some() && policy.alerts.oom_events);
+    }
+    let ci = builtin::policy(Builtin::Ci).swap.unwrap();
+    assert_eq!((ci.size, ci.minimum), (SwapSize::RamPermille(500), Some(Bytes::gib(16))));
+}
+
+#[test]
+fn the_example_documents_are_read() {
+    let specs = [
+        include_str!("../../../specs/ci-infrastructure.cspec"),
+        include_str!("../../../specs/testnet-deployment-requirements.cspec"),
+        include_str!("../../../specs/deployment.cspec"),
+    ];
+    for spec in specs {
+        let document = document(spec);
+        assert_eq!(document.diagnostics(), []);
+        assert_eq!(document.lint(), []);
+        assert!(!document.roles().is_empty());
+        for role in document.roles() {
+            assert!(document.policy(Some(&role)).is_ok(), "{role}");
+        }
+        assert!(
+            document.hosts().iter().all(|host| host.role.is_some() && host.name.ends_with(".example.net"))
+        );
+        assert_eq!(document.to_strict_yaml(), spec);
+    }
+}
+
+#[test]
+fn errors_outrank_warnings_in_one_place() {
+    let lint = document("memory_config: {swappiness: 201, swap: 0.25x}\n").lint();
+    assert_eq!(lint.iter().filter(|d| d.severity == Severity::Error).count(), 1);
+}
