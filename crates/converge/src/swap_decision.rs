@@ -64,6 +64,9 @@ impl SwapDecision {
 #[must_use]
 pub fn decide(policy: &Policy, facts: &Facts) -> Option<SwapDecision> {
     let (swap, place) = (policy.swap.as_ref()?, facts.swap.place.as_ref()?);
+    if let Some(why) = &facts.swap.unknown {
+        return Some(SwapDecision { refusals: vec![swap_not_known(why)], ..SwapDecision::default() });
+    }
     let target = swap.target(Bytes(facts.memory.mem_total));
     let mut decision = SwapDecision {
         total: facts.swap.on_disk().map(|area| area.size).sum(),
@@ -86,6 +89,15 @@ pub fn decide(policy: &Policy, facts: &Facts) -> Option<SwapDecision> {
     refuse_retiring(facts, &mut decision);
     refuse_in_container(facts, swap, &mut decision);
     Some(decision)
+}
+
+/// Nothing is decided on half the facts.
+fn swap_not_known(why: &str) -> Refusal {
+    Refusal::new(
+        "swap-not-known",
+        format!("the swap of this host cannot be read: {why}"),
+        "run as root, with /proc mounted and a readable /etc/fstab",
+    )
 }
 
 /// What others' swap gives, now and with what the next boot would switch on.

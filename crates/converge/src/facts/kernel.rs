@@ -70,7 +70,7 @@ pub(super) fn container(host: &Host) -> Option<String> {
         return Some(if name.is_empty() { "container".to_owned() } else { name });
     }
     for (mark, name) in [("/.dockerenv", "docker"), ("/run/.containerenv", "podman")] {
-        if host.lstat(mark).ok().flatten().is_some() {
+        if host.lstat(mark).ok().flatten().is_some() && !looks_like_a_machine(host) {
             return Some(name.to_owned());
         }
     }
@@ -78,6 +78,15 @@ pub(super) fn container(host: &Host) -> Option<String> {
     let environ = host.read("/proc/1/environ").ok()?;
     let value = environ.split(|byte| *byte == 0).find_map(|pair| pair.strip_prefix(b"container="))?;
     Some(String::from_utf8_lossy(value).into_owned())
+}
+
+/// A virtual machine made from a container's image keeps the image's marks: there, the kernel's own threads can be
+/// seen, and the root is a file system on a disk.
+fn looks_like_a_machine(host: &Host) -> bool {
+    let kthreadd = host.read("/proc/2/comm").is_ok_and(|comm| comm.trim_ascii_end() == b"kthreadd");
+    let mounts = host.read("/proc/self/mountinfo").ok().and_then(|bytes| mountinfo::parse(&bytes).ok());
+    let root = mounts.as_deref().and_then(|mounts| mountinfo::mount_of(mounts, "/"));
+    kthreadd && root.is_some_and(|mount| mount.source.starts_with("/dev/"))
 }
 
 pub(super) fn cgroups(host: &Host) -> Cgroups {

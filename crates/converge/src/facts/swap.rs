@@ -32,6 +32,8 @@ pub struct SwapFacts {
     pub place: Option<Place>,
     /// Whether a kubelet runs here that refuses to start with swap.
     pub kubelet_refuses_swap: bool,
+    /// Why it is not known which swap is on, or which the next boot switches on.
+    pub unknown: Option<String>,
     /// The kernel's `resume_offset=`, when hibernation uses a swap file.
     pub resume_offset: Option<String>,
 }
@@ -164,7 +166,10 @@ pub(super) fn read(host: &Host, file: Option<&str>, unread: &mut Vec<Unread>) ->
         .and_then(|b| swaps::parse(&b).map_err(|e| e.to_string()))
     {
         Ok(areas) => facts.areas = areas.into_iter().map(|area| area_of(host, area, unread)).collect(),
-        Err(e) => unread.push(Unread::new("/proc/swaps", e, "which swap is on")),
+        Err(e) => {
+            facts.unknown = Some(format!("/proc/swaps: {e}"));
+            unread.push(Unread::new("/proc/swaps", e, "which swap is on"));
+        }
     }
     read_fstab(host, &mut facts, unread);
     facts.units = swap_units(host);
@@ -205,7 +210,10 @@ fn read_fstab(host: &Host, facts: &mut SwapFacts, unread: &mut Vec<Unread>) {
     let bytes = match host.read_if_there(layout::FSTAB) {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return,
-        Err(e) => return unread.push(Unread::new(layout::FSTAB, e, "which swap the next boot switches on")),
+        Err(e) => {
+            facts.unknown = Some(e.to_string());
+            return unread.push(Unread::new(layout::FSTAB, e, "which swap the next boot switches on"));
+        }
     };
     let fstab = Fstab::parse(&bytes);
     for entry in fstab.swap_entries() {
@@ -337,6 +345,9 @@ fn occupied(host: &Host, file: &str, own: &[OwnSwapFile], areas: &[Area]) -> Opt
     match host.lstat(file) {
         Ok(None) => None,
         Ok(Some(meta)) => Some(match meta.kind {
+            Kind::File if host.read_head(file, 1).is_err_and(|e| e.is_permission_denied()) => {
+                "a file that only root may read; root can tell whether oomguard made it".to_owned()
+            }
             Kind::File => "a file that oomguard did not make".to_owned(),
             Kind::Directory => "a folder".to_owned(),
             Kind::Symlink => "a symbolic link".to_owned(),

@@ -15,6 +15,10 @@ const WHY_SWAP: &str = "without room to swap, the OOM killer strikes as soon as 
 pub(super) fn findings(policy: &Policy, facts: &Facts) -> Vec<Finding> {
     let Some(decision) = swap_decision::decide(policy, facts) else { return Vec::new() };
     let mut found = Vec::new();
+    if facts.swap.unknown.is_some() {
+        // Listed among what could not be read, and refused by the plan.
+        return found;
+    }
     if facts.container.is_some() {
         found.extend(in_container(facts, &decision));
         return found;

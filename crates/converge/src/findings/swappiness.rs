@@ -32,7 +32,7 @@ fn at_boot(facts: &Facts, wanted: u8) -> Option<Finding> {
     let should = format!("{wanted} after a boot");
     let Some(winner) = facts.swappiness.winner() else {
         return Some(
-            Finding::new("swappiness-not-persistent", Severity::Warning, KEY, "no file sets it", should)
+            Finding::new("swappiness-not-persistent", Severity::Warning, KEY, "set by no file", should)
                 .because("the next boot has the kernel's default of 60")
                 .mended_by(format!("write {}", layout::SYSCTL)),
         );

@@ -1,0 +1,23 @@
+//! `oomguard check`: in which ways a host misses its policy.
+
+use oomguard_converge::{Facts, findings};
+use oomguard_host::Host;
+
+use crate::args::{Check, CheckFormat};
+use crate::failure::{Failure, code};
+use crate::output::check::{self, Report};
+use crate::output::{Terminal, junit};
+use crate::policy_source;
+
+pub fn run(args: &Check, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
+    let source = policy_source::policy(&args.policy, terminal)?;
+    let facts = Facts::read(host, &source.policy)?;
+    let report = Report::new(super::host_name(host), &source.name, findings(&source.policy, &facts), &facts);
+    let text = match args.format {
+        CheckFormat::Table => check::table(&report, &facts, &source.args, terminal),
+        CheckFormat::Json => report.to_json(),
+        CheckFormat::Junit => junit::document(&report),
+    };
+    terminal.print(&text)?;
+    Ok(if report.fine { code::AS_IT_SHOULD_BE } else { code::DIFFERS })
+}

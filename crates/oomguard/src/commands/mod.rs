@@ -1,0 +1,57 @@
+//! One file for each subcommand; no logic of their own.
+
+mod apply;
+mod check;
+mod docs;
+mod journal;
+mod plan;
+mod rollback;
+mod schema;
+mod spec;
+mod status;
+mod steps;
+
+use oomguard_host::Host;
+
+use crate::args::{Cli, Command};
+use crate::failure::Failure;
+use crate::output::Terminal;
+
+/// Runs the subcommand; the exit code.
+pub fn run(cli: Cli, terminal: &mut Terminal) -> Result<u8, Failure> {
+    let host = match &cli.root {
+        None => Host::live(),
+        Some(root) if !root.is_dir() => {
+            return Err(Failure::usage(format!("--root {}: there is no such folder", root.display())));
+        }
+        Some(root) => Host::folder(root),
+    };
+    match cli.command {
+        Command::Check(args) => check::run(&args, &host, terminal),
+        Command::Plan(args) => plan::run(&args, &host, terminal),
+        Command::Apply(args) => apply::run(&args, live(&host)?, terminal),
+        Command::Rollback(args) => rollback::run(&args, live(&host)?, terminal),
+        Command::Journal(args) => journal::run(args.command, &host, terminal),
+        Command::Status(args) => status::run(&args, &host, terminal),
+        Command::Spec(command) => spec::run(&command, terminal),
+        Command::Schema { name } => schema::run(name, terminal),
+        Command::Completions { shell } => docs::completions(shell, terminal),
+        Command::Man { out } => docs::man(out.as_deref(), terminal),
+    }
+}
+
+/// Only a live machine is changed: a folder has no kernel to prove the change on.
+fn live(host: &Host) -> Result<&Host, Failure> {
+    if host.is_live() {
+        return Ok(host);
+    }
+    Err(Failure::usage("a host that is a folder (--root) is only looked at, never changed")
+        .hint("run the command on the machine itself"))
+}
+
+/// What the host calls itself.
+fn host_name(host: &Host) -> String {
+    let bytes = host.read("/proc/sys/kernel/hostname").or_else(|_| host.read("/etc/hostname"));
+    let name = String::from_utf8_lossy(&bytes.unwrap_or_default()).trim().to_owned();
+    if name.is_empty() { "this host".to_owned() } else { name }
+}

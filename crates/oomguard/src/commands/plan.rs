@@ -1,0 +1,44 @@
+//! `oomguard plan`: what `apply` would change.
+
+use std::fs;
+use std::path::Path;
+
+use oomguard_converge::{Facts, Plan};
+use oomguard_host::Host;
+
+use crate::args::{self, TextFormat};
+use crate::failure::{Failure, code};
+use crate::output::{Terminal, plan};
+use crate::policy_source;
+
+pub fn run(args: &args::Plan, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
+    let source = policy_source::policy(&args.policy, terminal)?;
+    let facts = Facts::read(host, &source.policy)?;
+    let plan = Plan::make(&source.policy, &facts);
+    let next = args.output.as_ref().map_or_else(
+        || format!("oomguard apply{}", source.args),
+        |path| format!("oomguard apply {}", path.display()),
+    );
+    if let Some(path) = &args.output {
+        save(path, &plan.to_json())?;
+    }
+    let text = match args.format {
+        TextFormat::Json => plan.to_json(),
+        TextFormat::Text => plan::text(&plan, &next, terminal),
+    };
+    terminal.print(&text)?;
+    for unread in &facts.unread {
+        terminal
+            .note(&format!("not read: {} ({}); not known: {}\n", unread.what, unread.why, unread.unknown))?;
+    }
+    Ok(if plan.is_empty() { code::AS_IT_SHOULD_BE } else { code::DIFFERS })
+}
+
+/// A plan that is cut in the middle would be refused by its digest, but the old one is better kept.
+fn save(path: &Path, json: &str) -> Result<(), Failure> {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("plan");
+    let new = path.with_file_name(format!(".{name}.new"));
+    fs::write(&new, json)
+        .and_then(|()| fs::rename(&new, path))
+        .map_err(|error| Failure::error(format!("cannot save the plan as {}: {error}", path.display())))
+}

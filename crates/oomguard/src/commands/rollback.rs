@@ -1,0 +1,27 @@
+//! `oomguard rollback`: back to the bytes, scores and swaps of before.
+
+use oomguard_converge::rollback::Undoing;
+use oomguard_host::Host;
+
+use super::apply::agreed;
+use super::steps::Steps;
+use crate::args::Rollback;
+use crate::failure::{Failure, code};
+use crate::output::{Terminal, plan};
+
+pub fn run(args: &Rollback, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
+    let undoing = Undoing::open(host, args.to.as_deref())?;
+    let ids: Vec<String> = undoing.ids().map(str::to_owned).collect();
+    let Some(newest) = undoing.plan()? else {
+        terminal.print("There is nothing to undo: the journal has no apply that is not undone already.\n")?;
+        return Ok(code::AS_IT_SHOULD_BE);
+    };
+    terminal.print(&format!("Undoes {}.\n", ids.join(", then ")))?;
+    terminal.print(&plan::changes(&newest))?;
+    if !args.yes && !args.step && !agreed(terminal)? {
+        return Ok(code::ERROR);
+    }
+    let undone = undoing.run(&mut Steps { terminal, pause: args.step })?;
+    terminal.print(&format!("Undone: {}. The host is as it was before.\n", undone.join(", ")))?;
+    Ok(code::AS_IT_SHOULD_BE)
+}

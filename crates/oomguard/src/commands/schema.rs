@@ -1,0 +1,38 @@
+//! `oomguard schema`: JSON schemas.
+
+use clap::ValueEnum;
+use oomguard_converge::Plan;
+use oomguard_converge::journal::Entry;
+use oomguard_spec::policy::Policy;
+use schemars::schema_for;
+
+use crate::args::SchemaName;
+use crate::failure::{Failure, code};
+use crate::output::Terminal;
+use crate::output::check::Report;
+use crate::output::status::Screen;
+
+pub fn run(name: Option<SchemaName>, terminal: &mut Terminal) -> Result<u8, Failure> {
+    let text = match name {
+        None => SchemaName::value_variants().iter().filter_map(ValueEnum::to_possible_value).fold(
+            String::new(),
+            |mut text, value| {
+                text.push_str(value.get_name());
+                text.push('\n');
+                text
+            },
+        ),
+        Some(name) => {
+            let schema = match name {
+                SchemaName::Check => schema_for!(Report),
+                SchemaName::Plan => schema_for!(Plan),
+                SchemaName::Journal => schema_for!(Entry),
+                SchemaName::Status => schema_for!(Screen),
+                SchemaName::Policy => schema_for!(Policy),
+            };
+            serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"
+        }
+    };
+    terminal.print(&text)?;
+    Ok(code::AS_IT_SHOULD_BE)
+}

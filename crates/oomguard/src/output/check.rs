@@ -1,0 +1,174 @@
+//! The report of `check`: JSON for programs, a short table for a tired person.
+
+use std::collections::BTreeMap;
+
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width};
+use oomguard_converge::{Facts, Finding, Severity};
+use oomguard_spec::size::Bytes;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Paint, Terminal};
+
+/// More findings of one kind than this are shown as one line.
+const SHOWN_OF_A_KIND: usize = 5;
+
+/// What `oomguard check` reports.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// `oomguard.check/1`
+    pub schema: String,
+    /// What the host calls itself.
+    pub host: String,
+    /// Where the policy comes from.
+    pub policy: String,
+    /// Whether the host is as the policy says.
+    pub fine: bool,
+    /// In which ways it is not, the most severe first.
+    pub findings: Vec<Finding>,
+    /// What this user could not read.
+    pub unread: Vec<NotRead>,
+}
+
+/// Something that could not be read.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct NotRead {
+    /// The path, or what it is about.
+    pub what: String,
+    /// The reason.
+    pub why: String,
+    /// What is not known because of it.
+    pub unknown: String,
+}
+
+impl Report {
+    /// A report of some findings.
+    pub fn new(host: String, policy: &str, findings: Vec<Finding>, facts: &Facts) -> Self {
+        let unread = facts.unread.iter().map(|unread| NotRead {
+            what: unread.what.clone(),
+            why: unread.why.clone(),
+            unknown: unread.unknown.clone(),
+        });
+        Self {
+            schema: "oomguard.check/1".to_owned(),
+            host,
+            policy: policy.to_owned(),
+            fine: !findings.iter().any(|finding| finding.severity.differs()),
+            findings,
+            unread: unread.collect(),
+        }
+    }
+
+    /// The report for programs.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    }
+
+    fn count(&self, severity: Severity) -> usize {
+        self.findings.iter().filter(|finding| finding.severity == severity).count()
+    }
+}
+
+/// The report for a person: the table comes last, and the verdict after it.
+pub fn table(report: &Report, facts: &Facts, args: &str, terminal: &Terminal) -> String {
+    let mut text = format!(
+        "{}: {}, by {}\n",
+        terminal.paint(Paint::Bold, &report.host),
+        host_words(facts),
+        report.policy
+    );
+    if !report.unread.is_empty() {
+        text.push_str("Could not be read:\n");
+        for unread in &report.unread {
+            text.push_str(&format!("  {}: {}; not known: {}\n", unread.what, unread.why, unread.unknown));
+        }
+    }
+    if !report.findings.is_empty() {
+        text.push_str(&findings_table(&report.findings, terminal.width()));
+        text.push('\n');
+    }
+    text.push_str(&verdict(report, args, terminal));
+    text
+}
+
+fn host_words(facts: &Facts) -> String {
+    let swap: u64 = facts.swap.on_disk().map(|area| area.size).sum();
+    let swap = if swap == 0 { "no swap".to_owned() } else { format!("{} of swap", Bytes(swap)) };
+    let container =
+        facts.container.as_ref().map(|kind| format!(", a container ({kind})")).unwrap_or_default();
+    format!("{} of memory, {swap}, Linux {}{container}", Bytes(facts.memory.mem_total), facts.kernel)
+}
+
+fn findings_table(findings: &[Finding], width: u16) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(width)
+        .set_header(["", "What is wrong", "Why it matters", "What `apply` does"]);
+    let mut of_a_kind: BTreeMap<&str, usize> = BTreeMap::new();
+    for finding in findings {
+        let seen = of_a_kind.entry(&finding.id).or_default();
+        *seen += 1;
+        if *seen <= SHOWN_OF_A_KIND {
+            table.add_row([
+                mark(finding.severity).to_owned(),
+                wrong(finding),
+                finding.why.clone(),
+                action(finding),
+            ]);
+        }
+    }
+    for (id, seen) in of_a_kind.into_iter().filter(|(_, seen)| *seen > SHOWN_OF_A_KIND) {
+        let more = format!("and {} more of {id}; `--format json` lists them all", seen - SHOWN_OF_A_KIND);
+        table.add_row([String::new(), more, String::new(), String::new()]);
+    }
+    if let Some(column) = table.column_mut(0) {
+        column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(10)));
+    }
+    table.to_string()
+}
+
+fn mark(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "CRITICAL",
+        Severity::Warning => "warning",
+        Severity::Advice => "advice",
+    }
+}
+
+fn wrong(finding: &Finding) -> String {
+    format!("{}\nis {}\nshould be {}", finding.subject, finding.is, finding.should)
+}
+
+fn action(finding: &Finding) -> String {
+    match (&finding.mend, &finding.advice) {
+        (Some(mend), _) => mend.clone(),
+        (None, Some(advice)) => format!("nothing; you: {advice}"),
+        (None, None) => "nothing".to_owned(),
+    }
+}
+
+fn verdict(report: &Report, args: &str, terminal: &Terminal) -> String {
+    let (critical, warnings) = (report.count(Severity::Critical), report.count(Severity::Warning));
+    if report.fine {
+        let fine = if report.unread.is_empty() {
+            "Fine: this host is as the policy says."
+        } else {
+            "Fine, as far as this user can see: what could be read is as the policy says."
+        };
+        return format!("{}\n", terminal.paint(Paint::Green, fine));
+    }
+    let paint = if critical > 0 { Paint::Red } else { Paint::Yellow };
+    let counts = terminal.paint(paint, &format!("{critical} critical, {warnings} warnings."));
+    let differing = report.findings.iter().filter(|finding| finding.severity.differs());
+    let mendable = differing.filter(|finding| finding.mend.is_some()).count();
+    let next = match mendable {
+        0 => "`apply` can mend none of them; the last column says what you can do.".to_owned(),
+        some => format!(
+            "`sudo oomguard apply{args}` mends {some} of them; `oomguard plan{args}` shows every change."
+        ),
+    };
+    format!("{counts} {next}\n")
+}

@@ -1,0 +1,58 @@
+//! The report of `check` as JUnit XML: a test case for each finding.
+
+use oomguard_converge::Severity;
+
+use super::check::Report;
+
+/// The report as a JUnit document.
+pub fn document(report: &Report) -> String {
+    let mut cases = String::new();
+    let mut failures = 0;
+    for finding in &report.findings {
+        let name = escaped(&format!("{}: {}", finding.id, finding.subject));
+        let text = escaped(&format!("{}; should be {}: {}", finding.is, finding.should, finding.why));
+        let inner = match finding.severity {
+            Severity::Advice => format!("<system-out>{text}</system-out>"),
+            Severity::Critical | Severity::Warning => {
+                failures += 1;
+                format!("<failure message=\"{text}\"/>")
+            }
+        };
+        cases.push_str(&format!("    <testcase classname=\"oomguard\" name=\"{name}\">{inner}</testcase>\n"));
+    }
+    let mut tests = report.findings.len();
+    if tests == 0 {
+        tests = 1;
+        cases.push_str("    <testcase classname=\"oomguard\" name=\"as the policy says\"/>\n");
+    }
+    let suite = escaped(&format!("oomguard check {}", report.host));
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n  <testsuite name=\"{suite}\" tests=\"{tests}\" \
+         failures=\"{failures}\" errors=\"0\">\n{cases}  </testsuite>\n</testsuites>\n"
+    )
+}
+
+/// Text for an attribute or an element. Characters that XML cannot hold become a question mark.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\n' | '\t' => out.push(' '),
+            c if c.is_control() || c == '\u{fffe}' || c == '\u{ffff}' => out.push('?'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_process_name_cannot_break_the_document() {
+        assert_eq!(super::escaped("<a href=\"x\">&\u{1b}[2J"), "&lt;a href=&quot;x&quot;&gt;&amp;?[2J");
+    }
+}

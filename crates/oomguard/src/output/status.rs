@@ -1,0 +1,189 @@
+//! The one screen of `status`.
+
+use oomguard_converge::Facts;
+use oomguard_converge::expected::{Bound, expected};
+use oomguard_converge::facts::swap::{AreaKind, Owner};
+use oomguard_spec::policy::Policy;
+use oomguard_spec::size::Bytes;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Paint, Terminal};
+
+/// What `oomguard status` shows.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Screen {
+    /// `oomguard.status/1`
+    pub schema: String,
+    /// What the host calls itself.
+    pub host: String,
+    /// MemTotal in bytes.
+    pub memory_bytes: u64,
+    /// MemAvailable in bytes.
+    pub available_bytes: Option<u64>,
+    /// Every swap that is on.
+    pub swap: Vec<SwapLine>,
+    /// vm.swappiness now.
+    pub swappiness: Option<u32>,
+    /// Where the next boot gets it from: `PATH:LINE`, and its value.
+    pub swappiness_from: Option<String>,
+    /// Memory pressure: the share of the last 10, 60 and 300 seconds in which every task waited, in percent.
+    pub pressure_full: Option<[f64; 3]>,
+    /// Memory pressure: the share in which some task waited, in percent.
+    pub pressure_some: Option<[f64; 3]>,
+    /// Protected processes and keepers.
+    pub processes: Vec<ProcessLine>,
+}
+
+/// A swap that is on.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct SwapLine {
+    /// The file or device.
+    pub path: String,
+    /// In bytes.
+    pub size_bytes: u64,
+    /// In bytes.
+    pub used_bytes: u64,
+    /// Higher is used first.
+    pub priority: i32,
+    /// `oomguard`, `somebody else`, `not known`, `zram`.
+    pub made_by: String,
+    /// Whether the next boot switches it on.
+    pub after_boot: bool,
+}
+
+/// A protected process or keeper.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ProcessLine {
+    /// Its number.
+    pub pid: i32,
+    /// Its name.
+    pub comm: String,
+    /// The system's unit that it is in.
+    pub unit: Option<String>,
+    /// Its oom_score_adj.
+    pub score: i32,
+    /// What it should be: `-900`, `0 or higher`; nothing when nobody says.
+    pub should: Option<String>,
+    /// Whether it is so.
+    pub right: bool,
+}
+
+impl Screen {
+    /// What is to be shown of a host.
+    pub fn new(host: String, policy: &Policy, facts: &Facts) -> Self {
+        let averages = |a: &oomguard_host::proc::pressure::Averages| [a.avg10, a.avg60, a.avg300];
+        let pressure = facts.pressure.as_ref();
+        Self {
+            schema: "oomguard.status/1".to_owned(),
+            host,
+            memory_bytes: facts.memory.mem_total,
+            available_bytes: facts.memory.mem_available,
+            swap: swap_lines(facts),
+            swappiness: facts.swappiness.live,
+            swappiness_from: facts
+                .swappiness
+                .winner()
+                .map(|line| format!("{}:{} ({})", line.path, line.line, line.value)),
+            pressure_full: pressure.and_then(|p| p.full.as_ref()).map(averages),
+            pressure_some: pressure.map(|p| averages(&p.some)),
+            processes: process_lines(policy, facts),
+        }
+    }
+
+    /// The screen for programs.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    }
+
+    /// The screen for a person.
+    pub fn text(&self, policy: &str, terminal: &Terminal) -> String {
+        let bold = |text: &str| terminal.paint(Paint::Bold, text);
+        let available =
+            self.available_bytes.map(|bytes| format!(", {} available", Bytes(bytes))).unwrap_or_default();
+        let mut text =
+            format!("{}: {} of memory{available}, by {policy}\n", bold(&self.host), Bytes(self.memory_bytes));
+        text.push_str(&format!("{}\n", bold("Swap")));
+        if self.swap.is_empty() {
+            text.push_str("  none\n");
+        }
+        for swap in &self.swap {
+            let boot = if swap.after_boot { "also after a boot" } else { "GONE after a boot" };
+            text.push_str(&format!(
+                "  {:<24} {:>9}, {} used, priority {}, made by {}, {boot}\n",
+                swap.path,
+                Bytes(swap.size_bytes).to_string(),
+                Bytes(swap.used_bytes),
+                swap.priority,
+                swap.made_by
+            ));
+        }
+        let swappiness = self.swappiness.map_or_else(|| "not known".to_owned(), |value| value.to_string());
+        let from = self.swappiness_from.as_deref().unwrap_or("no file; the kernel's default of 60");
+        text.push_str(&format!("{} {swappiness} now; after a boot from {from}\n", bold("Swappiness")));
+        text.push_str(&format!("{} {}\n", bold("Pressure"), self.pressure_words()));
+        text.push_str(&format!("{}\n", bold("Keepers and protected processes")));
+        if self.processes.is_empty() {
+            text.push_str("  none\n");
+        }
+        for process in &self.processes {
+            let should = match (&process.should, process.right) {
+                (None, _) => "declared by itself or its unit".to_owned(),
+                (Some(_), true) => "as it should be".to_owned(),
+                (Some(should), false) => terminal.paint(Paint::Red, &format!("SHOULD BE {should}")),
+            };
+            let unit = process.unit.as_deref().unwrap_or("-");
+            text.push_str(&format!(
+                "  {:>7} {:<16} {:>5}  {unit}  {should}\n",
+                process.pid, process.comm, process.score
+            ));
+        }
+        text
+    }
+
+    fn pressure_words(&self) -> String {
+        let Some(some) = self.pressure_some else { return "not measured by this kernel".to_owned() };
+        let words =
+            |[ten, sixty, three_hundred]: [f64; 3]| format!("{ten} % / {sixty} % / {three_hundred} %");
+        let full =
+            self.pressure_full.map(|full| format!("; all of them {}", words(full))).unwrap_or_default();
+        format!("tasks waited for memory {}{full} (last 10 s / 60 s / 5 min)", words(some))
+    }
+}
+
+fn swap_lines(facts: &Facts) -> Vec<SwapLine> {
+    let line = |area: &oomguard_converge::facts::swap::Area| SwapLine {
+        path: area.path.clone(),
+        size_bytes: area.size,
+        used_bytes: area.used,
+        priority: area.priority,
+        made_by: match (area.kind, area.owner) {
+            (AreaKind::Zram, _) => "zram",
+            (_, Owner::Ours) => "oomguard",
+            (_, Owner::Foreign) => "somebody else",
+            (_, Owner::Unknown) => "not known",
+        }
+        .to_owned(),
+        after_boot: facts.swap.is_persistent(&area.path),
+    };
+    facts.swap.areas.iter().map(line).collect()
+}
+
+fn process_lines(policy: &Policy, facts: &Facts) -> Vec<ProcessLine> {
+    let line = |process: &oomguard_converge::facts::Process| {
+        let bound = expected(process, policy).bound;
+        ProcessLine {
+            pid: process.pid,
+            comm: process.comm.clone(),
+            unit: process.unit.clone(),
+            score: process.score,
+            should: match bound {
+                Bound::Exactly(score) => Some(score.to_string()),
+                Bound::AtLeast(score) => Some(format!("{score} or higher")),
+                Bound::Any => None,
+            },
+            right: bound.correction(process.score).is_none(),
+        }
+    };
+    facts.processes.list.iter().map(line).collect()
+}

@@ -1,0 +1,117 @@
+//! Standard output and error: colours only where they are wanted, and a closed pipe that ends quietly.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use oomguard_spec::Style;
+
+use crate::args::Color;
+use crate::failure::{Failure, code};
+
+/// The colours that are used.
+#[derive(Clone, Copy, Debug)]
+pub enum Paint {
+    /// Critical.
+    Red,
+    /// A warning.
+    Yellow,
+    /// Fine.
+    Green,
+    /// A heading.
+    Bold,
+}
+
+/// Standard output and error.
+#[derive(Debug)]
+pub struct Terminal {
+    colour_out: bool,
+    colour_err: bool,
+}
+
+impl Terminal {
+    pub fn new(color: Color) -> Self {
+        let wanted = |is_terminal: bool| match color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        };
+        Self {
+            colour_out: wanted(io::stdout().is_terminal()),
+            colour_err: wanted(io::stderr().is_terminal()),
+        }
+    }
+
+    /// Prints text to standard output.
+    pub fn print(&mut self, text: &str) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        out.write_all(text.as_bytes())?;
+        Ok(out.flush()?)
+    }
+
+    /// Prints text to standard error.
+    pub fn note(&mut self, text: &str) -> Result<(), Failure> {
+        Ok(io::stderr().lock().write_all(text.as_bytes())?)
+    }
+
+    /// A text in a colour, where colours are wanted on standard output.
+    pub fn paint(&self, paint: Paint, text: &str) -> String {
+        if !self.colour_out {
+            return text.to_owned();
+        }
+        let number = match paint {
+            Paint::Red => "1;31",
+            Paint::Yellow => "33",
+            Paint::Green => "32",
+            Paint::Bold => "1",
+        };
+        format!("\x1b[{number}m{text}\x1b[0m")
+    }
+
+    /// The style of located messages, which go to standard error.
+    pub fn error_style(&self) -> Style {
+        if self.colour_err { Style::Colour } else { Style::Plain }
+    }
+
+    /// The style of located messages that are the output itself.
+    pub fn output_style(&self) -> Style {
+        if self.colour_out { Style::Colour } else { Style::Plain }
+    }
+
+    /// How many columns there are; enough for a wide one when the output is no terminal.
+    pub fn width(&self) -> u16 {
+        let known = columns().filter(|_| io::stdout().is_terminal());
+        known.unwrap_or(100).clamp(60, 140)
+    }
+
+    /// Asks a yes-or-no question; `None` when there is nobody to ask.
+    pub fn ask(&mut self, question: &str) -> Result<Option<bool>, Failure> {
+        if !io::stdin().is_terminal() {
+            return Ok(None);
+        }
+        self.print(&format!("{question} [y/N] "))?;
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer)?;
+        Ok(Some(matches!(answer.trim(), "y" | "Y" | "yes")))
+    }
+
+    /// Says why a command failed; the exit code to end with.
+    pub fn fail(&mut self, failure: &Failure) -> u8 {
+        let (text, code) = match failure {
+            Failure::ClosedPipe => return code::AS_IT_SHOULD_BE,
+            Failure::Document(text) => (text.clone(), code::ERROR),
+            Failure::Message { code, what, hints } => {
+                let mark = if self.colour_err { "\x1b[1;31merror\x1b[0m" } else { "error" };
+                let hints: String = hints.iter().map(|hint| format!("  {hint}\n")).collect();
+                (format!("{mark}: {what}\n{hints}"), *code)
+            }
+        };
+        // Standard error may be closed too.
+        let _ = self.note(&text);
+        code
+    }
+}
+
+/// The width of the terminal on standard output.
+fn columns() -> Option<u16> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    (size.ws_col > 0).then_some(size.ws_col)
+}

@@ -1,0 +1,96 @@
+//! The policy that a command line asks for.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use oomguard_spec::policy::Policy;
+use oomguard_spec::{Builtin, Document, MAX_BYTES, PolicyError, Rejected, Style, builtin};
+
+use crate::args::PolicyArgs;
+use crate::failure::Failure;
+use crate::output::Terminal;
+
+/// A policy, and where it comes from.
+#[derive(Clone, Debug)]
+pub struct PolicySource {
+    /// The policy.
+    pub policy: Policy,
+    /// In words: `built-in role ci`, `ci.cspec, role ci_servers`.
+    pub name: String,
+    /// The arguments that ask for the same again.
+    pub args: String,
+}
+
+/// Reads the policy that a command line asks for. What is noticed in a document goes to standard error.
+pub fn policy(args: &PolicyArgs, terminal: &mut Terminal) -> Result<PolicySource, Failure> {
+    match &args.spec {
+        Some(path) => from_document(path, args.role.as_deref(), terminal),
+        None => from_builtin(args.role.as_deref()),
+    }
+}
+
+fn from_builtin(role: Option<&str>) -> Result<PolicySource, Failure> {
+    let builtin = match role {
+        None => Builtin::Workstation,
+        Some(name) => builtin_role(name)?,
+    };
+    let args = if role.is_some() { format!(" --role {}", builtin.name()) } else { String::new() };
+    Ok(PolicySource {
+        policy: builtin::policy(builtin),
+        name: format!("built-in role {}", builtin.name()),
+        args,
+    })
+}
+
+/// A built-in role by name.
+pub fn builtin_role(name: &str) -> Result<Builtin, Failure> {
+    name.parse().map_err(|e| Failure::usage(e).hint("a role of your own needs its document: --spec FILE"))
+}
+
+fn from_document(path: &Path, role: Option<&str>, terminal: &mut Terminal) -> Result<PolicySource, Failure> {
+    let document = read(path, terminal.error_style())?;
+    let (policy, notes) = match document.policy_with_notes(role) {
+        Ok(read) => read,
+        Err(error) => return Err(no_policy(&document, &error, terminal.error_style())),
+    };
+    let said: Vec<_> = document.diagnostics().iter().cloned().chain(notes).collect();
+    terminal.note(&document.render(&said, terminal.error_style()))?;
+    let role = role.map(str::to_owned).or_else(|| document.default_role());
+    let shown = match &role {
+        Some(role) => format!("{}, role {role}", document.name()),
+        None => document.name().to_owned(),
+    };
+    let role = role.map(|role| format!(" --role {role}")).unwrap_or_default();
+    Ok(PolicySource { policy, name: shown, args: format!(" --spec {}{role}", path.display()) })
+}
+
+fn no_policy(document: &Document, error: &PolicyError, style: Style) -> Failure {
+    match error {
+        PolicyError::Invalid { diagnostics, .. } => {
+            Failure::Document(format!("{}error: {error}\n", document.render(diagnostics, style)))
+        }
+        _ => Failure::usage(error),
+    }
+}
+
+/// Reads a document; `-` is standard input.
+pub fn read(path: &Path, style: Style) -> Result<Document, Failure> {
+    let name = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
+    let bytes = bytes(path).map_err(|error| {
+        Failure::error(format!("cannot read {name}: {error}")).hint("give the path of a cspec document")
+    })?;
+    oomguard_spec::read(&name, &bytes).map_err(|rejected: Rejected| Failure::Document(rejected.render(style)))
+}
+
+/// One byte more than a document may have: the reader of documents says that it is too long.
+fn bytes(path: &Path) -> std::io::Result<Vec<u8>> {
+    let most = MAX_BYTES as u64 + 1;
+    let mut bytes = Vec::new();
+    if path == Path::new("-") {
+        std::io::stdin().lock().take(most).read_to_end(&mut bytes)?;
+    } else {
+        File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
+}
