@@ -112,7 +112,7 @@ fn tiers_1_and_2(root: &Path, filter: Option<&str>) -> Result<Tier> {
 }
 
 fn doc_tests(root: &Path) -> Result<Tier> {
-    let args = ["test", "--doc", "--workspace", "--locked"];
+    let args = ["test", "--doc", "--workspace", "--locked", "--no-fail-fast"];
     tier(Command::new("cargo").current_dir(root).args(args), Stream::Output, counts::libtest)
 }
 
