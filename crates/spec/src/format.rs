@@ -3,6 +3,8 @@
 //! The text is not written anew but changed where it must be, so a comment or an alignment cannot get lost: each
 //! change is a range of bytes and what to put there. What comes out is read again and compared.
 
+mod indent;
+
 use std::ops::Range;
 
 use granit_parser::ScalarStyle;
@@ -21,9 +23,17 @@ struct Edit {
 /// Rewrites a document.
 pub(crate) fn strict(document: &Document) -> String {
     let text = edited(document).unwrap_or_default();
-    let same = crate::read(&document.name, text.as_bytes())
-        .is_ok_and(|again| again.diagnostics.is_empty() && again.to_json() == document.to_json());
-    if same { text } else { written_anew(document) }
+    let Some(again) = same_data(document, &text) else { return written_anew(document) };
+    match indent::two_spaces(&again) {
+        Some(indented) if same_data(document, &indented).is_some() => indented,
+        _ => text,
+    }
+}
+
+/// The text as a document, when it holds the same data and is strict.
+fn same_data(document: &Document, text: &str) -> Option<Document> {
+    let again = crate::read(&document.name, text.as_bytes()).ok()?;
+    (again.diagnostics.is_empty() && again.to_json() == document.to_json()).then_some(again)
 }
 
 /// The data alone. For texts in which a change would reach what stands around it, such as a dropped pair after a

@@ -69,7 +69,10 @@ fn yaml_1_1(text: &str) -> Value {
         return Value::Null;
     }
     let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "+0"));
+    // Without a digit before the dot there is no sign in 1.1.
+    let signed = unsigned.len() < text.len() && mantissa.starts_with('.');
     if is_mantissa(mantissa)
+        && !signed
         && mantissa.contains('.')
         && exponent.strip_prefix(['+', '-']).is_some_and(|d| only(d, |c| c.is_ascii_digit()))
     {

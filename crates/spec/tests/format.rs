@@ -1,4 +1,5 @@
 //! `spec fmt`: the same data, every comment, and strict YAML.
+#![allow(clippy::panic, clippy::unwrap_used)] // Helpers of tests are tests, too.
 
 use oomguard_spec::read;
 
@@ -82,4 +83,14 @@ fn where_a_change_would_reach_too_far_the_data_is_written_anew() {
 fn blocks_of_text_are_left_as_they_are() {
     let text = "a: |\n  yes  \n  \"b\" c\t\n\n    d: on\nb: >-\n  no\n";
     assert_eq!(fmt(text), text);
+}
+
+#[test]
+fn each_level_gets_two_spaces() {
+    let text = "a:\n    # of b\n    b:\n        -   c: 1\n            d: |\n              x\n               y\n        # of e\n        -   e  # end\n\
+                f:\n- g: [1,\n     2]\n  h: two\n     lines\n# last\n";
+    let tidy = "a:\n  # of b\n  b:\n    - c: 1\n      d: |\n        x\n         y\n    # of e\n    - e  # end\n\
+                f:\n- g: [1,\n     2]\n  h: two\n     lines\n# last\n";
+    assert_eq!(fmt(text), tidy);
+    assert_eq!(fmt(tidy), tidy);
 }

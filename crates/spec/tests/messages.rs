@@ -1,4 +1,5 @@
 //! What messages look like.
+#![allow(clippy::panic, clippy::unwrap_used)] // Helpers of tests are tests, too.
 
 use oomguard_spec::{PolicyError, Style, read, render};
 

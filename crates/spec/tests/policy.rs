@@ -1,4 +1,5 @@
 //! From documents to policies, and what is said about them.
+#![allow(clippy::panic, clippy::unwrap_used)] // Helpers of tests are tests, too.
 
 use oomguard_spec::policy::{Policy, SwapPolicy, SwapSize, Threshold};
 use oomguard_spec::size::Bytes;

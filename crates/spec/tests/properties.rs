@@ -1,4 +1,5 @@
 //! What holds for any input.
+#![allow(clippy::panic, clippy::unwrap_used)] // Helpers of tests are tests, too.
 
 use oomguard_spec::policy::{
     Alerts, Policy, Protection, ServiceRule, SwapPolicy, SwapSize, SwapUsageAlert, Threshold,
@@ -12,9 +13,9 @@ use proptest::prelude::*;
 /// Everything that can be asked of a document.
 fn use_all(document: &Document) {
     let lint = document.lint();
-    document.render(&lint, Style::Plain);
-    document.render(document.diagnostics(), Style::Colour);
-    document.hosts();
+    let _ = document.render(&lint, Style::Plain);
+    let _ = document.render(document.diagnostics(), Style::Colour);
+    let _ = document.hosts();
     for role in document.roles() {
         let _ = document.policy(Some(&role));
     }

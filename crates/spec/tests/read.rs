@@ -1,4 +1,5 @@
 //! What is read, what is read with a warning, and what is refused, each with its place.
+#![allow(clippy::panic, clippy::unwrap_used)] // Helpers of tests are tests, too.
 
 use oomguard_spec::{Document, MAX_BYTES, Rejected, Severity, read};
 
