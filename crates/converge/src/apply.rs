@@ -185,7 +185,7 @@ impl<'h> Session<'h> {
             Some(record) => record.clone(),
             None => Record {
                 schema: journal::SCHEMA.to_owned(),
-                id: journal::new_id(self.host, &self.plan)?,
+                id: journal::new_id(self.host)?,
                 started: self.host.now(),
                 version: self.version.clone(),
                 plans: Vec::new(),

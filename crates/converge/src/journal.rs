@@ -158,6 +158,9 @@ pub fn list(host: &Host) -> Result<Vec<Entry>, JournalError> {
             entries.push(read(host, &id)?);
         }
     }
+    let number =
+        |entry: &Entry| entry.record.id.split_once('-').and_then(|(number, _)| number.parse::<u32>().ok());
+    entries.sort_by_key(number);
     Ok(entries)
 }
 
@@ -235,19 +238,13 @@ fn replace(host: &Host, path: &str, bytes: &[u8]) -> Result<(), JournalError> {
     Ok(host.rename_over(&new, path)?)
 }
 
-/// A name for an apply that begins now: later ones sort after earlier ones.
-pub(crate) fn new_id(host: &Host, plan: &Plan) -> Result<String, JournalError> {
+/// A name for an apply that begins now. The number, not the clock, puts them in order: a clock may be set back.
+pub(crate) fn new_id(host: &Host) -> Result<String, JournalError> {
     let seconds = i64::try_from(host.now()).unwrap_or(0);
     let time = jiff::Timestamp::from_second(seconds).unwrap_or_default();
-    let stem = format!("{}-{}", time.strftime("%Y%m%dT%H%M%SZ"), &plan.digest[..6]);
-    let taken = host.names_in(layout::JOURNAL_DIR)?;
-    let mut id = stem.clone();
-    let mut n = 2;
-    while taken.contains(&id) {
-        id = format!("{stem}-{n}");
-        n += 1;
-    }
-    Ok(id)
+    let number = |id: &String| id.split_once('-')?.0.parse::<u32>().ok();
+    let last = host.names_in(layout::JOURNAL_DIR)?.iter().filter_map(number).max().unwrap_or(0);
+    Ok(format!("{:04}-{}", last + 1, time.strftime("%Y%m%dT%H%M%SZ")))
 }
 
 fn file(id: &str, name: &str) -> String {
