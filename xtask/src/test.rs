@@ -45,12 +45,13 @@ pub fn run(root: &Path, args: &Args) -> Result<bool> {
     };
 
     let filter = args.filter.as_deref();
-    let mut total = Counts::default();
     let mut report = Vec::new();
+    // Every test counts as skipped until it has run, so none can be left out without being seen.
+    let mut total = Counts { skipped: how_many(root)?, ..Counts::default() };
 
     let tier = tiers_1_and_2(root, filter)?;
-    // Its run has seen the whole workspace, so what the lab tier then runs is no longer skipped.
     total += tier.counts;
+    total.skipped = total.skipped.saturating_sub(tier.counts.run());
     report.push(tier.line("tiers 1 and 2"));
     let mut ended_well = tier.ended_well;
 
@@ -70,9 +71,8 @@ pub fn run(root: &Path, args: &Args) -> Result<bool> {
         }
         Some(binary) => {
             let tier = lab_tier(root, &binary, filter)?;
-            let ran = Counts { skipped: 0, ..tier.counts };
-            total += ran;
-            total.skipped = total.skipped.saturating_sub(ran.run());
+            total += tier.counts;
+            total.skipped = total.skipped.saturating_sub(tier.counts.run());
             report.push(tier.line("tier 3, the lab"));
             ended_well &= tier.ended_well;
         }
@@ -103,6 +103,19 @@ impl Tier {
         let end = if self.ended_well || failed > 0 { "" } else { ", and the run itself failed" };
         format!("{name}: {passed} passed, {failed} failed in {:.1} s{end}", self.took.as_secs_f64())
     }
+}
+
+/// The tests of the workspace, whatever tier they are of, doc tests aside.
+fn how_many(root: &Path) -> Result<u64> {
+    let args = ["nextest", "list", "--workspace", "--locked", "--message-format", "json"];
+    let mut command = Command::new("cargo");
+    command.current_dir(root).args(args).stdin(Stdio::null()).stderr(Stdio::inherit());
+    eprintln!("$ {}", tools::words(&command));
+    let output = command.output().context("cannot run cargo")?;
+    if !output.status.success() {
+        bail!("the tests do not build, or cannot be listed");
+    }
+    counts::listed(&output.stdout).context("cannot read the list of tests that nextest prints")
 }
 
 fn tiers_1_and_2(root: &Path, filter: Option<&str>) -> Result<Tier> {
