@@ -1,7 +1,5 @@
 //! Why a command did not do what it was asked, and the exit code for it.
 
-use std::io;
-
 use oomguard_converge::apply::ApplyError;
 use oomguard_converge::journal::JournalError;
 use oomguard_host::HostError;
@@ -21,8 +19,6 @@ pub mod code {
 /// Why a command did not do what it was asked.
 #[derive(Debug)]
 pub enum Failure {
-    /// The reader of our output has gone. Nothing to say, and nobody to say it to.
-    ClosedPipe,
     /// Located messages about a document, ready to print.
     Document(String),
     /// Anything else.
@@ -53,15 +49,6 @@ impl Failure {
             hints.push(hint.to_string());
         }
         self
-    }
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe => Self::ClosedPipe,
-            _ => Self::error(format!("cannot write the output: {error}")),
-        }
     }
 }
 

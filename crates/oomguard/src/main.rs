@@ -12,17 +12,27 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 use args::Cli;
-use failure::code;
+use failure::{Failure, code};
 use output::Terminal;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // A closed pipe must not turn `oomguard --help | head` into an error.
-            let _ = error.print();
             let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-            return ExitCode::from(if asked { code::AS_IT_SHOULD_BE } else { code::USAGE });
+            let failed = match error.print() {
+                // `oomguard --help | head` is no error.
+                Err(unwritten) if asked && unwritten.kind() != std::io::ErrorKind::BrokenPipe => {
+                    Some(unwritten)
+                }
+                _ => None,
+            };
+            return ExitCode::from(match failed {
+                Some(unwritten) => Terminal::new(args::Color::Auto)
+                    .fail(&Failure::error(format!("cannot write the output: {unwritten}"))),
+                None if asked => code::AS_IT_SHOULD_BE,
+                None => code::USAGE,
+            });
         }
     };
     let mut terminal = Terminal::new(cli.color);

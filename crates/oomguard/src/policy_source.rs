@@ -55,7 +55,7 @@ fn from_document(path: &Path, role: Option<&str>, terminal: &mut Terminal) -> Re
         Err(error) => return Err(no_policy(&document, &error, terminal.error_style())),
     };
     let said: Vec<_> = document.diagnostics().iter().cloned().chain(notes).collect();
-    terminal.note(&document.render(&said, terminal.error_style()))?;
+    terminal.note(&document.render(&said, terminal.error_style()));
     let role = role.map(str::to_owned).or_else(|| document.default_role());
     let shown = match &role {
         Some(role) => format!("{}, role {role}", document.name()),

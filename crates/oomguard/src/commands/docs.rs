@@ -27,7 +27,8 @@ pub fn man(out: Option<&Path>, terminal: &mut Terminal) -> Result<u8, Failure> {
         }
         None => {
             let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+            let rendered = clap_mangen::Man::new(Cli::command()).render(&mut page);
+            rendered.map_err(|error| Failure::error(format!("cannot make the man page: {error}")))?;
             terminal.print(&String::from_utf8_lossy(&page))?;
         }
     }

@@ -29,7 +29,7 @@ pub fn run(args: &args::Plan, host: &Host, terminal: &mut Terminal) -> Result<u8
     terminal.print(&text)?;
     for unread in &facts.unread {
         terminal
-            .note(&format!("not read: {} ({}); not known: {}\n", unread.what, unread.why, unread.unknown))?;
+            .note(&format!("not read: {} ({}); not known: {}\n", unread.what, unread.why, unread.unknown));
     }
     Ok(if plan.is_empty() { code::AS_IT_SHOULD_BE } else { code::DIFFERS })
 }

@@ -35,7 +35,7 @@ fn check(files: &[PathBuf], format: TextFormat, terminal: &mut Terminal) -> Resu
         let document = match read(file, terminal.output_style()) {
             Ok(document) => document,
             Err(Failure::Document(text)) if files.len() > 1 => {
-                terminal.note(&text)?;
+                terminal.note(&text);
                 all.push(unreadable(file));
                 continue;
             }
@@ -84,7 +84,7 @@ fn fmt(file: &Path, write: bool, terminal: &mut Terminal) -> Result<u8, Failure>
     let document = read(file, terminal.error_style())?;
     let strict = document.to_strict_yaml();
     if !write {
-        terminal.note(&document.render(document.diagnostics(), terminal.error_style()))?;
+        terminal.note(&document.render(document.diagnostics(), terminal.error_style()));
         terminal.print(&strict)?;
         return Ok(code::AS_IT_SHOULD_BE);
     }

@@ -25,6 +25,8 @@ pub enum Paint {
 pub struct Terminal {
     colour_out: bool,
     colour_err: bool,
+    /// The reader of standard output has gone, as `head` does.
+    unread: bool,
 }
 
 impl Terminal {
@@ -37,19 +39,29 @@ impl Terminal {
         Self {
             colour_out: wanted(io::stdout().is_terminal()),
             colour_err: wanted(io::stderr().is_terminal()),
+            unread: false,
         }
     }
 
-    /// Prints text to standard output.
+    /// Prints text to standard output. When its reader has gone, the command goes on without a word, so that its
+    /// exit code says the same with and without `| head`.
     pub fn print(&mut self, text: &str) -> Result<(), Failure> {
+        if self.unread {
+            return Ok(());
+        }
         let mut out = io::stdout().lock();
-        out.write_all(text.as_bytes())?;
-        Ok(out.flush()?)
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.unread = true;
+                Ok(())
+            }
+            written => written.map_err(|error| Failure::error(format!("cannot write the output: {error}"))),
+        }
     }
 
-    /// Prints text to standard error.
-    pub fn note(&mut self, text: &str) -> Result<(), Failure> {
-        Ok(io::stderr().lock().write_all(text.as_bytes())?)
+    /// Prints text to standard error. When that fails there is nobody left to tell; what the command is for goes on.
+    pub fn note(&mut self, text: &str) {
+        let _ = io::stderr().lock().write_all(text.as_bytes());
     }
 
     /// A text in a colour, where colours are wanted on standard output.
@@ -88,15 +100,18 @@ impl Terminal {
             return Ok(None);
         }
         self.print(&format!("{question} [y/N] "))?;
+        if self.unread {
+            return Ok(None);
+        }
         let mut answer = String::new();
-        io::stdin().lock().read_line(&mut answer)?;
+        let read = io::stdin().lock().read_line(&mut answer);
+        read.map_err(|error| Failure::error(format!("cannot read the answer: {error}")))?;
         Ok(Some(matches!(answer.trim(), "y" | "Y" | "yes")))
     }
 
     /// Says why a command failed; the exit code to end with.
     pub fn fail(&mut self, failure: &Failure) -> u8 {
         let (text, code) = match failure {
-            Failure::ClosedPipe => return code::AS_IT_SHOULD_BE,
             Failure::Document(text) => (text.clone(), code::ERROR),
             Failure::Message { code, what, hints } => {
                 let mark = if self.colour_err { "\x1b[1;31merror\x1b[0m" } else { "error" };
@@ -104,8 +119,7 @@ impl Terminal {
                 (format!("{mark}: {what}\n{hints}"), *code)
             }
         };
-        // Standard error may be closed too.
-        let _ = self.note(&text);
+        self.note(&text);
         code
     }
 }
