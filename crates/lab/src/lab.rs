@@ -1,0 +1,147 @@
+//! The lab: a directory that keeps images, and the hosts booted from them.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crate::accel::{self, Accel};
+use crate::error::{Error, Result, at};
+use crate::image::{self, Image};
+use crate::qemu::Hardware;
+use crate::release::Release;
+use crate::slots::{self, Slot};
+use crate::spec::HostSpec;
+use crate::ssh::Ssh;
+use crate::vm::Vm;
+
+/// The first port that hosts are given.
+const FIRST_PORT: u16 = 22_200;
+/// How many ports belong to each slot.
+const PORTS: u16 = 50;
+
+/// A lab, in a cache directory.
+#[derive(Debug, Clone)]
+pub struct Lab {
+    pub(crate) cache: PathBuf,
+}
+
+impl Lab {
+    /// Opens a lab in a directory, which is made if it is not there.
+    pub fn new(cache: impl Into<PathBuf>) -> Result<Self> {
+        let cache = cache.into();
+        let hosts = cache.join("hosts");
+        fs::create_dir_all(&hosts).map_err(at(&hosts))?;
+        let cache = cache.canonicalize().map_err(at(&cache))?;
+        let lab = Self { cache };
+        lab.sweep()?;
+        Ok(lab)
+    }
+
+    /// Removes the hosts of processes that died before they could.
+    fn sweep(&self) -> Result<()> {
+        let hosts = self.cache.join("hosts");
+        for entry in fs::read_dir(&hosts).map_err(at(&hosts))?.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let owner = name.split('-').next().and_then(|pid| pid.parse::<u32>().ok());
+            if owner.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
+        Ok(())
+    }
+
+    /// The image of a release, built if it is not in the cache.
+    pub fn image(&self, release: Release) -> Result<Image> {
+        image::get(&self.cache, release, crate::recipe::ROOT_GIB)
+    }
+
+    /// Whether a release's image is in the cache.
+    pub fn has_image(&self, release: Release) -> Result<bool> {
+        Ok(image::directory(&self.cache, release)?.exists())
+    }
+
+    /// How hosts run here: by the processor, or emulated.
+    pub fn accel(&self) -> Result<Accel> {
+        accel::choose(&self.cache, &self.image(Release::Bookworm)?)
+    }
+
+    /// Boots a new host; waits while three others run.
+    pub fn boot(&self, spec: &HostSpec) -> Result<Vm> {
+        let mut hosts = self.boot_all(std::slice::from_ref(spec))?;
+        hosts.pop().ok_or(Error::Off)
+    }
+
+    /// Boots up to three new hosts together; waits until there is room for them all.
+    ///
+    /// A test that wants several hosts takes them with one call, or two such tests could wait for
+    /// each other.
+    pub fn boot_all(&self, specs: &[HostSpec]) -> Result<Vec<Vm>> {
+        let built: Vec<Image> = specs
+            .iter()
+            .map(|spec| image::get(&self.cache, spec.release, spec.root_gib))
+            .collect::<Result<_>>()?;
+        let accel = self.accel()?;
+        let slots = slots::take(&self.cache, specs.len())?;
+        thread::scope(|scope| {
+            let boots: Vec<_> = specs
+                .iter()
+                .zip(built)
+                .zip(slots)
+                .map(|((spec, image), slot)| scope.spawn(move || self.one(spec, image, accel, slot)))
+                .collect();
+            boots.into_iter().map(|boot| boot.join().unwrap_or(Err(Error::Off))).collect()
+        })
+    }
+
+    fn one(&self, spec: &HostSpec, image: Image, accel: Accel, slot: Slot) -> Result<Vm> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{}-{number}", std::process::id());
+        let (hardware, ssh) = self.hardware(spec, image, accel, &slot, &name)?;
+        Vm::first_boot(hardware, ssh, slot)
+    }
+
+    /// A new host's directory, port and machine id.
+    pub(crate) fn hardware(
+        &self,
+        spec: &HostSpec,
+        image: Image,
+        accel: Accel,
+        slot: &Slot,
+        name: &str,
+    ) -> Result<(Hardware, Ssh)> {
+        let directory = self.cache.join("hosts").join(name);
+        fs::create_dir_all(&directory).map_err(at(&directory))?;
+        let uuid = Path::new("/proc/sys/kernel/random/uuid");
+        let machine_id = fs::read_to_string(uuid).map_err(at(uuid))?;
+        let ssh =
+            Ssh { directory: directory.clone(), key: image::key(&self.cache)?, port: free_port(slot.number) };
+        let hardware = Hardware {
+            spec: spec.clone(),
+            image,
+            accel,
+            directory,
+            port: ssh.port,
+            machine_id: machine_id.trim().replace('-', ""),
+        };
+        Ok((hardware, ssh))
+    }
+}
+
+/// A port that nobody listens on, of those that belong to a slot.
+fn free_port(slot: u16) -> u16 {
+    let first = FIRST_PORT + slot * PORTS;
+    // A port of a host that just went may be busy for a moment.
+    for _ in 0..50 {
+        for port in first..first + PORTS {
+            if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+                return port;
+            }
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    first
+}

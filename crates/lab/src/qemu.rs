@@ -1,0 +1,171 @@
+//! One QEMU process.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::accel::Accel;
+use crate::error::{Error, Result, at, tail};
+use crate::image::Image;
+use crate::proc::{shown, spawn_tied, succeed, wait};
+use crate::qmp::Monitor;
+use crate::spec::HostSpec;
+
+/// What stays the same however often a host is switched off and on.
+#[derive(Debug, Clone)]
+pub(crate) struct Hardware {
+    pub(crate) spec: HostSpec,
+    pub(crate) image: Image,
+    pub(crate) accel: Accel,
+    pub(crate) directory: PathBuf,
+    pub(crate) port: u16,
+    pub(crate) machine_id: String,
+}
+
+impl Hardware {
+    pub(crate) fn console_path(&self) -> PathBuf {
+        self.directory.join("console.log")
+    }
+
+    /// The host's console since it was first switched on.
+    pub(crate) fn console(&self) -> String {
+        let bytes = fs::read(self.console_path()).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).replace('\r', "")
+    }
+
+    pub(crate) fn console_tail(&self) -> String {
+        tail(&self.console(), 40)
+    }
+
+    /// Makes the disks: an overlay of the image, and an empty file for each data disk.
+    pub(crate) fn make_disks(&self) -> Result<()> {
+        let limit = Duration::from_secs(60);
+        let mut overlay = Command::new("qemu-img");
+        overlay
+            .args(["create", "-q", "-f", "qcow2", "-F", "qcow2", "-b"])
+            .args([&self.image.root, &self.directory.join("root.qcow2")]);
+        succeed(&mut overlay, limit)?;
+        for (index, disk) in self.spec.disks.iter().enumerate() {
+            let mut create = Command::new("qemu-img");
+            create
+                .args(["create", "-q", "-f", "qcow2"])
+                .arg(self.directory.join(format!("data{index}.qcow2")))
+                .arg(format!("{}G", disk.gib));
+            succeed(&mut create, limit)?;
+        }
+        Ok(())
+    }
+
+    fn command(&self, load: Option<&str>) -> Command {
+        let mut append = format!(
+            "root=/dev/vda ro console=ttyS0 loglevel=6 net.ifnames=0 mitigations=off nokaslr \
+             no_timer_check systemd.machine_id={}",
+            self.machine_id
+        );
+        for arg in &self.spec.kernel_args {
+            append.push(' ');
+            append.push_str(arg);
+        }
+        let mut command = Command::new("qemu-system-x86_64");
+        command
+            .args(["-M", "pc", "-smp", "2", "-nodefaults", "-display", "none", "-m"])
+            .arg(self.spec.memory_mib.to_string())
+            .args(self.accel.args())
+            .arg("-kernel")
+            .arg(&self.image.kernel)
+            .arg("-initrd")
+            .arg(&self.image.initrd)
+            .args(["-append", &append, "-netdev"])
+            .arg(format!("user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{}-:22", self.port))
+            .args(["-device", "virtio-net-pci,netdev=net,romfile="])
+            .args(["-device", "virtio-rng-pci", "-chardev"])
+            .arg(format!("file,id=console,append=on,path={}", escaped(&self.console_path())))
+            .args(["-serial", "chardev:console"]);
+        let data = (0..self.spec.disks.len()).map(|index| format!("data{index}.qcow2"));
+        for name in std::iter::once("root.qcow2".to_owned()).chain(data) {
+            command.arg("-drive").arg(format!(
+                "if=virtio,format=qcow2,cache=writeback,discard=unmap,file={}",
+                escaped(&self.directory.join(name))
+            ));
+        }
+        if let Some(name) = load {
+            command.args(["-loadvm", name]);
+        }
+        command
+    }
+
+    /// Switches the host on. The process dies with this one.
+    pub(crate) fn start(&self, load: Option<&str>) -> Result<Machine> {
+        let mut command = self.command(load);
+        command.args(["-qmp", "stdio"]);
+        let mut child = spawn_tied(&command)?;
+        let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(Error::Monitor("no pipes".to_owned()));
+        };
+        match Monitor::new(stdin, stdout) {
+            Ok(monitor) => Ok(Machine { child, monitor }),
+            Err(_) => Err(self.ended(&mut child)),
+        }
+    }
+
+    /// Switches the host on and lets it outlive this process.
+    pub(crate) fn start_detached(&self) -> Result<Child> {
+        let log = self.directory.join("qemu.log");
+        let stderr = File::create(&log).map_err(at(&log))?;
+        let mut command = self.command(None);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr).process_group(0);
+        command.spawn().map_err(|e| Error::Program {
+            command: shown(&command),
+            what: format!("does not start: {e}"),
+            stderr: String::new(),
+        })
+    }
+
+    /// Says why a QEMU process is no more.
+    fn ended(&self, child: &mut Child) -> Error {
+        let ended = wait(child, Duration::from_secs(5));
+        let _ = child.kill();
+        let mut stderr = String::new();
+        if let Some(mut pipe) = child.stderr.take() {
+            let _ = pipe.read_to_string(&mut stderr);
+        }
+        Error::QemuEnded {
+            what: match ended {
+                Ok(Some(status)) => status.to_string(),
+                _ => "it does not answer".to_owned(),
+            },
+            stderr: tail(&stderr, 20),
+            console: self.console_tail(),
+        }
+    }
+}
+
+/// A comma in a QEMU option is written twice.
+fn escaped(path: &Path) -> String {
+    path.to_string_lossy().replace(',', ",,")
+}
+
+/// A host that is switched on.
+pub(crate) struct Machine {
+    pub(crate) child: Child,
+    pub(crate) monitor: Monitor,
+}
+
+impl Machine {
+    /// An error if the process ended by itself.
+    pub(crate) fn check(&mut self, hardware: &Hardware) -> Result<()> {
+        match self.child.try_wait() {
+            Ok(None) => Ok(()),
+            _ => Err(hardware.ended(&mut self.child)),
+        }
+    }
+
+    /// Cuts the power.
+    pub(crate) fn kill(mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,219 @@
+//! A host: switched on and off, asked, saved and put back.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result, at};
+use crate::proc::wait;
+use crate::qemu::{Hardware, Machine};
+use crate::slots::Slot;
+use crate::ssh::Ssh;
+
+const BOOT_LIMIT: Duration = Duration::from_secs(240);
+const STATE_LIMIT: Duration = Duration::from_secs(300);
+
+/// A lab host. Dropping it cuts its power and removes its disks.
+pub struct Vm {
+    pub(crate) hardware: Hardware,
+    pub(crate) ssh: Ssh,
+    machine: Mutex<Option<Machine>>,
+    master: Option<Child>,
+    _slot: Slot,
+}
+
+impl Vm {
+    pub(crate) fn first_boot(hardware: Hardware, ssh: Ssh, slot: Slot) -> Result<Self> {
+        hardware.make_disks()?;
+        let mut vm = Self { hardware, ssh, machine: Mutex::new(None), master: None, _slot: slot };
+        vm.power_on()?;
+        for line in crate::disks::set_up(&vm.hardware.spec.disks) {
+            vm.ok(&line)?;
+        }
+        Ok(vm)
+    }
+
+    fn machine(&mut self) -> &mut Option<Machine> {
+        self.machine.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn timeout(&self, what: &str, limit: Duration, detail: String) -> Error {
+        Error::Timeout {
+            what: what.to_owned(),
+            seconds: limit.as_secs(),
+            detail,
+            console: self.hardware.console_tail(),
+        }
+    }
+
+    /// Switches the host on, from its disks as they are, and waits until it has booted.
+    ///
+    /// Does nothing to a host that is on.
+    pub fn power_on(&mut self) -> Result<()> {
+        if self.machine().is_none() {
+            let machine = self.hardware.start(None)?;
+            *self.machine() = Some(machine);
+        }
+        self.connect(None)?;
+        self.settle()?;
+        Ok(())
+    }
+
+    /// Opens the kept connection; waits for a boot id other than `old`.
+    fn connect(&mut self, old: Option<&str>) -> Result<()> {
+        self.disconnect();
+        let end = Instant::now() + BOOT_LIMIT;
+        while Instant::now() < end {
+            let hardware = self.hardware.clone();
+            match self.machine() {
+                Some(machine) => machine.check(&hardware)?,
+                None => return Err(Error::Off),
+            }
+            if self.ssh.greets() && self.open_master(end)? {
+                let booted = self.boot_id();
+                if booted.is_ok_and(|id| old.is_none_or(|old| old != id)) {
+                    return Ok(());
+                }
+            }
+            self.disconnect();
+            thread::sleep(Duration::from_millis(200));
+        }
+        Err(self.timeout("answer to ssh", BOOT_LIMIT, String::new()))
+    }
+
+    fn open_master(&mut self, end: Instant) -> Result<bool> {
+        let mut master = self.ssh.master()?;
+        let control = self.ssh.directory.join("ssh.ctl");
+        let mut up = false;
+        while !up && Instant::now() < end && matches!(master.try_wait(), Ok(None)) {
+            thread::sleep(Duration::from_millis(50));
+            up = control.exists() && self.ssh.master_is_up();
+        }
+        self.master = Some(master);
+        Ok(up)
+    }
+
+    fn disconnect(&mut self) {
+        if let Some(mut master) = self.master.take() {
+            let _ = master.kill();
+            let _ = master.wait();
+        }
+    }
+
+    /// Waits until systemd has no more start jobs.
+    fn settle(&self) -> Result<()> {
+        let line = "systemctl is-system-running --wait";
+        let done = self.ssh.run("root", true, line, &[], STATE_LIMIT)?;
+        let state = String::from_utf8_lossy(&done.stdout).trim().to_owned();
+        if done.status.is_some() && matches!(state.as_str(), "running" | "degraded") {
+            return Ok(());
+        }
+        let line = "systemctl list-jobs --no-pager; systemctl --failed --no-pager";
+        let jobs = self.ssh.run("root", true, line, &[], Duration::from_secs(30))?;
+        let jobs = String::from_utf8_lossy(&jobs.stdout).into_owned();
+        Err(self.timeout("finish booting", STATE_LIMIT, format!("state `{state}`\n{jobs}")))
+    }
+
+    /// The id that the kernel gave the current boot.
+    pub fn boot_id(&self) -> Result<String> {
+        Ok(self.ok("cat /proc/sys/kernel/random/boot_id")?.trim().to_owned())
+    }
+
+    /// Reboots the host from inside and waits until it has booted again.
+    pub fn reboot(&mut self) -> Result<()> {
+        let old = self.boot_id()?;
+        // The connection may close before the answer comes.
+        let _ = self.run("systemctl reboot");
+        self.wait_for_reboot(&old)
+    }
+
+    /// Waits until the host has rebooted by itself, `old` being the boot id of before.
+    pub fn wait_for_reboot(&mut self, old: &str) -> Result<()> {
+        self.connect(Some(old))?;
+        self.settle()
+    }
+
+    /// Cuts the power: QEMU is killed. What the host has not written to its disks is lost.
+    pub fn power_cut(&mut self) {
+        if let Some(machine) = self.machine().take() {
+            machine.kill();
+        }
+        self.disconnect();
+    }
+
+    /// Shuts the host down in order; the power is cut if it takes more than two minutes.
+    pub fn shutdown(&mut self) -> Result<()> {
+        let _ = self.run("systemctl poweroff");
+        self.disconnect();
+        let ended = match self.machine() {
+            Some(machine) => wait(&mut machine.child, Duration::from_secs(120)).ok().flatten(),
+            None => return Err(Error::Off),
+        };
+        self.power_cut();
+        match ended {
+            Some(_) => Ok(()),
+            None => Err(self.timeout("power off", Duration::from_secs(120), String::new())),
+        }
+    }
+
+    /// Whether the QEMU process runs.
+    pub fn is_on(&mut self) -> bool {
+        self.machine().as_mut().is_some_and(|machine| matches!(machine.child.try_wait(), Ok(None)))
+    }
+
+    /// Saves the host as it is now, memory and disks, under a name.
+    pub fn save(&mut self, name: &str) -> Result<()> {
+        let machine = self.machine().as_mut().ok_or(Error::Off)?;
+        machine.monitor.human(&format!("savevm {name}"), STATE_LIMIT)
+    }
+
+    /// Puts the host back to what it was when it was saved; a host that is off goes on.
+    pub fn load(&mut self, name: &str) -> Result<()> {
+        self.disconnect();
+        match self.machine() {
+            Some(machine) => machine.monitor.human(&format!("loadvm {name}"), STATE_LIMIT)?,
+            None => {
+                let machine = self.hardware.start(Some(name))?;
+                *self.machine() = Some(machine);
+            }
+        }
+        self.connect(None)
+    }
+
+    /// All that the host has written to its console.
+    #[must_use]
+    pub fn console(&self) -> String {
+        self.hardware.console()
+    }
+
+    /// The port of 127.0.0.1 on which the host's sshd answers.
+    #[must_use]
+    pub fn ssh_port(&self) -> u16 {
+        self.ssh.port
+    }
+
+    /// The private key that logs in as root, `dev` and `op`.
+    #[must_use]
+    pub fn key(&self) -> &Path {
+        &self.ssh.key
+    }
+
+    /// Copies what the console shows to a file, for a test's report.
+    pub fn keep_console(&self, to: &Path) -> Result<()> {
+        fs::write(to, self.console()).map_err(at(to))
+    }
+
+    pub(crate) fn directory(&self) -> &PathBuf {
+        &self.hardware.directory
+    }
+}
+
+impl Drop for Vm {
+    fn drop(&mut self) {
+        self.power_cut();
+        let _ = fs::remove_dir_all(self.directory());
+    }
+}

@@ -1,0 +1,92 @@
+//! What others made is found, said, used, and never deleted.
+
+mod host;
+
+use host::{boot, etc, ok, run};
+use oomguard_lab::{HostSpec, Release, Vm};
+
+const SPEC: &str =
+    "role: small\nmemory_config:\n  swap: {size: 256MB, file: /swapfile, priority: 10}\n  swappiness: 10\n";
+const APPLY: &str = "oomguard apply --spec /root/small.cspec --yes";
+const CHECK: &str = "oomguard check --spec /root/small.cspec";
+
+fn swap_names(vm: &Vm) -> Vec<String> {
+    ok(vm, "swapon --show=NAME --noheadings").split_whitespace().map(str::to_owned).collect()
+}
+
+#[test]
+fn swaps_of_others_are_adopted_and_never_deleted() {
+    let mut vm = boot(&HostSpec::new(Release::Bookworm));
+    vm.write("/root/small.cspec", SPEC.as_bytes()).unwrap();
+    vm.save("fresh").unwrap();
+
+    // A swap file made by hand, on and not in fstab: it gets its line, and none of ours is made.
+    ok(&vm, "fallocate -l 512M /mine.img && chmod 600 /mine.img && mkswap /mine.img && swapon /mine.img");
+    let before = etc(&vm);
+    run(&vm, CHECK).exits(2).says("/mine.img is on, and nothing switches it on at boot");
+    run(&vm, APPLY).exits(0);
+    assert_eq!(swap_names(&vm), ["/mine.img"]);
+    run(&vm, "grep '^/mine.img none swap sw,nofail' /etc/fstab").exits(0);
+    vm.reboot().unwrap();
+    run(&vm, CHECK).exits(0);
+    assert_eq!(swap_names(&vm), ["/mine.img"], "adopted over a boot");
+    run(&vm, "oomguard rollback --yes").exits(0);
+    assert_eq!(etc(&vm), before);
+    assert_eq!(swap_names(&vm), ["/mine.img"], "a rollback does not touch it");
+
+    // The same at our own path, and too small: it stays, ours comes beside it.
+    vm.load("fresh").unwrap();
+    ok(
+        &vm,
+        "fallocate -l 64M /swapfile && chmod 600 /swapfile && mkswap /swapfile && swapon /swapfile && sha256sum /swapfile >/root/sum",
+    );
+    run(&vm, APPLY).exits(0);
+    assert_eq!(swap_names(&vm), ["/swapfile", "/swapfile.2"]);
+    run(&vm, "oomguard rollback --yes").exits(0);
+    assert_eq!(swap_names(&vm), ["/swapfile"]);
+
+    // A swap partition that fstab names by its UUID, switched off: it is switched on.
+    vm.load("fresh").unwrap();
+    ok(
+        &vm,
+        "fallocate -l 512M /disk.img && losetup /dev/loop0 /disk.img && mkswap /dev/loop0 && udevadm settle && \
+         echo \"UUID=$(blkid -s UUID -o value /dev/loop0) none swap sw,nofail 0 0\" >>/etc/fstab && udevadm trigger -w /dev/loop0",
+    );
+    let before = etc(&vm);
+    run(&vm, CHECK).exits(2).says("/dev/loop0").says("switched off");
+    run(&vm, APPLY).says("/dev/loop0");
+    assert_eq!(swap_names(&vm), ["/dev/loop0"]);
+    run(&vm, "test ! -e /swapfile").exits(0);
+    run(&vm, "oomguard rollback --yes").exits(0);
+    assert_eq!((etc(&vm), swap_names(&vm)), (before, Vec::new()));
+}
+
+#[test]
+fn lines_of_others_are_said_and_kept() {
+    let mut vm = boot(&HostSpec::new(Release::Trixie));
+    vm.write("/root/small.cspec", SPEC.as_bytes()).unwrap();
+    // Twice the same swap, and one that is not there.
+    ok(
+        &vm,
+        "fallocate -l 512M /mine.img && chmod 600 /mine.img && mkswap /mine.img && swapon /mine.img && \
+         printf '/mine.img none swap sw 0 0\\n/mine.img none swap sw,pri=5 0 0\\n/gone.img none swap sw,nofail 0 0\\n' >>/etc/fstab && \
+         echo 'vm.swappiness = 60' >/etc/sysctl.d/zz-site.conf",
+    );
+    let fstab = ok(&vm, "cat /etc/fstab");
+    let said = run(&vm, APPLY).exits(2);
+    for part in
+        ["/mine.img again, as on line", "names /gone.img, and there is nothing", "/etc/sysctl.d/zz-site.conf"]
+    {
+        assert!(
+            said.text.replace('\n', " ").contains(part) || said.text.contains(part),
+            "{part}: {}",
+            said.text
+        );
+    }
+    assert_eq!(ok(&vm, "cat /etc/fstab"), fstab);
+    assert_eq!(ok(&vm, "cat /etc/sysctl.d/zz-site.conf"), "vm.swappiness = 60\n");
+    assert_eq!(ok(&vm, "sysctl -n vm.swappiness").trim(), "10", "live it is as the policy says");
+    vm.reboot().unwrap();
+    assert_eq!(ok(&vm, "sysctl -n vm.swappiness").trim(), "60", "and the file that was said to win wins");
+    run(&vm, CHECK).exits(2).says("zz-site.conf");
+}

@@ -1,0 +1,87 @@
+//! A fresh Debian becomes as the policy says, stays so over a reboot, and goes back byte for byte.
+
+mod host;
+
+use host::{boot, etc, ok, run, score, session_scores, session_with_tmux, strays};
+use oomguard_lab::{HostSpec, Release};
+
+fn from_fresh_to_protected_and_back(release: Release) {
+    let mut vm = boot(&HostSpec::new(release));
+    let session = session_with_tmux(&vm);
+    let before = etc(&vm);
+    let scores_before = session_scores(&vm);
+    run(&vm, "oomguard check --role ci").exits(2).says("is none").says("sudo oomguard apply --role ci");
+    run(&vm, "runuser -u dev -- oomguard check --role ci").exits(2);
+    assert_eq!(etc(&vm), before, "check changed something");
+
+    run(&vm, "oomguard apply --role ci --yes").exits(0).says("Fine").says("swapon --show").says("/swapfile");
+    assert_eq!(session_scores(&vm), [-900, -800, 0], "live, right after the apply");
+    let files = ok(&vm, "stat -c '%n %Y %i' $(find /etc -name '*oomguard*' -type f) /etc/fstab /swapfile");
+    let reloads = "journalctl -b -t systemd --grep 'Reloading' -q | wc -l";
+    let reloaded = ok(&vm, reloads);
+    run(&vm, "oomguard apply --role ci --yes").exits(0).says("Nothing to change");
+    assert_eq!(
+        ok(&vm, "stat -c '%n %Y %i' $(find /etc -name '*oomguard*' -type f) /etc/fstab /swapfile"),
+        files
+    );
+    assert_eq!(ok(&vm, reloads), reloaded, "a unit was reloaded for nothing");
+
+    drop(session);
+    vm.reboot().unwrap();
+    run(&vm, "oomguard check --role ci").exits(0).says("Fine: this host is as the policy says.");
+    assert_eq!(
+        ok(&vm, "swapon --show=NAME,SIZE,PRIO --noheadings").split_whitespace().collect::<Vec<_>>(),
+        ["/swapfile", "16G", "10"]
+    );
+    run(&vm, "findmnt --verify").exits(0);
+    assert_eq!(ok(&vm, "sysctl -n vm.swappiness").trim(), "10");
+
+    let session = session_with_tmux(&vm);
+    assert_eq!(score(&vm, "-u dev -x systemd"), -900, "a user manager after the boot");
+    vm.run_as("dev", "XDG_RUNTIME_DIR=/run/user/$(id -u) systemd-run --user --unit load sleep 300").unwrap();
+    assert_eq!(score(&vm, "-u dev -x sleep"), 0, "a service of the user does not inherit");
+    // Who started tmux after the apply: found by check, protected by the next apply.
+    run(&vm, "oomguard check --role ci").exits(2).says("tmux: server");
+    run(&vm, "oomguard apply --role ci --yes").exits(0);
+    assert_eq!(session_scores(&vm), [-900, -800, 0]);
+    // A pane that is opened now inherits; check finds the leak, and apply takes it off.
+    vm.run_as("dev", "tmux new-window -d -t work 'sleep 301'").unwrap();
+    ok(&vm, "until pgrep -u dev -f 'sleep 301' >/dev/null; do sleep 0.2; done");
+    run(&vm, "oomguard check --role ci").exits(2).says("without being declared");
+    run(&vm, "oomguard apply --role ci --yes").exits(0);
+    run(&vm, "oomguard check --role ci").exits(0).says("Fine");
+    assert_eq!(score(&vm, "-u dev -f 'sleep 301'"), 0);
+    run(&vm, "oomguard status --role ci")
+        .exits(0)
+        .says("/swapfile")
+        .says("99-zz-oomguard.conf")
+        .says("tmux: server");
+    drop(session);
+
+    let first = ok(&vm, "oomguard journal list | head -1 | cut -d' ' -f1");
+    run(&vm, &format!("oomguard rollback --to {} --yes", first.trim())).exits(0);
+    assert_eq!(etc(&vm), before, "after the rollback");
+    assert_eq!(ok(&vm, "swapon --show --noheadings"), "");
+    run(&vm, "test ! -e /swapfile").exits(0);
+    assert_eq!(ok(&vm, "sysctl -n vm.swappiness").trim(), "60");
+    assert_eq!(strays(&vm), "");
+    vm.reboot().unwrap();
+    let session = session_with_tmux(&vm);
+    assert_eq!(session_scores(&vm), scores_before, "after the rollback and a reboot");
+    drop(session);
+}
+
+#[test]
+fn debian_11() {
+    from_fresh_to_protected_and_back(Release::Bullseye);
+}
+
+#[test]
+fn debian_12() {
+    from_fresh_to_protected_and_back(Release::Bookworm);
+}
+
+#[test]
+fn debian_13() {
+    from_fresh_to_protected_and_back(Release::Trixie);
+}

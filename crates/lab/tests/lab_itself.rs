@@ -1,0 +1,130 @@
+//! The lab does what its tests will trust it to do.
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use oomguard_lab::{Fs, HostSpec, Release, Result};
+
+fn timed<T>(what: &str, f: impl FnOnce() -> Result<T>) -> Result<T> {
+    let start = Instant::now();
+    let value = f()?;
+    println!("{what}: {:.1} s", start.elapsed().as_secs_f64());
+    Ok(value)
+}
+
+fn boots(release: Release) -> Result<()> {
+    let lab = common::lab();
+    timed(&format!("{release}: image"), || lab.image(release))?;
+    let mut host = timed(&format!("{release}: boot"), || lab.boot(&HostSpec::new(release)))?;
+    let version = host.ok("cat /etc/debian_version")?;
+    assert!(version.starts_with(&release.number().to_string()), "{version}");
+    assert_eq!(host.ok("systemctl --failed --no-legend")?, "");
+    assert_eq!(host.ok("cat /proc/swaps | wc -l")?.trim(), "1");
+    assert_eq!(host.ok("stat -fc %T /sys/fs/cgroup")?.trim(), "cgroup2fs");
+
+    let failed = host.run("echo out; echo err >&2; exit 3")?;
+    assert_eq!((failed.status, &*failed.stdout, &*failed.stderr), (3, "out\n", "err\n"));
+    let error = host.ok("echo out; exit 3").map_err(|e| e.to_string());
+    assert!(error.is_err_and(|e| e.contains("status 3") && e.contains("out")));
+
+    let bytes: Vec<u8> = (0..=255).cycle().take(300_000).collect();
+    host.write("/srv/a b/c", &bytes)?;
+    assert_eq!(host.read("/srv/a b/c")?, bytes);
+
+    // A user at work: a login session, a user manager of its own, a tmux server in it.
+    let login = host.login("dev")?;
+    assert_eq!(host.ok("systemctl is-active user@1000.service")?.trim(), "active");
+    host.ok_as("dev", "systemctl --user is-system-running --wait")?;
+    host.ok_as("dev", "systemd-run --user --scope --quiet tmux new-session -d -s work")?;
+    assert!(host.ok("pgrep -u dev -a tmux")?.contains("work"));
+    assert_eq!(host.ok_as("op", "sudo id -u")?.trim(), "0");
+    login.logout();
+
+    let before = host.boot_id()?;
+    timed(&format!("{release}: reboot"), || host.reboot())?;
+    assert_ne!(host.boot_id()?, before);
+    assert!(host.console().contains("Linux version"));
+    timed(&format!("{release}: shutdown"), || host.shutdown())
+}
+
+#[test]
+fn bookworm_boots() -> Result<()> {
+    boots(Release::Bookworm)
+}
+
+#[test]
+fn bullseye_boots() -> Result<()> {
+    boots(Release::Bullseye)
+}
+
+#[test]
+fn trixie_boots() -> Result<()> {
+    boots(Release::Trixie)
+}
+
+#[test]
+fn a_power_cut_loses_what_was_not_written() -> Result<()> {
+    let spec =
+        HostSpec::new(Release::Bookworm).disk(Fs::Xfs, 8, "/data").disk(Fs::Btrfs, 4, "/var/lib/chain-data");
+    let mut host = common::lab().boot(&spec)?;
+    assert_eq!(host.ok("stat -fc %T /data /var/lib/chain-data")?, "xfs\nbtrfs\n");
+    assert!(!host.ok("cat /etc/fstab")?.contains("/data"));
+    host.ok("for d in /root /data /var/lib/chain-data; do echo kept > $d/kept; done; sync")?;
+    // Less than five seconds: nothing is written back by then.
+    host.ok("for d in /root /data /var/lib/chain-data; do echo lost > $d/lost; done")?;
+    host.power_cut();
+    assert!(!host.is_on());
+    timed("power on", || host.power_on())?;
+    for directory in ["/root", "/data", "/var/lib/chain-data"] {
+        assert_eq!(host.read(&format!("{directory}/kept"))?, b"kept\n");
+        let lost = host.ok(&format!("cat {directory}/lost 2>/dev/null || true"))?;
+        assert_eq!(lost, "", "{directory}");
+    }
+    assert_eq!(host.ok("stat -fc %T /data /var/lib/chain-data")?, "xfs\nbtrfs\n");
+    Ok(())
+}
+
+#[test]
+fn a_saved_host_comes_back_as_it_was() -> Result<()> {
+    let mut host = common::lab().boot(&HostSpec::new(Release::Bookworm))?;
+    host.ok("fallocate -l 64M /swap && chmod 600 /swap && mkswap -q /swap && swapon /swap")?;
+    host.ok("echo then > /run/state; echo then > /root/state; nohup sleep 1000 >/dev/null 2>&1 &")?;
+    let boot = host.boot_id()?;
+    timed("save", || host.save("then"))?;
+    host.ok("swapoff -a; echo now > /run/state; echo now > /root/state; pkill sleep; sync")?;
+    timed("load", || host.load("then"))?;
+    assert_eq!(host.ok("cat /run/state /root/state")?, "then\nthen\n");
+    assert_eq!(host.boot_id()?, boot);
+    assert!(host.ok("cat /proc/swaps")?.contains("/swap"));
+    host.ok("pgrep sleep; sync")?;
+
+    host.power_cut();
+    timed("load when off", || host.load("then"))?;
+    assert_eq!(host.boot_id()?, boot);
+    host.ok("echo after > /root/state; sync")?;
+    host.power_cut();
+    host.power_on()?;
+    assert_ne!(host.boot_id()?, boot);
+    assert_eq!(host.read("/root/state")?, b"after\n");
+    Ok(())
+}
+
+#[test]
+fn a_session_talks_while_the_test_goes_on() -> Result<()> {
+    let spec = HostSpec::new(Release::Bookworm).root_gib(4).memory_mib(768);
+    let host = timed("boot with a root disk of 4 GiB", || common::lab().boot(&spec))?;
+    let size: u64 = host.ok("df -B1 --output=size / | tail -1")?.trim().parse().unwrap();
+    assert!((3 << 30..4 << 30).contains(&size), "{size}");
+    let limit = Duration::from_secs(20);
+    let mut session = host.spawn("while read x; do echo \"got $x\"; done; exit 7")?;
+    session.send_line("one")?;
+    assert_eq!(session.read_line(limit)?, "got one");
+    host.ok("true")?;
+    session.send_line("two")?;
+    assert_eq!(session.read_line(limit)?, "got two");
+    assert!(session.read_line(Duration::from_millis(50)).is_err());
+    session.close_input();
+    assert_eq!(session.wait(limit), Some(7));
+    Ok(())
+}
