@@ -5,6 +5,7 @@ mod commands;
 mod failure;
 mod output;
 mod policy_source;
+mod replace;
 
 use std::process::ExitCode;
 

@@ -1,8 +1,5 @@
 //! `oomguard plan`: what `apply` would change.
 
-use std::fs;
-use std::path::Path;
-
 use oomguard_converge::{Facts, Plan};
 use oomguard_host::Host;
 
@@ -10,6 +7,7 @@ use crate::args::{self, TextFormat};
 use crate::failure::{Failure, code};
 use crate::output::{Terminal, plan};
 use crate::policy_source;
+use crate::replace::replace;
 
 pub fn run(args: &args::Plan, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
     let source = policy_source::policy(&args.policy, terminal)?;
@@ -20,7 +18,9 @@ pub fn run(args: &args::Plan, host: &Host, terminal: &mut Terminal) -> Result<u8
         |path| format!("oomguard apply {}", path.display()),
     );
     if let Some(path) = &args.output {
-        save(path, &plan.to_json())?;
+        replace(path, plan.to_json().as_bytes()).map_err(|error| {
+            Failure::error(format!("cannot save the plan as {}: {error}", path.display()))
+        })?;
     }
     let text = match args.format {
         TextFormat::Json => plan.to_json(),
@@ -32,13 +32,4 @@ pub fn run(args: &args::Plan, host: &Host, terminal: &mut Terminal) -> Result<u8
             .note(&format!("not read: {} ({}); not known: {}\n", unread.what, unread.why, unread.unknown));
     }
     Ok(if plan.is_empty() { code::AS_IT_SHOULD_BE } else { code::DIFFERS })
-}
-
-/// A plan that is cut in the middle would be refused by its digest, but the old one is better kept.
-fn save(path: &Path, json: &str) -> Result<(), Failure> {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("plan");
-    let new = path.with_file_name(format!(".{name}.new"));
-    fs::write(&new, json)
-        .and_then(|()| fs::rename(&new, path))
-        .map_err(|error| Failure::error(format!("cannot save the plan as {}: {error}", path.display())))
 }

@@ -10,6 +10,7 @@ use crate::args::{Spec, TextFormat};
 use crate::failure::{Failure, code};
 use crate::output::Terminal;
 use crate::policy_source::{builtin_role, read};
+use crate::replace::replace;
 
 pub fn run(command: &Spec, terminal: &mut Terminal) -> Result<u8, Failure> {
     match command {
@@ -92,11 +93,9 @@ fn fmt(file: &Path, write: bool, terminal: &mut Terminal) -> Result<u8, Failure>
         return Err(Failure::usage("--write needs a file, and standard input is none"));
     }
     if strict != document.source() {
-        let name = file.file_name().and_then(|name| name.to_str()).unwrap_or("document");
-        let new = file.with_file_name(format!(".{name}.new"));
-        fs::copy(file, &new)
-            .and_then(|_| fs::write(&new, &strict))
-            .and_then(|()| fs::rename(&new, file))
+        // The document itself, not a link to it.
+        fs::canonicalize(file)
+            .and_then(|file| replace(&file, strict.as_bytes()))
             .map_err(|error| Failure::error(format!("cannot write {}: {error}", file.display())))?;
     }
     Ok(code::AS_IT_SHOULD_BE)
