@@ -1,10 +1,11 @@
-//! Developer commands: `cargo xtask test`, `fuzz`.
+//! Developer commands: `cargo xtask test`, `fuzz`, `lab`.
 
 // A command line tool prints.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod counts;
 mod fuzz;
+mod lab;
 mod static_binary;
 mod test;
 mod tools;
@@ -20,6 +21,7 @@ use clap::Parser;
 enum Command {
     Test(test::Args),
     Fuzz(fuzz::Args),
+    Lab(lab::Args),
 }
 
 fn main() -> ExitCode {
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
     let done = match Command::parse() {
         Command::Test(args) => test::run(&root, &args),
         Command::Fuzz(args) => fuzz::run(&root, &args),
+        Command::Lab(args) => lab::run(args).map(|()| true),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

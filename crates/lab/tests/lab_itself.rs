@@ -1,5 +1,7 @@
 //! The lab does what its tests will trust it to do.
 
+#![allow(clippy::panic, clippy::print_stdout, clippy::unwrap_used, reason = "a test")]
+
 mod common;
 
 use std::time::{Duration, Instant};

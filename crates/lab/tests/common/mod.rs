@@ -1,5 +1,5 @@
 //! What the lab's tests share.
-#![allow(dead_code, reason = "each test file uses a part")]
+#![allow(dead_code, clippy::panic, reason = "each test file uses a part; a test may panic")]
 
 use std::path::PathBuf;
 
