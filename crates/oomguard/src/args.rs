@@ -21,10 +21,10 @@ Exit codes:
 #[command(name = "oomguard", version, after_help = EXIT_CODES, max_term_width = 100)]
 pub struct Cli {
     /// Look at the host in this folder instead of this machine (check, plan, status, journal)
-    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(long, global = true, display_order = 90, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub root: Option<PathBuf>,
     /// When to use colours
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    #[arg(long, global = true, display_order = 91, value_name = "WHEN", default_value = "auto")]
     pub color: Color,
     #[command(subcommand)]
     pub command: Command,

@@ -4,6 +4,8 @@ use oomguard_converge::apply::ApplyError;
 use oomguard_converge::journal::JournalError;
 use oomguard_host::HostError;
 
+use crate::output::counted;
+
 /// What the exit codes mean.
 pub mod code {
     /// As it should be.
@@ -71,13 +73,16 @@ impl From<JournalError> for Failure {
 
 impl From<ApplyError> for Failure {
     fn from(error: ApplyError) -> Self {
-        let what = error.to_string();
+        let mut what = error.to_string();
         let hints = match error {
             ApplyError::Journal(error) => return error.into(),
-            ApplyError::Refused(refusals) => refusals
-                .into_iter()
-                .flat_map(|refusal| [refusal.reason, format!("  -> {}", refusal.advice)])
-                .collect(),
+            ApplyError::Refused(refusals) => {
+                what = format!("nothing was changed, for {}:", counted(refusals.len(), "reason"));
+                refusals
+                    .into_iter()
+                    .flat_map(|refusal| [refusal.reason, format!("  -> {}", refusal.advice)])
+                    .collect()
+            }
             ApplyError::HostChanged { differences } => {
                 let mut hints = differences;
                 hints.push("make a new plan with `oomguard plan -o FILE` and read it again".to_owned());

@@ -76,11 +76,19 @@ fn no_policy(document: &Document, error: &PolicyError, style: Style) -> Failure 
 
 /// Reads a document; `-` is standard input.
 pub fn read(path: &Path, style: Style) -> Result<Document, Failure> {
+    match read_or_reject(path)? {
+        Ok(document) => Ok(document),
+        Err(rejected) => Err(Failure::Document(rejected.render(style))),
+    }
+}
+
+/// Reads a document, and keeps apart a file that cannot be read from a document that cannot be understood.
+pub fn read_or_reject(path: &Path) -> Result<Result<Document, Rejected>, Failure> {
     let name = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
     let bytes = bytes(path).map_err(|error| {
         Failure::error(format!("cannot read {name}: {error}")).hint("give the path of a cspec document")
     })?;
-    oomguard_spec::read(&name, &bytes).map_err(|rejected: Rejected| Failure::Document(rejected.render(style)))
+    Ok(oomguard_spec::read(&name, &bytes))
 }
 
 /// One byte more than a document may have: the reader of documents says that it is too long.

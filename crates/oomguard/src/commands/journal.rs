@@ -5,7 +5,7 @@ use oomguard_host::Host;
 
 use crate::args::{JournalCommand, TextFormat};
 use crate::failure::{Failure, code};
-use crate::output::{Terminal, plan};
+use crate::output::{Terminal, counted, plan};
 
 pub fn run(command: Option<JournalCommand>, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
     let text = match command.unwrap_or(JournalCommand::List { format: TextFormat::Text }) {
@@ -26,9 +26,10 @@ fn list(entries: &[Entry], format: TextFormat) -> String {
     let line = |entry: &Entry| {
         let changes: usize = entry.record.plans.iter().map(|plan| plan.changes.len()).sum();
         format!(
-            "{:<26} {:<13} {changes:>3} changes, oomguard {}\n",
+            "{:<26} {:<13} {}, oomguard {}\n",
             entry.record.id,
             entry.state.word(),
+            counted(changes, "change"),
             entry.record.version
         )
     };

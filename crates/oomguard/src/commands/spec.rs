@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use crate::args::{Spec, TextFormat};
 use crate::failure::{Failure, code};
-use crate::output::Terminal;
-use crate::policy_source::{builtin_role, read};
+use crate::output::{Terminal, counted};
+use crate::policy_source::{builtin_role, read, read_or_reject};
 use crate::replace::replace;
 
 pub fn run(command: &Spec, terminal: &mut Terminal) -> Result<u8, Failure> {
@@ -31,54 +31,64 @@ struct Checked {
 }
 
 fn check(files: &[PathBuf], format: TextFormat, terminal: &mut Terminal) -> Result<u8, Failure> {
+    let style = terminal.output_style();
     let mut all = Vec::new();
+    let mut unread = None;
     for file in files {
-        let document = match read(file, terminal.output_style()) {
-            Ok(document) => document,
-            Err(Failure::Document(text)) if files.len() > 1 => {
-                terminal.note(&text);
-                all.push(unreadable(file));
+        let (said, text, roles) = match read_or_reject(file) {
+            Ok(Ok(document)) => {
+                let mut said = document.diagnostics().to_vec();
+                said.extend(document.lint());
+                let text = document.render(&said, style);
+                (said, text, roles(&document.roles()))
+            }
+            Ok(Err(rejected)) => {
+                let text = rejected.render(style);
+                (rejected.diagnostics, text, "nothing of it can be used".to_owned())
+            }
+            // The other documents are still checked.
+            Err(failure) => {
+                if let Some(earlier) = unread.replace(failure) {
+                    terminal.fail(&earlier);
+                }
                 continue;
             }
-            Err(failure) => return Err(failure),
         };
-        let mut said = document.diagnostics().to_vec();
-        said.extend(document.lint());
         if format == TextFormat::Text {
-            terminal.print(&document.render(&said, terminal.output_style()))?;
-            terminal.print(&format!("{}: {}\n", file.display(), summary(&said, &document.roles())))?;
+            terminal.print(&text)?;
+            terminal.print(&format!("{}: {}; {roles}\n", file.display(), summary(&said)))?;
         }
         all.push(Checked { file: file.clone(), diagnostics: said });
     }
     if format == TextFormat::Json {
         terminal.print(&(serde_json::to_string_pretty(&all).unwrap_or_default() + "\n"))?;
     }
+    if let Some(failure) = unread {
+        return Err(failure);
+    }
     let broken =
         all.iter().flat_map(|checked| &checked.diagnostics).any(|said| said.severity == Severity::Error);
     Ok(if broken { code::ERROR } else { code::AS_IT_SHOULD_BE })
 }
 
-fn unreadable(file: &Path) -> Checked {
-    let said = Diagnostic {
-        severity: Severity::Error,
-        code: "unreadable",
-        message: "the document cannot be read".to_owned(),
-        primary: oomguard_spec::Span::default(),
-        secondary: Vec::new(),
-        help: None,
-    };
-    Checked { file: file.to_path_buf(), diagnostics: vec![said] }
+fn roles(roles: &[String]) -> String {
+    match roles {
+        [] => "no policy in it".to_owned(),
+        [one] => format!("role: {one}"),
+        several => format!("roles: {}", several.join(", ")),
+    }
 }
 
-fn summary(said: &[Diagnostic], roles: &[String]) -> String {
-    let count = |severity| said.iter().filter(|diagnostic| diagnostic.severity == severity).count();
-    let (errors, warnings, notes) = (count(Severity::Error), count(Severity::Warning), count(Severity::Note));
-    let roles =
-        if roles.is_empty() { "no policy".to_owned() } else { format!("roles: {}", roles.join(", ")) };
-    if errors + warnings + notes == 0 {
-        return format!("fine; {roles}");
-    }
-    format!("{errors} errors, {warnings} warnings, {notes} notes; {roles}")
+/// `2 errors, 1 warning`, or that it is fine.
+fn summary(said: &[Diagnostic]) -> String {
+    let words = [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Note, "note")];
+    let counts: Vec<String> = words
+        .into_iter()
+        .map(|(severity, word)| (said.iter().filter(|one| one.severity == severity).count(), word))
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, word)| counted(number, word))
+        .collect();
+    if counts.is_empty() { "fine".to_owned() } else { counts.join(", ") }
 }
 
 fn fmt(file: &Path, write: bool, terminal: &mut Terminal) -> Result<u8, Failure> {

@@ -9,10 +9,14 @@ use oomguard_spec::size::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Paint, Terminal};
+use super::wrap::wrap;
+use super::{Paint, Terminal, counted};
 
 /// More findings of one kind than this are shown as one line.
 const SHOWN_OF_A_KIND: usize = 5;
+
+/// `CRITICAL` with a blank on each side.
+const MARK_WIDTH: u16 = 10;
 
 /// What `oomguard check` reports.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -73,7 +77,7 @@ impl Report {
 /// The report for a person: the table comes last, and the verdict after it.
 pub fn table(report: &Report, facts: &Facts, args: &str, terminal: &Terminal) -> String {
     let mut text = format!(
-        "{}: {}, by {}\n",
+        "{}: {}; policy: {}\n",
         terminal.paint(Paint::Bold, &report.host),
         host_words(facts),
         report.policy
@@ -101,6 +105,10 @@ fn host_words(facts: &Facts) -> String {
 }
 
 fn findings_table(findings: &[Finding], width: u16) -> String {
+    // A blank stands between two columns.
+    let column = width.saturating_sub(MARK_WIDTH + 3) / 3;
+    // A blank on each side of a cell.
+    let cell = |text: &str| wrap(text, usize::from(column.saturating_sub(2)));
     let mut table = Table::new();
     table
         .load_style(UTF8_HORIZONTAL_ONLY)
@@ -114,20 +122,22 @@ fn findings_table(findings: &[Finding], width: u16) -> String {
         if *seen <= SHOWN_OF_A_KIND {
             table.add_row([
                 mark(finding.severity).to_owned(),
-                wrong(finding),
-                finding.why.clone(),
-                action(finding),
+                cell(&wrong(finding)),
+                cell(&finding.why),
+                cell(&action(finding)),
             ]);
         }
     }
     for (id, seen) in of_a_kind.into_iter().filter(|(_, seen)| *seen > SHOWN_OF_A_KIND) {
         let more = format!("and {} more of {id}; `--format json` lists them all", seen - SHOWN_OF_A_KIND);
-        table.add_row([String::new(), more, String::new(), String::new()]);
+        table.add_row([String::new(), cell(&more), String::new(), String::new()]);
     }
-    if let Some(column) = table.column_mut(0) {
-        column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(10)));
+    for (at, width) in [MARK_WIDTH, column, column, column].into_iter().enumerate() {
+        if let Some(column) = table.column_mut(at) {
+            column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(width)));
+        }
     }
-    table.to_string()
+    table.trim_fmt()
 }
 
 fn mark(severity: Severity) -> &'static str {
@@ -156,19 +166,28 @@ fn verdict(report: &Report, args: &str, terminal: &Terminal) -> String {
         let fine = if report.unread.is_empty() {
             "Fine: this host is as the policy says."
         } else {
-            "Fine, as far as this user can see: what could be read is as the policy says."
+            "Fine as far as it could be read: all of that is as the policy says."
         };
         return format!("{}\n", terminal.paint(Paint::Green, fine));
     }
     let paint = if critical > 0 { Paint::Red } else { Paint::Yellow };
-    let counts = terminal.paint(paint, &format!("{critical} critical, {warnings} warnings."));
+    let counts = match (critical, warnings) {
+        (0, _) => counted(warnings, "warning"),
+        (_, 0) => format!("{critical} critical"),
+        _ => format!("{critical} critical, {}", counted(warnings, "warning")),
+    };
+    let counts = terminal.paint(paint, &format!("{counts}."));
     let differing = report.findings.iter().filter(|finding| finding.severity.differs());
-    let mendable = differing.filter(|finding| finding.mend.is_some()).count();
-    let next = match mendable {
-        0 => "`apply` can mend none of them; the last column says what you can do.".to_owned(),
-        some => format!(
-            "`sudo oomguard apply{args}` mends {some} of them; `oomguard plan{args}` shows every change."
-        ),
+    let next = match (differing.filter(|finding| finding.mend.is_some()).count(), critical + warnings) {
+        (0, _) => "`apply` mends none of this; the last column says what you can do.".to_owned(),
+        (mends, all) => {
+            let mends = match (mends, all) {
+                (1, 1) => "it".to_owned(),
+                (mends, all) if mends == all => format!("all {all}"),
+                (mends, all) => format!("{mends} of {all}"),
+            };
+            format!("`sudo oomguard apply{args}` mends {mends}; `oomguard plan{args}` shows every change.")
+        }
     };
     format!("{counts} {next}\n")
 }

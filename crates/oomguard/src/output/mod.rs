@@ -5,5 +5,11 @@ pub mod junit;
 pub mod plan;
 pub mod status;
 mod terminal;
+mod wrap;
 
 pub use terminal::{Paint, Terminal};
+
+/// `1 change`, `2 changes`.
+pub fn counted(number: usize, word: &str) -> String {
+    format!("{number} {word}{}", if number == 1 { "" } else { "s" })
+}

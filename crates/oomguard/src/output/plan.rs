@@ -5,7 +5,7 @@ use oomguard_converge::change::Change;
 use oomguard_converge::diff;
 use oomguard_spec::size::Bytes;
 
-use super::{Paint, Terminal};
+use super::{Paint, Terminal, counted};
 
 /// A plan with everything that a person needs before saying yes. `next` is the command that applies it.
 pub fn text(plan: &Plan, next: &str, terminal: &Terminal) -> String {
@@ -24,9 +24,9 @@ pub fn text(plan: &Plan, next: &str, terminal: &Terminal) -> String {
         text.push_str(&format!("{head} {}\n  -> {}\n", refusal.reason, refusal.advice));
     }
     text.push_str(&format!(
-        "{} changes, {} steps. Digest {}\n",
-        plan.changes.len(),
-        plan.steps.len(),
+        "{} in {}. Digest {}\n",
+        counted(plan.changes.len(), "change"),
+        counted(plan.steps.len(), "step"),
         plan.digest
     ));
     if !plan.refusals.is_empty() {
@@ -50,7 +50,7 @@ fn one(change: &Change) -> String {
             let priority =
                 priority.map_or_else(|| "the kernel's priority".to_owned(), |p| format!("priority {p}"));
             format!(
-                "create swap file {path}: {}, by {how}{nocow}, mode 0600; mkswap; swapon with {priority}\n",
+                "create the swap file {path} of {}\n    by {how}{nocow}, mode 0600; then mkswap, swapon with {priority}\n",
                 Bytes(*size)
             )
         }
@@ -61,17 +61,20 @@ fn one(change: &Change) -> String {
         }
         Change::FileWrite { path, before, after, why } => {
             let verb = if before.is_some() { "change" } else { "create" };
-            format!("{verb} {path}: {why}\n{}", indented(&diff::unified(path, before.as_ref(), Some(after))))
+            format!(
+                "{verb} {path}\n    {why}\n{}",
+                indented(&diff::unified(path, before.as_ref(), Some(after)))
+            )
         }
         Change::FileRemove { path, before, why } => {
-            format!("delete {path}: {why}\n{}", indented(&diff::unified(path, Some(before), None)))
+            format!("delete {path}\n    {why}\n{}", indented(&diff::unified(path, Some(before), None)))
         }
         Change::DirRemove { path } => format!("delete the folder {path}, if it is empty\n"),
         Change::Sysctl { key, from, to } => format!("write {key}: {from} -> {to}\n"),
         Change::ReloadSystem => "systemctl daemon-reload\n".to_owned(),
         Change::ReloadUserManager { pid, .. } => format!("reload the user manager with pid {pid} (SIGHUP)\n"),
         Change::Score { pid, comm, from, to, why, .. } => {
-            format!("write /proc/{pid}/oom_score_adj of {comm}: {from} -> {to}, by {why}\n")
+            format!("write /proc/{pid}/oom_score_adj of {comm}: {from} -> {to}\n    by {why}\n")
         }
     }
 }

@@ -101,30 +101,32 @@ impl Screen {
         let bold = |text: &str| terminal.paint(Paint::Bold, text);
         let available =
             self.available_bytes.map(|bytes| format!(", {} available", Bytes(bytes))).unwrap_or_default();
-        let mut text =
-            format!("{}: {} of memory{available}, by {policy}\n", bold(&self.host), Bytes(self.memory_bytes));
+        let memory = Bytes(self.memory_bytes);
+        let mut text = format!("{}: {memory} of memory{available}; policy: {policy}\n\n", bold(&self.host));
         text.push_str(&format!("{}\n", bold("Swap")));
         if self.swap.is_empty() {
             text.push_str("  none\n");
         }
         for swap in &self.swap {
-            let boot = if swap.after_boot { "also after a boot" } else { "GONE after a boot" };
+            let boot = if swap.after_boot { "on again after a boot" } else { "NOT on after a boot" };
             text.push_str(&format!(
-                "  {:<24} {:>9}, {} used, priority {}, made by {}, {boot}\n",
+                "  {}: {}, {} used, priority {}, made by {}, {boot}\n",
                 swap.path,
-                Bytes(swap.size_bytes).to_string(),
+                Bytes(swap.size_bytes),
                 Bytes(swap.used_bytes),
                 swap.priority,
                 swap.made_by
             ));
         }
         let swappiness = self.swappiness.map_or_else(|| "not known".to_owned(), |value| value.to_string());
-        let from = self.swappiness_from.as_deref().unwrap_or("no file; the kernel's default of 60");
-        text.push_str(&format!("{} {swappiness} now; after a boot from {from}\n", bold("Swappiness")));
-        text.push_str(&format!("{} {}\n", bold("Pressure"), self.pressure_words()));
+        let from = self.swappiness_from.as_deref().unwrap_or("no file sets it: the kernel's default of 60");
+        text.push_str(&format!("{}\n  now         {swappiness}\n  after boot  {from}\n", bold("Swappiness")));
+        text.push_str(&format!("{}\n{}", bold("Waiting for memory"), self.pressure_words()));
         text.push_str(&format!("{}\n", bold("Keepers and protected processes")));
         if self.processes.is_empty() {
             text.push_str("  none\n");
+        } else {
+            text.push_str(&format!("  {:>7} {:<16} {:>5}\n", "pid", "name", "score"));
         }
         for process in &self.processes {
             let should = match (&process.should, process.right) {
@@ -142,12 +144,11 @@ impl Screen {
     }
 
     fn pressure_words(&self) -> String {
-        let Some(some) = self.pressure_some else { return "not measured by this kernel".to_owned() };
-        let words =
-            |[ten, sixty, three_hundred]: [f64; 3]| format!("{ten} % / {sixty} % / {three_hundred} %");
-        let full =
-            self.pressure_full.map(|full| format!("; all of them {}", words(full))).unwrap_or_default();
-        format!("tasks waited for memory {}{full} (last 10 s / 60 s / 5 min)", words(some))
+        let line = |who: &str, [ten, sixty, three_hundred]: [f64; 3]| {
+            format!("  {who:<11} {ten} % of the last 10 s, {sixty} % of 60 s, {three_hundred} % of 5 min\n")
+        };
+        let Some(some) = self.pressure_some else { return "  not known\n".to_owned() };
+        line("some tasks", some) + &self.pressure_full.map(|full| line("all tasks", full)).unwrap_or_default()
     }
 }
 
