@@ -2,7 +2,7 @@
 
 mod host;
 
-use host::{boot, etc, ok, run, strays};
+use host::{boot, etc, found, ok, run, strays};
 use oomguard_lab::{Fs, HostSpec, Release, Vm};
 
 /// A document that asks for a swap file and nothing else.
@@ -110,7 +110,7 @@ fn where_no_swap_file_is_safe_it_is_refused_with_the_reason() {
             .exits(1)
             .says(reason)
             .says("nothing was changed");
-        run(&vm, "oomguard check --spec /root/swap.cspec").exits(2).says(reason);
+        found(&vm, "--spec /root/swap.cspec").exits(2).says(reason);
     }
     assert_eq!(etc(&vm), before);
     assert_eq!(ok(&vm, "cat /srv/real/swapfile"), "mine\n");

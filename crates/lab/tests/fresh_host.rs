@@ -2,7 +2,7 @@
 
 mod host;
 
-use host::{boot, etc, ok, run, score, session_scores, session_with_tmux, strays};
+use host::{boot, etc, found, ok, run, score, session_scores, session_with_tmux, strays};
 use oomguard_lab::{HostSpec, Release};
 
 fn from_fresh_to_protected_and_back(release: Release) {
@@ -10,7 +10,8 @@ fn from_fresh_to_protected_and_back(release: Release) {
     let session = session_with_tmux(&vm);
     let before = etc(&vm);
     let scores_before = session_scores(&vm);
-    run(&vm, "oomguard check --role ci").exits(2).says("is none").says("sudo oomguard apply --role ci");
+    run(&vm, "oomguard check --role ci").exits(2).says("sudo oomguard apply --role ci");
+    found(&vm, "--role ci").exits(2).says("no-swap");
     run(&vm, "runuser -u dev -- oomguard check --role ci").exits(2);
     assert_eq!(etc(&vm), before, "check changed something");
 
@@ -41,13 +42,13 @@ fn from_fresh_to_protected_and_back(release: Release) {
     vm.run_as("dev", "XDG_RUNTIME_DIR=/run/user/$(id -u) systemd-run --user --unit load sleep 300").unwrap();
     assert_eq!(score(&vm, "-u dev -x sleep"), 0, "a service of the user does not inherit");
     // Who started tmux after the apply: found by check, protected by the next apply.
-    run(&vm, "oomguard check --role ci").exits(2).says("tmux: server");
+    found(&vm, "--role ci").exits(2).says("keeper-unprotected | tmux: server");
     run(&vm, "oomguard apply --role ci --yes").exits(0);
     assert_eq!(session_scores(&vm), [-900, -800, 0]);
     // A pane that is opened now inherits; check finds the leak, and apply takes it off.
     vm.run_as("dev", "tmux new-window -d -t work 'sleep 301'").unwrap();
     ok(&vm, "until pgrep -u dev -f 'sleep 301' >/dev/null; do sleep 0.2; done");
-    run(&vm, "oomguard check --role ci").exits(2).says("without being declared");
+    found(&vm, "--role ci").exits(2).says("protection-leak | sleep");
     run(&vm, "oomguard apply --role ci --yes").exits(0);
     run(&vm, "oomguard check --role ci").exits(0).says("Fine");
     assert_eq!(score(&vm, "-u dev -f 'sleep 301'"), 0);

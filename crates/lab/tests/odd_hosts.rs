@@ -66,7 +66,8 @@ fn the_repository_s_own_documents_hold_on_a_real_host() {
     ] {
         vm.push(&specs.join(document), "/root/document.cspec", 0o644).unwrap();
         let role = if role.is_empty() { String::new() } else { format!(" --role {role}") };
-        run(&vm, &format!("oomguard check --spec /root/document.cspec{role}")).exits(2).says("is none");
+        run(&vm, &format!("oomguard check --spec /root/document.cspec{role}")).exits(2);
+        host::found(&vm, &format!("--spec /root/document.cspec{role}")).says("no-swap");
         run(&vm, &format!("oomguard apply --spec /root/document.cspec{role} --yes"));
         run(&vm, &format!("oomguard check --spec /root/document.cspec{role}")).exits(0).says("Fine");
         run(&vm, "oomguard rollback --yes").exits(0);

@@ -47,6 +47,18 @@ pub fn run(vm: &Vm, command: &str) -> Said {
     Said { code: output.status, text: output.stdout + &output.stderr }
 }
 
+/// What `check` finds, a line each, with everything that it says about it and no table around it.
+pub fn found(vm: &Vm, policy: &str) -> Said {
+    let json = ok_or_differs(vm, &format!("oomguard check {policy} --format json 2>/dev/null"));
+    let report: serde_json::Value = serde_json::from_str(&json).expect("a report");
+    let text = |finding: &serde_json::Value| {
+        let parts = ["severity", "id", "subject", "is", "should", "why", "mend", "advice"];
+        parts.map(|part| finding[part].as_str().unwrap_or("-").to_owned()).join(" | ")
+    };
+    let lines: Vec<String> = report["findings"].as_array().expect("findings").iter().map(text).collect();
+    Said { code: if report["fine"] == true { 0 } else { 2 }, text: lines.join("\n") }
+}
+
 pub fn ok(vm: &Vm, command: &str) -> String {
     run(vm, command).exits(0).text
 }
