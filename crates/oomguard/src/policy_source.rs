@@ -70,7 +70,8 @@ fn no_policy(document: &Document, error: &PolicyError, style: Style) -> Failure 
         PolicyError::Invalid { diagnostics, .. } => {
             Failure::Document(format!("{}error: {error}\n", document.render(diagnostics, style)))
         }
-        _ => Failure::usage(error),
+        _ if document.roles().is_empty() => Failure::usage(error),
+        _ => Failure::usage(error).hint("choose with --role ROLE"),
     }
 }
 

@@ -42,7 +42,8 @@ pub fn run(args: &args::Apply, host: &Host, terminal: &mut Terminal) -> Result<u
         }
     }
     let outcome = session.apply(&mut Steps { terminal, pause: args.step })?;
-    let report = Report::new(super::host_name(host), &source.name, outcome.left, &outcome.facts);
+    let (host_name, left) = (super::host_name(host), outcome.left);
+    let report = Report::new(host_name, &source.name, left, Vec::new(), &outcome.facts);
     match &outcome.id {
         Some(id) => terminal.print(&format!("Done. `oomguard rollback --to {id}` undoes it.\n\n"))?,
         None => terminal.print("Nothing to change.\n\n")?,

@@ -1,6 +1,6 @@
 //! `oomguard check`: in which ways a host misses its policy.
 
-use oomguard_converge::{Facts, findings};
+use oomguard_converge::{Facts, Plan, findings};
 use oomguard_host::Host;
 
 use crate::args::{Check, CheckFormat};
@@ -12,7 +12,9 @@ use crate::policy_source;
 pub fn run(args: &Check, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
     let source = policy_source::policy(&args.policy, terminal)?;
     let facts = Facts::read(host, &source.policy)?;
-    let report = Report::new(super::host_name(host), &source.name, findings(&source.policy, &facts), &facts);
+    let found = findings(&source.policy, &facts);
+    let refusals = Plan::make(&source.policy, &facts).refusals;
+    let report = Report::new(super::host_name(host), &source.name, found, refusals, &facts);
     let text = match args.format {
         CheckFormat::Table => check::table(&report, &facts, &source.args, terminal),
         CheckFormat::Json => report.to_json(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width};
+use oomguard_converge::finding::Refusal;
 use oomguard_converge::{Facts, Finding, Severity};
 use oomguard_spec::size::Bytes;
 use schemars::JsonSchema;
@@ -31,6 +32,8 @@ pub struct Report {
     pub fine: bool,
     /// In which ways it is not, the most severe first.
     pub findings: Vec<Finding>,
+    /// Why `apply` would change nothing at all, when it is so.
+    pub refusals: Vec<Refusal>,
     /// What this user could not read.
     pub unread: Vec<NotRead>,
 }
@@ -47,8 +50,14 @@ pub struct NotRead {
 }
 
 impl Report {
-    /// A report of some findings.
-    pub fn new(host: String, policy: &str, findings: Vec<Finding>, facts: &Facts) -> Self {
+    /// A report of what differs, and of what speaks against mending it.
+    pub fn new(
+        host: String,
+        policy: &str,
+        findings: Vec<Finding>,
+        refusals: Vec<Refusal>,
+        facts: &Facts,
+    ) -> Self {
         let unread = facts.unread.iter().map(|unread| NotRead {
             what: unread.what.clone(),
             why: unread.why.clone(),
@@ -60,6 +69,7 @@ impl Report {
             policy: policy.to_owned(),
             fine: !findings.iter().any(|finding| finding.severity.differs()),
             findings,
+            refusals,
             unread: unread.collect(),
         }
     }
@@ -77,7 +87,7 @@ impl Report {
 /// The report for a person: the table comes last, and the verdict after it.
 pub fn table(report: &Report, facts: &Facts, args: &str, terminal: &Terminal) -> String {
     let mut text = format!(
-        "{}: {}; policy: {}\n",
+        "{}: {}\npolicy: {}\n",
         terminal.paint(Paint::Bold, &report.host),
         host_words(facts),
         report.policy
@@ -155,7 +165,7 @@ fn wrong(finding: &Finding) -> String {
 fn action(finding: &Finding) -> String {
     match (&finding.mend, &finding.advice) {
         (Some(mend), _) => mend.clone(),
-        (None, Some(advice)) => format!("nothing; you: {advice}"),
+        (None, Some(advice)) => format!("nothing; {advice}"),
         (None, None) => "nothing".to_owned(),
     }
 }
@@ -180,9 +190,11 @@ fn verdict(report: &Report, args: &str, terminal: &Terminal) -> String {
     let differing = report.findings.iter().filter(|finding| finding.severity.differs());
     let next = match (differing.filter(|finding| finding.mend.is_some()).count(), critical + warnings) {
         (0, _) => "`apply` mends none of this; the last column says what you can do.".to_owned(),
+        _ if !report.refusals.is_empty() => refused(report),
         (mends, all) => {
             let mends = match (mends, all) {
                 (1, 1) => "it".to_owned(),
+                (2, 2) => "both".to_owned(),
                 (mends, all) if mends == all => format!("all {all}"),
                 (mends, all) => format!("{mends} of {all}"),
             };
@@ -190,4 +202,13 @@ fn verdict(report: &Report, args: &str, terminal: &Terminal) -> String {
         }
     };
     format!("{counts} {next}\n")
+}
+
+/// The table says what `apply` does, and this why it would not.
+fn refused(report: &Report) -> String {
+    let mut text = "But `apply` would refuse, and change nothing, until this is settled:".to_owned();
+    for refusal in &report.refusals {
+        text.push_str(&format!("\n  {}\n  -> {}", refusal.reason, refusal.advice));
+    }
+    text
 }

@@ -102,7 +102,7 @@ impl Screen {
         let available =
             self.available_bytes.map(|bytes| format!(", {} available", Bytes(bytes))).unwrap_or_default();
         let memory = Bytes(self.memory_bytes);
-        let mut text = format!("{}: {memory} of memory{available}; policy: {policy}\n\n", bold(&self.host));
+        let mut text = format!("{}: {memory} of memory{available}\npolicy: {policy}\n\n", bold(&self.host));
         text.push_str(&format!("{}\n", bold("Swap")));
         if self.swap.is_empty() {
             text.push_str("  none\n");
