@@ -5,6 +5,7 @@ use oomguard_host::Host;
 
 use crate::args::{self, TextFormat};
 use crate::failure::{Failure, code};
+use crate::output::check::{NotRead, not_read};
 use crate::output::{Terminal, plan};
 use crate::policy_source;
 use crate::replace::replace;
@@ -27,9 +28,6 @@ pub fn run(args: &args::Plan, host: &Host, terminal: &mut Terminal) -> Result<u8
         TextFormat::Text => plan::text(&plan, &next, terminal),
     };
     terminal.print(&text)?;
-    for unread in &facts.unread {
-        terminal
-            .note(&format!("not read: {} ({}); not known: {}\n", unread.what, unread.why, unread.unknown));
-    }
+    terminal.note(&not_read(&NotRead::all(&facts)));
     Ok(if plan.is_empty() { code::AS_IT_SHOULD_BE } else { code::DIFFERS })
 }

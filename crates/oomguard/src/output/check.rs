@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width};
+use oomguard_converge::facts::Unread;
 use oomguard_converge::finding::Refusal;
 use oomguard_converge::{Facts, Finding, Severity};
 use oomguard_spec::size::Bytes;
@@ -49,6 +50,32 @@ pub struct NotRead {
     pub unknown: String,
 }
 
+impl NotRead {
+    /// All that could not be read of a host.
+    pub fn all(facts: &Facts) -> Vec<Self> {
+        let of = |unread: &Unread| Self {
+            what: unread.what.clone(),
+            why: unread.why.clone(),
+            unknown: unread.unknown.clone(),
+        };
+        facts.unread.iter().map(of).collect()
+    }
+}
+
+/// What could not be read, for a person.
+pub fn not_read(unread: &[NotRead]) -> String {
+    let line = |one: &NotRead| {
+        // The reason often begins with the path that stands before it.
+        let why = one.why.strip_prefix(&format!("cannot read {}: ", one.what)).unwrap_or(&one.why);
+        format!("  {}: {why}\n    not known: {}\n", one.what, one.unknown)
+    };
+    if unread.is_empty() {
+        String::new()
+    } else {
+        format!("Could not be read:\n{}", unread.iter().map(line).collect::<String>())
+    }
+}
+
 impl Report {
     /// A report of what differs, and of what speaks against mending it.
     pub fn new(
@@ -58,11 +85,6 @@ impl Report {
         refusals: Vec<Refusal>,
         facts: &Facts,
     ) -> Self {
-        let unread = facts.unread.iter().map(|unread| NotRead {
-            what: unread.what.clone(),
-            why: unread.why.clone(),
-            unknown: unread.unknown.clone(),
-        });
         Self {
             schema: "oomguard.check/1".to_owned(),
             host,
@@ -70,7 +92,7 @@ impl Report {
             fine: !findings.iter().any(|finding| finding.severity.differs()),
             findings,
             refusals,
-            unread: unread.collect(),
+            unread: NotRead::all(facts),
         }
     }
 
@@ -92,12 +114,7 @@ pub fn table(report: &Report, facts: &Facts, args: &str, terminal: &Terminal) ->
         host_words(facts),
         report.policy
     );
-    if !report.unread.is_empty() {
-        text.push_str("Could not be read:\n");
-        for unread in &report.unread {
-            text.push_str(&format!("  {}: {}; not known: {}\n", unread.what, unread.why, unread.unknown));
-        }
-    }
+    text.push_str(&not_read(&report.unread));
     if !report.findings.is_empty() {
         text.push_str(&findings_table(&report.findings, terminal.width()));
         text.push('\n');

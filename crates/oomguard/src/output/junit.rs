@@ -25,6 +25,14 @@ pub fn document(report: &Report) -> String {
         tests = 1;
         cases.push_str("    <testcase classname=\"oomguard\" name=\"as the policy says\"/>\n");
     }
+    let unread: String = report
+        .unread
+        .iter()
+        .map(|one| format!("{}: {}; not known: {}\n", one.what, one.why, one.unknown))
+        .collect();
+    if !unread.is_empty() {
+        cases.push_str(&format!("    <system-err>{}</system-err>\n", escaped(unread.trim_end())));
+    }
     let suite = escaped(&format!("oomguard check {}", report.host));
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n  <testsuite name=\"{suite}\" tests=\"{tests}\" \

@@ -5,6 +5,7 @@ use oomguard_converge::change::Change;
 use oomguard_converge::diff;
 use oomguard_spec::size::Bytes;
 
+use super::wrap::wrap;
 use super::{Paint, Terminal, counted};
 
 /// A plan with everything that a person needs before saying yes. `next` is the command that applies it.
@@ -17,7 +18,7 @@ pub fn text(plan: &Plan, next: &str, terminal: &Terminal) -> String {
     }
     let mut text = changes(plan);
     for note in &plan.notes {
-        text.push_str(&format!("Note: {note}\n"));
+        text.push_str(&format!("{}\n", wrap(&format!("Note: {note}"), terminal.width().into())));
     }
     for refusal in &plan.refusals {
         let head = terminal.paint(Paint::Red, "Refused:");

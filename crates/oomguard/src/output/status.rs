@@ -8,6 +8,7 @@ use oomguard_spec::size::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::check::{NotRead, not_read};
 use super::{Paint, Terminal};
 
 /// What `oomguard status` shows.
@@ -25,7 +26,9 @@ pub struct Screen {
     pub swap: Vec<SwapLine>,
     /// vm.swappiness now.
     pub swappiness: Option<u32>,
-    /// Where the next boot gets it from: `PATH:LINE`, and its value.
+    /// What the next boot sets it to, as it is written there; nothing when no file sets it.
+    pub swappiness_after_boot: Option<String>,
+    /// Where that stands: `PATH:LINE`.
     pub swappiness_from: Option<String>,
     /// Memory pressure: the share of the last 10, 60 and 300 seconds in which every task waited, in percent.
     pub pressure_full: Option<[f64; 3]>,
@@ -33,6 +36,8 @@ pub struct Screen {
     pub pressure_some: Option<[f64; 3]>,
     /// Protected processes and keepers.
     pub processes: Vec<ProcessLine>,
+    /// What this user could not read.
+    pub unread: Vec<NotRead>,
 }
 
 /// A swap that is on.
@@ -81,13 +86,12 @@ impl Screen {
             available_bytes: facts.memory.mem_available,
             swap: swap_lines(facts),
             swappiness: facts.swappiness.live,
-            swappiness_from: facts
-                .swappiness
-                .winner()
-                .map(|line| format!("{}:{} ({})", line.path, line.line, line.value)),
+            swappiness_after_boot: facts.swappiness.winner().map(|line| line.value.clone()),
+            swappiness_from: facts.swappiness.winner().map(|line| format!("{}:{}", line.path, line.line)),
             pressure_full: pressure.and_then(|p| p.full.as_ref()).map(averages),
             pressure_some: pressure.map(|p| averages(&p.some)),
             processes: process_lines(policy, facts),
+            unread: NotRead::all(facts),
         }
     }
 
@@ -105,7 +109,7 @@ impl Screen {
         let mut text = format!("{}: {memory} of memory{available}\npolicy: {policy}\n\n", bold(&self.host));
         text.push_str(&format!("{}\n", bold("Swap")));
         if self.swap.is_empty() {
-            text.push_str("  none\n");
+            text.push_str(if self.does_not_know("/proc/swaps") { "  not known\n" } else { "  none\n" });
         }
         for swap in &self.swap {
             let boot = if swap.after_boot { "on again after a boot" } else { "NOT on after a boot" };
@@ -119,25 +123,43 @@ impl Screen {
             ));
         }
         let swappiness = self.swappiness.map_or_else(|| "not known".to_owned(), |value| value.to_string());
-        let from = self.swappiness_from.as_deref().unwrap_or("no file sets it: the kernel's default of 60");
-        text.push_str(&format!("{}\n  now         {swappiness}\n  after boot  {from}\n", bold("Swappiness")));
+        let after_boot = match (&self.swappiness_after_boot, &self.swappiness_from) {
+            (Some(value), Some(place)) => format!("{value}, by {place}"),
+            _ => "60, the kernel's default: no file sets it".to_owned(),
+        };
+        text.push_str(&format!("{}\n  now         {swappiness}\n", bold("Swappiness")));
+        text.push_str(&format!("  after boot  {after_boot}\n"));
         text.push_str(&format!("{}\n{}", bold("Waiting for memory"), self.pressure_words()));
         text.push_str(&format!("{}\n", bold("Keepers and protected processes")));
+        text.push_str(&self.process_table(terminal));
+        text.push_str(&not_read(&self.unread));
+        text
+    }
+
+    fn does_not_know(&self, what: &str) -> bool {
+        self.unread.iter().any(|unread| unread.what == what)
+    }
+
+    fn process_table(&self, terminal: &Terminal) -> String {
         if self.processes.is_empty() {
-            text.push_str("  none\n");
-        } else {
-            text.push_str(&format!("  {:>7} {:<16} {:>5}\n", "pid", "name", "score"));
+            let text = if self.does_not_know("/proc") { "  not known\n" } else { "  none\n" };
+            return text.to_owned();
         }
+        let unit = |process: &ProcessLine| process.unit.clone().unwrap_or_else(|| "-".to_owned());
+        let widest = self.processes.iter().map(|process| unit(process).chars().count()).max().unwrap_or(0);
+        let mut text = format!("  {:>7} {:<16} {:>5}  unit\n", "pid", "name", "score");
         for process in &self.processes {
             let should = match (&process.should, process.right) {
                 (None, _) => "declared by itself or its unit".to_owned(),
                 (Some(_), true) => "as it should be".to_owned(),
                 (Some(should), false) => terminal.paint(Paint::Red, &format!("SHOULD BE {should}")),
             };
-            let unit = process.unit.as_deref().unwrap_or("-");
             text.push_str(&format!(
-                "  {:>7} {:<16} {:>5}  {unit}  {should}\n",
-                process.pid, process.comm, process.score
+                "  {:>7} {:<16} {:>5}  {:<widest$}  {should}\n",
+                process.pid,
+                process.comm,
+                process.score,
+                unit(process)
             ));
         }
         text
