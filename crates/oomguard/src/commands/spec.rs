@@ -55,8 +55,9 @@ fn check(files: &[PathBuf], format: TextFormat, terminal: &mut Terminal) -> Resu
             }
         };
         if format == TextFormat::Text {
-            terminal.print(&text)?;
-            terminal.print(&format!("{}: {}; {roles}\n", file.display(), summary(&said)))?;
+            let blank = if text.is_empty() { "" } else { "\n" };
+            let verdict = summary(&said);
+            terminal.print(&format!("{text}{blank}{}: {verdict}; {roles}\n", file.display()))?;
         }
         all.push(Checked { file: file.clone(), diagnostics: said });
     }

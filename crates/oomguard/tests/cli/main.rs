@@ -1,0 +1,28 @@
+//! The command line as its users meet it: what it prints, what it exits with, and what it leaves alone.
+//!
+//! No test but `smoke` reads the machine that it runs on: hosts are folders. New snapshots: `SNAPSHOTS=overwrite`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
+mod bad_input;
+mod check;
+mod docs;
+#[path = "../../../converge/tests/fixture/mod.rs"]
+mod fixture;
+mod help;
+mod hosts;
+mod journal;
+mod output;
+mod plan;
+mod run;
+mod schema;
+mod smoke;
+mod spec;
+mod status;
+mod xml;
