@@ -40,10 +40,8 @@ fn check(root: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), St
         Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
         _ => vec![],
     };
-    if !types.is_empty()
-        && !types.contains(&type_of(value))
-        && !(types.contains(&"number") && value.is_number())
-    {
+    let fits = types.contains(&type_of(value)) || (types.contains(&"number") && value.is_number());
+    if !types.is_empty() && !fits {
         return Err(format!("{at}: {value} is no {types:?}"));
     }
     object(root, schema, value, at)?;
