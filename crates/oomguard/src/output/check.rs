@@ -72,7 +72,7 @@ pub fn not_read(unread: &[NotRead]) -> String {
     if unread.is_empty() {
         String::new()
     } else {
-        format!("Could not be read:\n{}", unread.iter().map(line).collect::<String>())
+        format!("Cannot be read:\n{}", unread.iter().map(line).collect::<String>())
     }
 }
 
@@ -193,7 +193,7 @@ fn verdict(report: &Report, args: &str, terminal: &Terminal) -> String {
         let fine = if report.unread.is_empty() {
             "Fine: this host is as the policy says."
         } else {
-            "Fine as far as it could be read: all of that is as the policy says."
+            "Fine as far as it can be read: all of that is as the policy says."
         };
         return format!("{}\n", terminal.paint(Paint::Green, fine));
     }

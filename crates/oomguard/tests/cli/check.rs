@@ -116,14 +116,14 @@ fn cgroups_of_version_1() {
 fn a_kernel_without_psi() {
     let host = Folder::good();
     host.remove("/proc/pressure");
-    host.run(&["check"]).exits(0).prints("the kernel has no PSI").prints("\nFine as far as it could be read");
+    host.run(&["check"]).exits(0).prints("the kernel has no PSI").prints("\nFine as far as it can be read");
 }
 
 #[test]
 fn swaps_that_cannot_be_read() {
     let host = Folder::good();
     host.make_unreadable("/proc/swaps");
-    let ran = host.run(&["check"]).quietly().prints("Could not be read:\n  /proc/swaps: ");
+    let ran = host.run(&["check"]).quietly().prints("Cannot be read:\n  /proc/swaps: ");
     assert!(!ran.out.contains("should be 32 MiB"), "nothing is guessed: {}", ran.out);
     assert_eq!(json(&host).json()["unread"][0]["what"], "/proc/swaps");
 }

@@ -1,1 +1,240 @@
+//! What the README and the pages under docs/ show is run: the output of `$ oomguard ...` is compared with the page, and
+//! commands that need root or the lab have the flags that they are shown with.
+//!
+//! `<!-- host: good -->` before a block says on which host it runs (`host_of`); a line `...` stands for any lines.
+//! `SNAPSHOTS=overwrite` writes the output into the page, where none of it is left out.
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::help::COMMANDS;
+use crate::hosts::Folder;
+use crate::run::{Ran, oomguard, ran, repository, run};
+
+/// Programs that are shown and not run.
+const OTHERS: [&str; 4] = ["cd", "git", "man", "source"];
+
+/// A page that may not be there: measuring writes it.
+const WRITTEN_BY_BENCH: &str = "docs/benchmarks.md";
+
+struct Block {
+    line: usize,
+    host: String,
+    /// Commands with the lines that are shown after each; `None` when none are.
+    commands: Vec<(String, Option<String>)>,
+}
+
+fn pages() -> Vec<PathBuf> {
+    let docs = std::fs::read_dir(repository().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let mut pages: Vec<PathBuf> =
+        docs.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect();
+    pages.push(repository().join("README.md"));
+    pages
+}
+
+fn blocks(text: &str) -> Vec<Block> {
+    let mut found = Vec::new();
+    let mut host = "fresh".to_owned();
+    let mut lines = text.lines().enumerate();
+    while let Some((number, line)) = lines.next() {
+        if let Some(name) = line.strip_prefix("<!-- host: ") {
+            name.trim_end_matches(" -->").clone_into(&mut host);
+        }
+        let Some(language) = line.strip_prefix("```").filter(|language| !language.is_empty()) else {
+            continue;
+        };
+        let inside: Vec<&str> =
+            lines.by_ref().map(|(_, line)| line).take_while(|line| *line != "```").collect();
+        let commands = match language {
+            "console" => commands(&inside),
+            "sh" => inside.iter().filter(|line| !line.is_empty()).map(|line| (command(line), None)).collect(),
+            _ => continue,
+        };
+        found.push(Block {
+            line: number + 1,
+            host: std::mem::replace(&mut host, "fresh".to_owned()),
+            commands,
+        });
+    }
+    found
+}
+
+fn commands(lines: &[&str]) -> Vec<(String, Option<String>)> {
+    let mut found: Vec<(String, Option<String>)> = Vec::new();
+    for line in lines {
+        match (line.strip_prefix("$ "), found.last_mut()) {
+            (Some(shown), _) => found.push((command(shown), None)),
+            (None, Some((_, output))) => {
+                let output = output.get_or_insert_default();
+                output.push_str(line);
+                output.push('\n');
+            }
+            (None, None) => panic!("a block begins with {line:?} and no command"),
+        }
+    }
+    found
+}
+
+/// The command without the remark after it.
+fn command(line: &str) -> String {
+    line.split("  #").next().unwrap_or(line).trim().to_owned()
+}
+
+/// One page: its hosts, and a folder to work in.
+struct Page {
+    path: PathBuf,
+    text: String,
+    hosts: BTreeMap<String, Folder>,
+    dir: TempDir,
+    code: i32,
+}
+
+impl Page {
+    fn new(path: &Path) -> Self {
+        crate::hosts::find_room();
+        let dir = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(repository().join("specs"), dir.path().join("specs")).unwrap();
+        let text = std::fs::read_to_string(path).unwrap();
+        Self { path: path.to_owned(), text, hosts: BTreeMap::new(), dir, code: 0 }
+    }
+
+    fn shows(&mut self, block: &Block) {
+        for (command, output) in &block.commands {
+            let name = self.path.file_name().unwrap().to_str().unwrap();
+            let place = format!("{name}:{}: {command}", block.line);
+            let words: Vec<&str> = command.split_whitespace().collect();
+            match words.as_slice() {
+                ["oomguard", "apply" | "rollback", ..] => panic!("{place}: without sudo it does nothing"),
+                ["oomguard", args @ ..] | ["cargo", "run", "--release", "--", args @ ..] => {
+                    self.runs(&place, &block.host, args, output.as_deref());
+                }
+                ["sudo", "oomguard", args @ ..] => parses(&place, args),
+                ["cargo", "xtask", name, ..] => {
+                    let source = repository().join(format!("xtask/src/{name}.rs"));
+                    assert!(source.is_file(), "{place}: xtask has no {name}");
+                }
+                ["echo", "$?"] => {
+                    assert_eq!(output.as_deref(), Some(&*format!("{}\n", self.code)), "{place}")
+                }
+                [other, ..] => assert!(OTHERS.contains(other), "{place}: nobody knows {other}"),
+                [] => {}
+            }
+        }
+    }
+
+    fn runs(&mut self, place: &str, host: &str, args: &[&str], output: Option<&str>) {
+        let to_file = args.iter().position(|arg| *arg == ">");
+        let args = &args[..to_file.unwrap_or(args.len())];
+        let mut command = oomguard(args);
+        command.current_dir(self.dir.path());
+        if matches!(args[0], "check" | "plan" | "status" | "journal") {
+            let host = self.hosts.entry(host.to_owned()).or_insert_with(|| host_of(host));
+            command.arg("--root").arg(host.root());
+        }
+        let Ran { code, out, err } = ran(&mut command);
+        self.code = code.unwrap();
+        match output {
+            Some(shown) if matches(shown, &format!("{out}{err}")) => {}
+            Some(shown) if std::env::var_os("SNAPSHOTS").is_some() && !shown.contains("...\n") => {
+                let command = place.rsplit(": ").next().unwrap();
+                let [old, new] = [shown, &out].map(|output| format!("$ {command}\n{output}"));
+                self.text = self.text.replacen(&old, &new, 1);
+            }
+            Some(shown) => panic!("{place}\n-- shows\n{shown}-- prints\n{out}{err}"),
+            None => assert!(matches!(self.code, 0 | 2), "{place}: ends with {}\n{err}", self.code),
+        }
+    }
+}
+
+/// Whether a page shows what a command prints; a line `...` stands for any lines.
+fn matches(shown: &str, printed: &str) -> bool {
+    let mut parts = shown.split("...\n");
+    let Some(mut rest) = parts.next().and_then(|first| printed.strip_prefix(first)) else { return false };
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
+    for part in middle {
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    rest.ends_with(last)
+}
+
+fn host_of(name: &str) -> Folder {
+    match name {
+        "fresh" => Folder::fresh(),
+        "container" => {
+            let host = Folder::fresh();
+            host.0.write("/run/systemd/container", "lxc\n");
+            host
+        }
+        "good" | "leak" => {
+            let host = Folder::fresh();
+            host.apply(&oomguard_spec::builtin::policy(oomguard_spec::Builtin::Workstation));
+            if name == "leak" {
+                host.0.process(900, 801, "rustc", -800, "/user.slice/user-1000.slice/session-3.scope");
+            }
+            host
+        }
+        other => panic!("no host {other}"),
+    }
+}
+
+/// A command that is not run here: it exists, and its help knows the flags.
+fn parses(place: &str, args: &[&str]) {
+    let known = |words: usize| COMMANDS.contains(&args[..words.min(args.len())].join(" ").as_str());
+    let words = if args.len() > 1 && known(2) { 2 } else { 1 };
+    assert!(known(words), "{place}: no such command");
+    let help = run(["help"].iter().chain(&args[..words])).exits(0).out;
+    for flag in args[words..].iter().filter(|arg| arg.starts_with('-')) {
+        let name = flag.split('=').next().unwrap();
+        let is_known = help.split([' ', ',', '\n']).any(|word| word == name);
+        assert!(is_known, "{place}: no flag {name}");
+    }
+}
+
+#[test]
+fn every_command_on_every_page_runs() {
+    let mut seen = 0;
+    for path in pages() {
+        let mut page = Page::new(&path);
+        for block in blocks(&page.text.clone()) {
+            seen += block.commands.len();
+            page.shows(&block);
+        }
+        if std::fs::read_to_string(&path).unwrap() != page.text {
+            std::fs::write(&path, page.text).unwrap();
+        }
+    }
+    assert!(seen > 20, "only {seen} commands were found");
+}
+
+#[test]
+fn every_command_has_its_place() {
+    let readme = std::fs::read_to_string(repository().join("README.md")).unwrap();
+    let pages = std::fs::read_to_string(repository().join("docs/commands.md")).unwrap();
+    for command in COMMANDS {
+        let first = command.split(' ').next().unwrap();
+        assert!(readme.contains(&format!("| `{first}")), "README.md has no `{first}` in its table");
+        assert!(pages.contains(&format!("\n## {first}")), "docs/commands.md has no `## {first}`");
+        assert!(
+            pages.contains(&format!("oomguard {command}")),
+            "docs/commands.md has no example of {command}"
+        );
+    }
+}
+
+#[test]
+fn links_lead_somewhere() {
+    for page in pages() {
+        let text = std::fs::read_to_string(&page).unwrap();
+        for (_, rest) in text.match_indices("](").map(|(at, _)| text.split_at(at + 2)) {
+            let target = rest.split([')', '#']).next().unwrap();
+            if target.is_empty() || target.contains("://") || target == WRITTEN_BY_BENCH {
+                continue;
+            }
+            assert!(page.parent().unwrap().join(target).exists(), "{}: {target}", page.display());
+        }
+    }
+}

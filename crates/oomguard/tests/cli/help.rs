@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::run::{oomguard, ran, run, run_with_input};
 
-const COMMANDS: [&str; 15] = [
+pub const COMMANDS: [&str; 15] = [
     "check",
     "plan",
     "apply",

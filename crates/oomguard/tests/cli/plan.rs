@@ -58,7 +58,7 @@ fn a_refused_plan() {
 fn swaps_that_cannot_be_read_are_refused_and_named() {
     let host = Folder::good();
     host.make_unreadable("/proc/swaps");
-    host.run(&["plan"]).exits(2).prints("Refused: ").complains("Could not be read:\n  /proc/swaps: ");
+    host.run(&["plan"]).exits(2).prints("Refused: ").complains("Cannot be read:\n  /proc/swaps: ");
 }
 
 /// A plan of a fresh host in a file.
