@@ -61,8 +61,18 @@ fn from_document(path: &Path, role: Option<&str>, terminal: &mut Terminal) -> Re
         Some(role) => format!("{}, role {role}", document.name()),
         None => document.name().to_owned(),
     };
-    let role = role.map(|role| format!(" --role {role}")).unwrap_or_default();
-    Ok(PolicySource { policy, name: shown, args: format!(" --spec {}{role}", path.display()) })
+    let role = role.map(|role| format!(" --role {}", quoted(&role))).unwrap_or_default();
+    let path = quoted(&path.display().to_string());
+    Ok(PolicySource { policy, name: shown, args: format!(" --spec {path}{role}") })
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 fn no_policy(document: &Document, error: &PolicyError, style: Style) -> Failure {

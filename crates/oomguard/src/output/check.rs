@@ -215,10 +215,16 @@ fn verdict(report: &Report, args: &str, terminal: &Terminal) -> String {
                 (mends, all) if mends == all => format!("all {all}"),
                 (mends, all) => format!("{mends} of {all}"),
             };
-            format!("`sudo oomguard apply{args}` mends {mends}; `oomguard plan{args}` shows every change.")
+            let next = [
+                format!("`sudo oomguard apply{args}` mends {mends}"),
+                format!("`oomguard plan{args}` shows every change."),
+            ];
+            // A path is not broken: the line is there to be copied.
+            if args.is_empty() { next.join("; ") } else { format!("\n{}", next.join("\n")) }
         }
     };
-    format!("{counts} {next}\n")
+    let blank = if next.starts_with('\n') { "" } else { " " };
+    format!("{counts}{blank}{next}\n")
 }
 
 /// The table says what `apply` does, and this why it would not.

@@ -224,10 +224,12 @@ fn every_role_and_document_of_this_repository() {
 fn what_to_do_next_names_the_same_policy() {
     let host = Folder::good();
     let small = tempfile::tempdir().unwrap();
-    let file = small.path().join("small.cspec");
+    let file = small.path().join("it's small.cspec");
     std::fs::write(&file, "memory_config: {swappiness: 20}\n").unwrap();
     let file = file.to_str().unwrap();
-    host.run(&["check", "--spec", file]).exits(2).prints(&format!("`sudo oomguard apply --spec {file}"));
+    let ran = host.run(&["check", "--spec", file]).exits(2);
+    let typed = file.replace('\'', "'\\''");
+    ran.prints(&format!("\n`sudo oomguard apply --spec '{typed}' --role default` mends both\n"));
 }
 
 #[test]
