@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::error::{Error, Result, at};
+use crate::mirror;
 use crate::proc::succeed;
 use crate::recipe::{self, ROOT_GIB};
 use crate::release::Release;
@@ -74,7 +75,11 @@ pub(crate) fn get(cache: &Path, release: Release, gib: u32) -> Result<Image> {
             fs::remove_dir_all(&work).map_err(at(&work))?;
         }
         fs::create_dir_all(&work).map_err(at(&work))?;
-        build(cache, release, &work)?;
+        let built = build(cache, release, &work);
+        if built.is_err() {
+            let _ = fs::remove_dir_all(&work);
+        }
+        built?;
         fs::rename(&work, &directory).map_err(at(&directory))?;
     }
     if !image.root.exists() {
@@ -93,15 +98,16 @@ fn build(cache: &Path, release: Release, work: &Path) -> Result<()> {
         quoted(&key(cache)?.with_extension("pub")),
         release.suite()
     );
-    succeed(
-        Command::new("mmdebstrap")
-            .args(["--variant=minbase", "--quiet"])
-            .arg(format!("--include={}", recipe::packages(release)))
-            .arg(format!("--customize-hook={hook}"))
-            .arg(release.suite())
-            .arg(&tree),
-        BUILD_LIMIT,
-    )?;
+    // Not --quiet: it would keep to itself which package failed, and why.
+    let mut debian = Command::new("mmdebstrap");
+    debian
+        .arg("--variant=minbase")
+        .arg(format!("--include={}", recipe::packages(release)))
+        .arg(format!("--customize-hook={hook}"))
+        .arg(release.suite())
+        .arg(&tree)
+        .args(mirror::source(release));
+    succeed(&mut debian, BUILD_LIMIT)?;
     take_boot_file(&tree, "vmlinuz-", &work.join("vmlinuz"))?;
     take_boot_file(&tree, "initrd.img-", &work.join("initrd"))?;
     let raw = work.join("root.raw");

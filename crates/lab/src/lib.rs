@@ -22,6 +22,7 @@ mod disks;
 mod error;
 mod image;
 mod lab;
+mod mirror;
 mod proc;
 mod qemu;
 mod qmp;

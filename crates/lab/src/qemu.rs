@@ -60,8 +60,9 @@ impl Hardware {
     }
 
     fn command(&self, load: Option<&str>) -> Command {
+        // Level 7: the list of processes in an OOM report is at level 6, and belongs on the console.
         let mut append = format!(
-            "root=/dev/vda ro console=ttyS0 loglevel=6 net.ifnames=0 mitigations=off nokaslr \
+            "root=/dev/vda ro console=ttyS0 loglevel=7 net.ifnames=0 mitigations=off nokaslr \
              no_timer_check systemd.machine_id={}",
             self.machine_id
         );

@@ -10,6 +10,9 @@ pub(crate) const CUSTOMISE: &str = include_str!("customise.sh");
 /// The size of a root disk before an overlay makes it larger.
 pub(crate) const ROOT_GIB: u32 = 40;
 
+/// The part of Debian's archive that images are built from.
+pub(crate) const COMPONENT: &str = "main";
+
 const PACKAGES: &[&str] = &[
     "linux-image-cloud-amd64",
     "systemd",
@@ -45,7 +48,8 @@ pub(crate) fn packages(_release: Release) -> String {
 /// The name of a release's image: the hash of all that it is made from.
 pub(crate) fn image_name(release: Release, public_key: &str) -> String {
     let mut hash = Sha256::new();
-    for part in ["1", release.suite(), &packages(release), CUSTOMISE, public_key, &ROOT_GIB.to_string()] {
+    let size = ROOT_GIB.to_string();
+    for part in ["2", release.suite(), COMPONENT, &packages(release), CUSTOMISE, public_key, &size] {
         hash.update(part.as_bytes());
         hash.update([0]);
     }

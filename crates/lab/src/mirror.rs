@@ -1,0 +1,43 @@
+//! Where Debian's packages come from: the mirror that this machine's own apt uses.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::proc::succeed;
+use crate::release::Release;
+
+/// The keys of Debian's releases, where Debian's own package puts them.
+const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/// The apt source to build a release from; `None` leaves the choice to mmdebstrap.
+///
+/// It is the release alone, without its security and updates suites: those drop a package when the
+/// next version comes, and an index that names a dropped one cannot be installed from.
+pub(crate) fn source(release: Release) -> Option<String> {
+    let mut ask = Command::new("apt-get");
+    ask.args(["indextargets", "--format", "$(REPO_URI)"]);
+    ask.args(["Origin: Debian", "Label: Debian", "Component: main"]);
+    let answer = succeed(&mut ask, Duration::from_secs(30)).ok()?;
+    let uri = pick(&String::from_utf8_lossy(&answer))?;
+    let signed = if Path::new(KEYRING).exists() { format!("[signed-by={KEYRING}] ") } else { String::new() };
+    Some(format!("deb {signed}{uri} {} {}", release.suite(), crate::recipe::COMPONENT))
+}
+
+/// The first mirror that can be asked over the network as it is written.
+fn pick(uris: &str) -> Option<String> {
+    let mut uris = uris.lines().map(str::trim);
+    uris.find(|uri| uri.starts_with("http://") || uri.starts_with("https://")).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pick;
+
+    #[test]
+    fn a_list_of_mirrors_on_this_machine_is_passed_over() {
+        let uris = "mirror+file:/etc/apt/mirrors/debian.list\nhttps://mirror.example/debian/\n";
+        assert_eq!(pick(uris).as_deref(), Some("https://mirror.example/debian/"));
+        assert_eq!(pick(""), None);
+    }
+}
