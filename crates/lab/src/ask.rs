@@ -115,6 +115,11 @@ impl Vm {
         Ok(())
     }
 
+    /// Copies a file of the host to this machine.
+    pub fn pull(&self, remote: &str, local: &Path) -> Result<()> {
+        fs::write(local, self.read(remote)?).map_err(at(local))
+    }
+
     /// Starts a shell command as root and goes on.
     pub fn spawn(&self, command: &str) -> Result<Session> {
         self.start("root", true, command)

@@ -65,6 +65,19 @@ pub enum Error {
         /// The last lines of the host's console.
         console: String,
     },
+    /// A host that was to be kept did not come up; it was switched off again.
+    #[error("`{name}` did not come up: {source}\n--- console\n{console}")]
+    NotUp {
+        /// The host's name.
+        name: String,
+        /// What went wrong.
+        source: Box<Error>,
+        /// The last lines of its console.
+        console: String,
+    },
+    /// More hosts were asked for at once than may run at once.
+    #[error("{0} hosts were asked for at once, and at most {max} may run", max = crate::slots::HOSTS_AT_ONCE)]
+    TooMany(usize),
     /// QEMU refused a monitor command.
     #[error("QEMU monitor: {0}")]
     Monitor(String),

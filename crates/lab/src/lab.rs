@@ -79,6 +79,9 @@ impl Lab {
     /// A test that wants several hosts takes them with one call, or two such tests could wait for
     /// each other.
     pub fn boot_all(&self, specs: &[HostSpec]) -> Result<Vec<Vm>> {
+        if specs.len() > usize::from(slots::HOSTS_AT_ONCE) {
+            return Err(Error::TooMany(specs.len()));
+        }
         let built: Vec<Image> = specs
             .iter()
             .map(|spec| image::get(&self.cache, spec.release, spec.root_gib))

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 pub(crate) struct Monitor {
     commands: ChildStdin,
     answers: Receiver<Value>,
+    last: u64,
 }
 
 impl Monitor {
@@ -32,27 +33,34 @@ impl Monitor {
                 }
             }
         });
-        let mut monitor = Self { commands, answers };
+        let mut monitor = Self { commands, answers, last: 0 };
         monitor.execute("qmp_capabilities", &json!({}), Duration::from_secs(30))?;
         Ok(monitor)
     }
 
     /// Runs one command and returns its answer.
     pub(crate) fn execute(&mut self, name: &str, arguments: &Value, limit: Duration) -> Result<Value> {
-        let mut line = json!({ "execute": name, "arguments": arguments }).to_string();
+        self.last += 1;
+        let mut line = json!({ "execute": name, "arguments": arguments, "id": self.last }).to_string();
         line.push('\n');
         self.commands.write_all(line.as_bytes()).map_err(|e| Error::Monitor(format!("{name}: {e}")))?;
         let end = Instant::now() + limit;
-        let left = end.saturating_duration_since(Instant::now());
-        match self.answers.recv_timeout(left) {
-            Ok(mut answer) => match answer.get_mut("return") {
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let mut answer = self.answers.recv_timeout(left).map_err(|e| {
+                Error::Monitor(match e {
+                    RecvTimeoutError::Timeout => format!("{name}: no answer within {} s", limit.as_secs()),
+                    RecvTimeoutError::Disconnected => format!("{name}: QEMU ended"),
+                })
+            })?;
+            // The late answer to a command that was given up is no answer to this one.
+            if answer.get("id").and_then(Value::as_u64) != Some(self.last) {
+                continue;
+            }
+            return match answer.get_mut("return") {
                 Some(value) => Ok(value.take()),
                 None => Err(Error::Monitor(format!("{name}: {answer}"))),
-            },
-            Err(RecvTimeoutError::Timeout) => {
-                Err(Error::Monitor(format!("{name}: no answer within {} s", limit.as_secs())))
-            }
-            Err(RecvTimeoutError::Disconnected) => Err(Error::Monitor(format!("{name}: QEMU ended"))),
+            };
         }
     }
 

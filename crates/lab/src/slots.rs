@@ -22,7 +22,7 @@ fn open(path: &Path) -> Result<File> {
 }
 
 /// Waits until `count` slots are free and takes them together, so that two callers who each want
-/// several cannot wait for each other.
+/// several cannot wait for each other. No more than [`HOSTS_AT_ONCE`], or it waits for ever.
 pub(crate) fn take(cache: &Path, count: usize) -> Result<Vec<Slot>> {
     let directory = cache.join("slots");
     fs::create_dir_all(&directory).map_err(at(&directory))?;
@@ -32,7 +32,7 @@ pub(crate) fn take(cache: &Path, count: usize) -> Result<Vec<Slot>> {
     let mut taken: Vec<Slot> = Vec::new();
     loop {
         for number in 0..HOSTS_AT_ONCE {
-            if taken.len() >= count.min(usize::from(HOSTS_AT_ONCE)) {
+            if taken.len() >= count {
                 return Ok(taken);
             }
             if taken.iter().any(|slot| slot.number == number) {
@@ -43,7 +43,7 @@ pub(crate) fn take(cache: &Path, count: usize) -> Result<Vec<Slot>> {
                 taken.push(Slot { number, file });
             }
         }
-        if taken.len() < count.min(usize::from(HOSTS_AT_ONCE)) {
+        if taken.len() < count {
             thread::sleep(Duration::from_millis(200));
         }
     }

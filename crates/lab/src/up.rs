@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result, at};
 use crate::image;
 use crate::lab::Lab;
-use crate::proc::wait;
+use crate::proc::{succeed, wait};
 use crate::slots;
 use crate::spec::HostSpec;
 use crate::ssh::Ssh;
@@ -57,26 +57,41 @@ impl Lab {
             port: ssh.port,
             directory: hardware.directory.clone(),
         };
+        let booted = self.boot_kept(&up, spec, &ssh, &mut qemu);
+        if let Err(error) = booted {
+            let console = hardware.console_tail();
+            // It would hold its slot for ever, and nobody would know of it.
+            let _ = qemu.kill();
+            let _ = qemu.wait();
+            let _ = fs::remove_dir_all(&up.directory);
+            return Err(Error::NotUp { name: up.name, source: Box::new(error), console });
+        }
+        Ok(up)
+    }
+
+    fn boot_kept(&self, up: &Up, spec: &HostSpec, ssh: &Ssh, qemu: &mut Child) -> Result<()> {
         let state = up.directory.join("up.json");
         let json = serde_json::to_vec(&up).map_err(|e| Error::Monitor(e.to_string()))?;
         fs::write(&state, json).map_err(at(&state))?;
         let end = Instant::now() + BOOT_LIMIT;
         while !ssh.greets() {
-            let ended = wait(&mut qemu, Duration::from_millis(200)).map_err(at(&state))?;
+            let ended = wait(qemu, Duration::from_millis(200)).map_err(at(&state))?;
             if ended.is_some() || Instant::now() > end {
                 let log = fs::read(up.directory.join("qemu.log")).unwrap_or_default();
                 return Err(Error::QemuEnded {
                     what: ended.map_or_else(|| "no greeting".to_owned(), |s| s.to_string()),
                     stderr: String::from_utf8_lossy(&log).into_owned(),
-                    console: hardware.console_tail(),
+                    console: String::new(),
                 });
             }
         }
-        let settle = "systemctl is-system-running --wait".to_owned();
-        for line in std::iter::once(settle).chain(crate::disks::set_up(&spec.disks)) {
-            ssh.run("root", false, &line, &[], BOOT_LIMIT)?;
+        let settle = "systemctl is-system-running --wait";
+        // It says 1 when a unit failed, and the host is up all the same.
+        ssh.run("root", false, settle, &[], BOOT_LIMIT)?;
+        for line in crate::disks::set_up(&spec.disks) {
+            succeed(ssh.command("root", false).args(["--", &line]), BOOT_LIMIT)?;
         }
-        Ok(up)
+        Ok(())
     }
 
     /// The kept hosts that run.

@@ -136,7 +136,12 @@ impl Vm {
         self.settle()
     }
 
-    /// Cuts the power: QEMU is killed. What the host has not written to its disks is lost.
+    /// Cuts the power: QEMU is killed.
+    ///
+    /// Lost is what the host has not written to its disks, and what it has written without a flush
+    /// as far as that needed new space: QEMU writes its own map of the disk at a flush. Kept is
+    /// whatever an fsync or sync returned for. This machine's own page cache outlives QEMU, so an
+    /// unflushed write into old space is kept too: a real disk may lose that.
     pub fn power_cut(&mut self) {
         if let Some(machine) = self.machine().take() {
             machine.kill();

@@ -4,9 +4,13 @@
 
 mod common;
 
+use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use oomguard_lab::{Fs, HostSpec, Release, Result};
+use oomguard_lab::{Fs, HOSTS_AT_ONCE, HostSpec, Release, Result};
 
 fn timed<T>(what: &str, f: impl FnOnce() -> Result<T>) -> Result<T> {
     let start = Instant::now();
@@ -122,11 +126,100 @@ fn a_session_talks_while_the_test_goes_on() -> Result<()> {
     let mut session = host.spawn("while read x; do echo \"got $x\"; done; exit 7")?;
     session.send_line("one")?;
     assert_eq!(session.read_line(limit)?, "got one");
-    host.ok("true")?;
+    let copy = std::env::temp_dir().join(format!("oomguard-lab-{}", std::process::id()));
+    host.pull("/etc/hostname", &copy)?;
+    assert_eq!(std::fs::read(&copy).unwrap(), b"lab\n");
+    std::fs::remove_file(&copy).unwrap();
     session.send_line("two")?;
     assert_eq!(session.read_line(limit)?, "got two");
     assert!(session.read_line(Duration::from_millis(50)).is_err());
     session.close_input();
     assert_eq!(session.wait(limit), Some(7));
     Ok(())
+}
+
+#[test]
+fn an_oom_kill_is_on_the_console_with_its_list_of_processes() -> Result<()> {
+    let host = common::lab().boot(&HostSpec::new(Release::Bookworm).memory_mib(512))?;
+    host.ok("systemd-run -q --unit eater python3 -c 'x = []\nwhile True: x.append(bytearray(8 << 20))'")?;
+    host.ok("until dmesg | grep -q 'Killed process'; do sleep 0.5; done; sleep 1")?;
+    let console = host.console();
+    for part in ["invoked oom-killer", "oom_score_adj name", "Out of memory: Killed process"] {
+        assert!(console.contains(part), "{part:?} is not on the console:\n{console}");
+    }
+    // Its lines are `[ 12.345678] [    271]     0   271 ...`.
+    let listed = console.lines().filter(|line| line.contains("] [ ") && line.ends_with("python3")).count();
+    assert!(listed > 0, "the eater is not listed:\n{console}");
+    Ok(())
+}
+
+#[test]
+fn a_kept_host_goes_on_until_it_is_taken_down() -> Result<()> {
+    let lab = common::lab();
+    let name = format!("test{}", std::process::id());
+    let up = lab.up(&name, &HostSpec::new(Release::Bookworm).disk(Fs::Xfs, 2, "/data"))?;
+    assert!(lab.list()?.contains(&up));
+    let ssh = lab.ssh_command(&up, "dev")?.args(["--", "id -un; stat -fc %T /data"]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&ssh.stdout), "dev\nxfs\n");
+    lab.down(&up)?;
+    assert!(!up.runs() && !up.directory.exists() && !lab.list()?.contains(&up));
+    Ok(())
+}
+
+#[test]
+fn a_kept_host_that_does_not_boot_is_not_kept() {
+    let lab = common::lab();
+    let name = format!("bad{}", std::process::id());
+    // A place that cannot be mounted on.
+    let spec = HostSpec::new(Release::Bookworm).disk(Fs::Ext4, 1, "/etc/passwd/data");
+    let error = lab.up(&name, &spec).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains(&name) && error.contains("mkfs.ext4"), "{error}");
+    assert!(lab.list().unwrap().iter().all(|up| up.name != name));
+    let mut left = std::fs::read_dir(lab_hosts()).unwrap().flatten();
+    assert!(left.all(|entry| !entry.file_name().to_string_lossy().contains(&name)));
+}
+
+#[test]
+fn more_hosts_than_may_run_are_refused_at_once() {
+    let specs = vec![HostSpec::new(Release::Bookworm); usize::from(HOSTS_AT_ONCE) + 1];
+    let error = common::lab().boot_all(&specs).map(|_| ()).unwrap_err().to_string();
+    assert!(error.starts_with("4 hosts"), "{error}");
+}
+
+#[test]
+fn a_killed_test_takes_its_hosts_with_it() -> Result<()> {
+    const INNER: &str = "OOMGUARD_LAB_TEST_INNER";
+    if std::env::var_os(INNER).is_some() {
+        let host = common::lab().boot(&HostSpec::new(Release::Bookworm))?;
+        println!("\nport {}", host.ssh_port());
+        std::thread::sleep(Duration::from_secs(600));
+        return Ok(());
+    }
+    let mut inner = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "a_killed_test_takes_its_hosts_with_it", "--nocapture"])
+        .env(INNER, "1")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(inner.stdout.take().unwrap()).lines().map_while(|line| line.ok());
+    let port = lines.into_iter().find_map(|line| line.strip_prefix("port ")?.parse::<u16>().ok());
+    let address = ("127.0.0.1", port.unwrap());
+    assert!(TcpStream::connect(address).is_ok());
+    inner.kill().unwrap();
+    inner.wait().unwrap();
+    let end = Instant::now() + Duration::from_secs(10);
+    while TcpStream::connect(address).is_ok() {
+        assert!(Instant::now() < end, "QEMU goes on");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    // The next lab to open sweeps up its disks.
+    let _lab = common::lab();
+    let mine = format!("{}-", inner.id());
+    let mut left = std::fs::read_dir(lab_hosts()).unwrap().flatten();
+    assert!(left.all(|entry| !entry.file_name().to_string_lossy().starts_with(&mine)));
+    Ok(())
+}
+
+fn lab_hosts() -> PathBuf {
+    common::cache().join("hosts")
 }

@@ -5,14 +5,18 @@ use std::path::PathBuf;
 
 use oomguard_lab::Lab;
 
-/// The lab of this machine: in `$OOMGUARD_LAB_CACHE`, or in the home directory's cache.
-pub fn lab() -> Lab {
-    let cache = std::env::var_os("OOMGUARD_LAB_CACHE").map_or_else(
+/// Where the lab of this machine is: in `$OOMGUARD_LAB_CACHE`, or in the home directory's cache.
+pub fn cache() -> PathBuf {
+    std::env::var_os("OOMGUARD_LAB_CACHE").map_or_else(
         || {
             let home = std::env::var_os("HOME").unwrap_or_else(|| "/root".into());
             PathBuf::from(home).join(".cache/oomguard-lab")
         },
         PathBuf::from,
-    );
-    Lab::new(cache).unwrap_or_else(|e| panic!("{e}"))
+    )
+}
+
+/// The lab of this machine.
+pub fn lab() -> Lab {
+    Lab::new(cache()).unwrap_or_else(|e| panic!("{e}"))
 }
