@@ -24,6 +24,9 @@ enum Action {
         /// Its name
         #[arg(default_value = "lab")]
         name: String,
+        /// Its name, too
+        #[arg(long = "name", value_name = "NAME", conflicts_with = "name")]
+        named: Option<String>,
         /// bullseye, bookworm or trixie
         #[arg(long, default_value = "bookworm")]
         release: Release,
@@ -33,7 +36,7 @@ enum Action {
         /// Size of the root disk in GiB
         #[arg(long, default_value_t = 40)]
         root: u32,
-        /// A data disk, such as xfs:8:/data
+        /// A data disk, such as xfs:8:/data; `xfs` alone is 8 GiB at /data
         #[arg(long = "disk", value_name = "FS:GIB:PLACE")]
         disks: Vec<String>,
         /// A kernel argument
@@ -49,7 +52,7 @@ enum Action {
         #[arg(long, default_value = "root")]
         user: String,
         /// The command
-        #[arg(last = true)]
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         command: Vec<String>,
     },
     /// Cut a host's power and remove its disks
@@ -75,7 +78,9 @@ pub fn run(args: Args) -> Result<()> {
     install_missing_tools()?;
     let lab = Lab::new(cache(args.cache)?)?;
     match args.command {
-        Action::Up { name, release, memory, root, disks, kernel_args } => {
+        Action::Up { name, named, release, memory, root, disks, kernel_args } => {
+            let name = named.unwrap_or(name);
+            ensure!(!name.is_empty() && !name.contains('/'), "`{name}` is no name for a host");
             ensure!(find(&lab, &name).is_err(), "`{name}` runs already: `cargo xtask lab ssh {name}`");
             let mut spec = HostSpec::new(release).memory_mib(memory).root_gib(root);
             for disk in &disks {
@@ -161,17 +166,19 @@ fn find(lab: &Lab, name: &str) -> Result<Up> {
 
 fn parse_disk(text: &str) -> Result<(Fs, u32, String)> {
     let parts: Vec<&str> = text.splitn(3, ':').collect();
-    let [fs, gib, place] = parts.as_slice() else {
-        bail!("`{text}` is not FS:GIB:PLACE");
+    let (fs, gib, place) = match *parts.as_slice() {
+        [fs] => (fs, "8", "/data"),
+        [fs, gib, place] => (fs, gib, place),
+        _ => bail!("`{text}` is not FS or FS:GIB:PLACE"),
     };
-    let fs = match *fs {
+    let fs = match fs {
         "ext4" => Fs::Ext4,
         "xfs" => Fs::Xfs,
         "btrfs" => Fs::Btrfs,
         other => bail!("no file system `{other}`: ext4, xfs or btrfs"),
     };
     let gib = gib.parse().with_context(|| format!("`{gib}` is no number of GiB"))?;
-    Ok((fs, gib, (*place).to_owned()))
+    Ok((fs, gib, place.to_owned()))
 }
 
 fn show(up: &Up) {
