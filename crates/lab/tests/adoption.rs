@@ -1,4 +1,5 @@
 //! What others made is found, said, used, and never deleted.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // Helpers of tests are tests, too.
 
 mod host;
 

@@ -1,4 +1,5 @@
 //! Swap files on every file system that can have them, refusals on those that cannot, growing and shrinking in use.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // Helpers of tests are tests, too.
 
 mod host;
 

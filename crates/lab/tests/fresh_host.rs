@@ -1,4 +1,5 @@
 //! A fresh Debian becomes as the policy says, stays so over a reboot, and goes back byte for byte.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // Helpers of tests are tests, too.
 
 mod host;
 

@@ -1,4 +1,5 @@
 //! An apply that is killed, or loses power, after every single step. The steps come from the plan itself.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // Helpers of tests are tests, too.
 
 mod host;
 

@@ -1,4 +1,5 @@
 //! Hosts that are not as expected: cgroup v1, no PSI, a container, hidden processes.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // Helpers of tests are tests, too.
 
 mod host;
 

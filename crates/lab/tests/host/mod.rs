@@ -133,6 +133,7 @@ impl Walk {
     }
 
     /// Lets it do all the rest and end, from a step that it waits after.
+    #[expect(clippy::wrong_self_convention, reason = "it walks to the end, and is then over")]
     pub fn to_end(mut self, from: usize) {
         for next in from + 1..=self.total {
             self.session.send_line("").unwrap();
