@@ -1,6 +1,7 @@
 //! An apply and a rollback that are cut after every single step, on a folder that stands for a host.
 //!
 //! The steps come from the plan itself, so a new step is covered without anyone remembering it.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // Helpers of tests are tests, too.
 
 mod fixture;
 

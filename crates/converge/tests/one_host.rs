@@ -1,4 +1,5 @@
 //! What check, plan, apply and rollback do on one host, on a folder that stands for it.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // Helpers of tests are tests, too.
 
 mod fixture;
 
