@@ -1,11 +1,12 @@
 //! `cargo xtask lab`: the lab's hosts, by hand.
 
 use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Subcommand;
-use oomguard_lab::{Fs, HostSpec, Lab, Release, Up, missing_tools};
+use oomguard_lab::{Fs, HostSpec, Lab, Release, Up};
+
+use crate::tools;
 
 /// Boot a lab host and work in it by hand.
 #[derive(Debug, clap::Args)]
@@ -75,7 +76,7 @@ enum Action {
 
 /// Runs `cargo xtask lab`.
 pub fn run(args: Args) -> Result<()> {
-    install_missing_tools()?;
+    tools::need_lab()?;
     let lab = Lab::new(cache(args.cache)?)?;
     match args.command {
         Action::Up { name, named, release, memory, root, disks, kernel_args } => {
@@ -127,36 +128,6 @@ pub fn cache(given: Option<PathBuf>) -> Result<PathBuf> {
     }
     let home = std::env::var_os("HOME").context("HOME is not set: give --cache")?;
     Ok(PathBuf::from(home).join(".cache/oomguard-lab"))
-}
-
-/// Installs what the lab needs and this machine lacks.
-pub fn install_missing_tools() -> Result<()> {
-    let mut updated = false;
-    // Asked again after each: one package may bring several programs.
-    while let Some(tool) = missing_tools().first().copied() {
-        if !updated {
-            apt_get(&["update", "-qq"])?;
-            updated = true;
-        }
-        apt_get(&["install", "-y", "-qq", "--no-install-recommends", tool.package])?;
-        ensure!(
-            !missing_tools().contains(&tool),
-            "{} is installed, but there is no {}",
-            tool.package,
-            tool.program
-        );
-    }
-    Ok(())
-}
-
-fn apt_get(args: &[&str]) -> Result<()> {
-    let status = Command::new("apt-get")
-        .args(args)
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .status()
-        .context("apt-get")?;
-    ensure!(status.success(), "apt-get {}: {status}", args.join(" "));
-    Ok(())
 }
 
 fn find(lab: &Lab, name: &str) -> Result<Up> {

@@ -40,7 +40,7 @@ pub fn run(root: &Path, args: &Args) -> Result<bool> {
     let binary = if args.quick {
         None
     } else {
-        tools::need_programs(&tools::LAB)?;
+        tools::need_lab()?;
         Some(static_binary::build(root)?)
     };
 

@@ -5,25 +5,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+use oomguard_lab::Tool;
 
 /// What the product and the lab's hosts run.
 pub const MUSL: &str = "x86_64-unknown-linux-musl";
-
-/// A program of the system, and the Debian package that it comes in.
-#[derive(Clone, Copy)]
-pub struct Program {
-    name: &'static str,
-    package: &'static str,
-}
-
-/// What the lab runs on the developer's machine.
-pub const LAB: [Program; 5] = [
-    Program { name: "qemu-system-x86_64", package: "qemu-system-x86" },
-    Program { name: "qemu-img", package: "qemu-utils" },
-    Program { name: "mmdebstrap", package: "mmdebstrap" },
-    Program { name: "ssh", package: "openssh-client" },
-    Program { name: "mke2fs", package: "e2fsprogs" },
-];
 
 /// Installs the standard library for [`MUSL`], unless it is there.
 ///
@@ -55,29 +40,47 @@ pub fn need_cargo_command(name: &str) -> Result<()> {
     run(Command::new("cargo").args(["install", "--locked", &format!("cargo-{name}")]))
 }
 
-/// Installs the packages of missing programs, one by one.
+/// Installs what the lab runs on this machine, unless it is there.
 ///
 /// # Errors
 /// When something is missing and cannot be installed; it then says what a person has to do.
-pub fn need_programs(programs: &[Program]) -> Result<()> {
-    let missing: Vec<Program> = programs.iter().filter(|program| !is_there(program.name)).copied().collect();
-    if missing.is_empty() {
-        return Ok(());
+pub fn need_lab() -> Result<()> {
+    need_programs(&oomguard_lab::missing_tools)
+}
+
+/// Installs the packages of missing programs, one by one, until `missing` names none.
+///
+/// It asks again after each: one package may bring several programs, and may put another one out. Debian's
+/// qemu-system-x86 does so with the qemu-utils of another version.
+///
+/// # Errors
+/// When something is missing and cannot be installed; it then says what a person has to do.
+pub fn need_programs(missing: &dyn Fn() -> Vec<Tool>) -> Result<()> {
+    let mut installed: Vec<Tool> = Vec::new();
+    while let Some(tool) = missing().first().copied() {
+        if installed.contains(&tool) {
+            bail!("{} is installed, and there is no {}", tool.package, tool.program);
+        }
+        if installed.is_empty() {
+            may_install(&missing())?;
+            run(apt_get().arg("update"))?;
+        }
+        run(apt_get().args(["install", "--yes", "--no-install-recommends", tool.package]))?;
+        installed.push(tool);
     }
-    let packages: Vec<&str> = missing.iter().map(|program| program.package).collect();
+    Ok(())
+}
+
+/// Whether this user may install packages here; otherwise an error with what to run.
+fn may_install(missing: &[Tool]) -> Result<()> {
+    let mut packages: Vec<&str> = missing.iter().map(|tool| tool.package).collect();
+    packages.dedup();
     let by_hand = format!("apt-get install {}", packages.join(" "));
     if !is_there("apt-get") {
         bail!("this machine has no apt-get; install what Debian installs with `{by_hand}`");
     }
     if !is_root()? {
         bail!("programs are missing, and only root may install them; run `sudo {by_hand}` first");
-    }
-    run(apt_get().arg("update"))?;
-    for program in missing {
-        run(apt_get().args(["install", "--yes", "--no-install-recommends", program.package]))?;
-        if !is_there(program.name) {
-            bail!("{} is installed, and {} is still missing", program.package, program.name);
-        }
     }
     Ok(())
 }

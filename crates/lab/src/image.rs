@@ -99,7 +99,7 @@ fn build(cache: &Path, release: Release, work: &Path) -> Result<()> {
         release.suite()
     );
     // Not --quiet: it would keep to itself which package failed, and why.
-    let mut debian = Command::new("mmdebstrap");
+    let mut debian = alone("mmdebstrap");
     debian
         .arg("--variant=minbase")
         .arg(format!("--include={}", recipe::packages(release)))
@@ -124,6 +124,21 @@ fn build(cache: &Path, release: Release, work: &Path) -> Result<()> {
     convert(&raw, "raw", &root, "qcow2")?;
     fs::remove_file(&raw).map_err(at(&raw))?;
     fs::remove_dir_all(&tree).map_err(at(&tree))
+}
+
+/// A program that dies with this thread, with all that it started and mounted.
+///
+/// mmdebstrap mounts /dev, /proc and /sys of this machine in its tree. Killed, it would leave them there, and the next
+/// build would delete the unfinished tree.
+fn alone(program: &str) -> Command {
+    if !rustix::process::geteuid().is_root() {
+        // An ordinary user's mmdebstrap makes name spaces of its own.
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--", "unshare", "--mount", "--pid", "--fork", "--kill-child"]);
+    command.args(["--mount-proc", "--", program]);
+    command
 }
 
 /// Makes a root disk of another size from the first one.
