@@ -1,8 +1,9 @@
-//! Developer commands: `cargo xtask test`, `fuzz`, `lab`.
+//! Developer commands: `cargo xtask test`, `bench`, `fuzz`, `lab`.
 
 // A command line tool prints.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod bench;
 mod counts;
 mod fuzz;
 mod lab;
@@ -20,6 +21,7 @@ use clap::Parser;
 #[command(bin_name = "cargo xtask")]
 enum Command {
     Test(test::Args),
+    Bench(bench::Args),
     Fuzz(fuzz::Args),
     Lab(lab::Args),
 }
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
     let root = root();
     let done = match Command::parse() {
         Command::Test(args) => test::run(&root, &args),
+        Command::Bench(args) => bench::run(&root, &args),
         Command::Fuzz(args) => fuzz::run(&root, &args),
         Command::Lab(args) => lab::run(args).map(|()| true),
     };

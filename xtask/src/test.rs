@@ -41,7 +41,7 @@ pub fn run(root: &Path, args: &Args) -> Result<bool> {
         None
     } else {
         tools::need_lab()?;
-        Some(static_binary::build(root)?)
+        Some(static_binary::build(root, "lab")?)
     };
 
     let filter = args.filter.as_deref();

@@ -1,0 +1,98 @@
+//! Ansible with the role geerlingguy.swap: the peer of an apply.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use oomguard_lab::Vm;
+
+use super::noop::ssh_options;
+use crate::tools;
+
+const ROLE: &str = "geerlingguy.swap";
+const PLAYBOOK: &str = "- hosts: all\n  roles: [geerlingguy.swap]\n  vars:\n    swap_file_path: /swapfile\n    \
+                        swap_file_size_mb: '512'\n    swap_swappiness: '10'\n";
+
+/// An Ansible of its own, in a folder.
+pub struct Ansible {
+    dir: PathBuf,
+    /// In words: `ansible-core 2.19 with geerlingguy.swap, pipelining on`.
+    pub version: String,
+}
+
+impl Ansible {
+    /// Installs Ansible from PyPI and finds the role.
+    ///
+    /// # Errors
+    /// When one of them is not to be had.
+    pub fn install(dir: &Path, roles: Option<&Path>) -> Result<Self> {
+        fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        let venv = dir.join("venv");
+        if !venv.join("bin/ansible-playbook").exists() {
+            tools::run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
+            // The package `ansible` has the modules that the role uses (ansible.posix); ansible-core alone has not.
+            tools::run(Command::new(venv.join("bin/pip")).args(["install", "--quiet", "ansible"]))?;
+        }
+        let roles = match roles {
+            Some(roles) => fs::canonicalize(roles).with_context(|| format!("no folder {}", roles.display()))?,
+            None => dir.join("roles"),
+        };
+        if !roles.join(ROLE).is_dir() {
+            let mut galaxy = Command::new(venv.join("bin/ansible-galaxy"));
+            galaxy.args(["role", "install", "-p"]).arg(&roles).arg(ROLE);
+            tools::run(&mut galaxy).with_context(|| {
+                format!("the role {ROLE} is not to be had here; give --roles DIR with a folder {ROLE} in it")
+            })?;
+        }
+        let output = Command::new(venv.join("bin/ansible")).arg("--version").output();
+        let output = output.context("cannot run ansible")?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let core = text.split(['[', ']']).nth(1).context("ansible does not say its version")?;
+        fs::write(dir.join("playbook.yml"), PLAYBOOK).context("cannot write the playbook")?;
+        // The settings that help Ansible most: one connection for all its commands and runs, no files copied.
+        let settings = format!(
+            "[defaults]\nroles_path = {}\nhost_key_checking = False\ninterpreter_python = /usr/bin/python3\n\
+             [ssh_connection]\npipelining = True\nssh_args = -o ControlMaster=auto -o ControlPersist=300 {}\n",
+            roles.display(),
+            ssh_options().join(" ")
+        );
+        fs::write(dir.join("ansible.cfg"), settings).context("cannot write ansible.cfg")?;
+        Ok(Self { dir: dir.to_owned(), version: format!("ansible-{core}, {ROLE}, pipelining on") })
+    }
+
+    /// Plays the role.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn play(&self, vm: &Vm) -> Result<String> {
+        let inventory = format!(
+            "host ansible_host=127.0.0.1 ansible_port={} ansible_user=root ansible_ssh_private_key_file={}\n",
+            vm.ssh_port(),
+            vm.key().display()
+        );
+        fs::write(self.dir.join("hosts"), inventory).context("cannot write the inventory")?;
+        let mut playbook = Command::new(self.dir.join("venv/bin/ansible-playbook"));
+        playbook.current_dir(&self.dir).env("ANSIBLE_CONFIG", self.dir.join("ansible.cfg"));
+        playbook.args(["-i", "hosts", "playbook.yml"]).stdin(Stdio::null());
+        let output = playbook.output().context("cannot run ansible-playbook")?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        if !output.status.success() {
+            bail!("ansible-playbook: {}\n{said}{}", output.status, String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(said)
+    }
+
+    /// Plays it where it has been played before, and says how long that takes.
+    ///
+    /// # Errors
+    /// When it fails, or changes something.
+    pub fn play_again(&self, vm: &Vm) -> Result<Duration> {
+        let started = Instant::now();
+        let said = self.play(vm)?;
+        let time = started.elapsed();
+        ensure!(said.contains("changed=0 "), "Ansible changed something again:\n{said}");
+        Ok(time)
+    }
+}

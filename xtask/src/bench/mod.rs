@@ -1,0 +1,83 @@
+//! `cargo xtask bench`: oomguard beside its peers, as ratios from one run.
+
+mod ansible;
+mod check;
+mod noop;
+mod report;
+mod swapfile;
+mod times;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, ensure};
+use clap::ValueEnum;
+
+use crate::static_binary;
+use report::{Row, Section};
+
+/// Measure oomguard beside its peers and print a table of ratios.
+///
+/// Nothing else should run on the machine meanwhile. docs/benchmarks.md says how to read the tables.
+#[derive(clap::Args)]
+pub struct Args {
+    /// What to measure; all of it by default
+    #[arg(value_enum)]
+    benches: Vec<Bench>,
+    /// How often each command is timed
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    runs: u32,
+    /// Put the tables into docs/benchmarks.md
+    #[arg(long)]
+    write: bool,
+    /// The Ansible role geerlingguy.swap, as `ansible-galaxy role install -p DIR geerlingguy.swap` puts it into DIR
+    #[arg(long, value_name = "DIR")]
+    roles: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Bench {
+    /// `check` on this machine, with 1,000 processes more than it has
+    Check,
+    /// A swap file of 4 GiB against dd, on ext4, xfs and btrfs of a lab host
+    Swapfile,
+    /// An apply that changes nothing against Ansible's geerlingguy.swap, on two lab hosts
+    Noop,
+}
+
+impl Bench {
+    /// Its mark in docs/benchmarks.md.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Check => "check",
+            Self::Swapfile => "swapfile",
+            Self::Noop => "noop",
+        }
+    }
+}
+
+/// Measures, prints and, if asked, writes down.
+///
+/// # Errors
+/// When something cannot be built, booted or run. A target that is missed is no error: the table says so.
+pub fn run(root: &Path, args: &Args) -> Result<bool> {
+    let all = Bench::value_variants();
+    let benches = if args.benches.is_empty() { all } else { &args.benches };
+    let binary = static_binary::build(root, "release")?;
+    let mut sections = Vec::new();
+    for bench in benches {
+        eprintln!("measuring {}", bench.name());
+        let rows = match bench {
+            Bench::Check => check::measure(&binary, args.runs)?,
+            Bench::Swapfile => swapfile::measure(&binary, args.runs)?,
+            Bench::Noop => noop::measure(root, &binary, args.runs, args.roles.as_deref())?,
+        };
+        ensure!(!rows.is_empty(), "{} measured nothing", bench.name());
+        let section = Section { name: bench.name(), machine: report::machine(root)?, rows };
+        println!("\n{}", section.markdown());
+        sections.push(section);
+    }
+    if args.write {
+        report::write(&root.join("docs/benchmarks.md"), &sections)?;
+    }
+    Ok(true)
+}
