@@ -10,6 +10,7 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = proc::pressure::parse(bytes);
     let _ = proc::status::parse_uid(bytes);
     let _ = proc::oom_score_adj::parse(bytes);
+    let _ = proc::uptime::parse(bytes);
     let _ = proc::kernel_cmdline::parse(bytes);
     let _ = proc::version::kernel_release(bytes);
     if let Err(error) = proc::stat::parse(bytes) {

@@ -54,6 +54,8 @@ fn keeper(process: &Process, protection: &Protection) -> Option<Expected> {
         KeeperKind::Multiplexer => (protection.tmux_sessions, "the policy's tmux_sessions"),
         // Nobody can tell whether it really is one, so nothing is held against it.
         KeeperKind::MultiplexerUnseen => return Some(anything()),
+        // It runs at its manager's score of a moment ago, and is gone before anybody could do something about it.
+        KeeperKind::ManagerHelper => return Some(anything()),
     };
     Some(match score {
         Some(score) => exactly(score.get(), says),

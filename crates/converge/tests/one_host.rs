@@ -109,6 +109,19 @@ fn a_process_that_only_calls_itself_tmux_is_no_keeper() {
 }
 
 #[test]
+fn what_a_user_manager_runs_for_a_moment_is_neither_keeper_nor_leak_and_what_stays_is_load() {
+    let fixture = Fixture::new();
+    apply(&fixture, &policy(4)).unwrap();
+    // It started 19.1 s after the boot.
+    let scope = "/user.slice/user-1000.slice/user@1000.service/init.scope";
+    fixture.process(910, 700, "30-systemd-envi", -900, scope);
+    fixture.write("/proc/uptime", "28.00 10.00\n");
+    assert_eq!(check(&fixture, &policy(4)), []);
+    fixture.write("/proc/uptime", "30.00 10.00\n");
+    assert_eq!(ids(&check(&fixture, &policy(4))), ["protection-leak"]);
+}
+
+#[test]
 fn a_swap_of_somebody_else_is_adopted_and_never_touched() {
     let fixture = Fixture::new();
     fixture.write("/swap.img", &"\0".repeat(8 << 20));

@@ -1,7 +1,7 @@
 //! Readers of procfs on files as kernels write them, and on what they must refuse.
 
 use oomguard_host::proc::{
-    cgroup, kernel_cmdline, meminfo, mountinfo, oom_score_adj, pressure, stat, status, swaps, version,
+    cgroup, kernel_cmdline, meminfo, mountinfo, oom_score_adj, pressure, stat, status, swaps, uptime, version,
 };
 
 const KIB: u64 = 1024;
@@ -320,5 +320,16 @@ fn kernel_releases() {
         ("next", (0, 0)),
     ] {
         assert_eq!(version::kernel_release(text.as_bytes()), release, "{text}");
+    }
+}
+
+#[test]
+fn uptime_is_in_the_ticks_of_start_times() {
+    assert_eq!(uptime::parse(b"12.34 23.45\n").unwrap(), 1234);
+    assert_eq!(uptime::parse(b"350735.47 234388.90\n").unwrap(), 35_073_547);
+    for text in
+        ["", "12", "12.3 1.00", "12.345 1.00", "-1.00 1.00", "1.-1", "x.00", "18446744073709551615.99 1.00"]
+    {
+        assert!(uptime::parse(text.as_bytes()).is_err(), "{text:?}");
     }
 }

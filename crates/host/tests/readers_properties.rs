@@ -57,6 +57,7 @@ fn read_with_everything(bytes: &[u8]) {
     check(proc::stat::parse(bytes));
     check(proc::status::parse_uid(bytes));
     check(proc::oom_score_adj::parse(bytes));
+    check(proc::uptime::parse(bytes));
     check(proc::mountinfo::parse(bytes));
     check(proc::cgroup::parse(bytes));
     check(swap_header::parse(bytes));

@@ -26,7 +26,7 @@ pub struct Image {
 }
 
 /// Holds the lock of a file in the cache until dropped.
-fn lock(path: &Path) -> Result<File> {
+pub(crate) fn lock(path: &Path) -> Result<File> {
     let file = File::options().create(true).truncate(false).write(true).open(path).map_err(at(path))?;
     file.lock().map_err(at(path))?;
     Ok(file)

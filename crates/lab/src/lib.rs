@@ -18,6 +18,7 @@
 
 mod accel;
 mod ask;
+mod booted;
 mod disks;
 mod error;
 mod image;

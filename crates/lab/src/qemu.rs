@@ -26,6 +26,10 @@ pub(crate) struct Hardware {
 }
 
 impl Hardware {
+    pub(crate) fn root_disk(&self) -> PathBuf {
+        self.directory.join("root.qcow2")
+    }
+
     pub(crate) fn console_path(&self) -> PathBuf {
         self.directory.join("console.log")
     }
@@ -46,7 +50,7 @@ impl Hardware {
         let mut overlay = Command::new("qemu-img");
         overlay
             .args(["create", "-q", "-f", "qcow2", "-F", "qcow2", "-b"])
-            .args([&self.image.root, &self.directory.join("root.qcow2")]);
+            .args([&self.image.root, &self.root_disk()]);
         succeed(&mut overlay, limit)?;
         for (index, disk) in self.spec.disks.iter().enumerate() {
             let mut create = Command::new("qemu-img");

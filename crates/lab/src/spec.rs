@@ -83,4 +83,9 @@ impl HostSpec {
         self.kernel_args.push(arg.to_owned());
         self
     }
+
+    /// Whether it has no disks and kernel arguments of its own.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.disks.is_empty() && self.kernel_args.is_empty()
+    }
 }

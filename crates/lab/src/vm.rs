@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::error::{Error, Result, at};
 use crate::proc::wait;
@@ -34,6 +34,25 @@ impl Vm {
             vm.ok(&line)?;
         }
         Ok(vm)
+    }
+
+    /// A host that goes on from where it was saved on its disks.
+    pub(crate) fn from_saved(hardware: Hardware, ssh: Ssh, slot: Slot, name: &str) -> Result<Self> {
+        let mut vm = Self { hardware, ssh, machine: Mutex::new(None), master: None, _slot: slot };
+        vm.load(name)?;
+        // Its clock stood still meanwhile.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        vm.ok(&format!("date -s @{}", now.as_secs()))?;
+        Ok(vm)
+    }
+
+    /// Saves the host for copies of it: nobody is logged in, and all that it wrote is on its disks.
+    pub(crate) fn save_for_copies(&mut self, name: &str) -> Result<()> {
+        self.ok("sync")?;
+        self.disconnect();
+        // sshd sees the closed connection, and the session of root ends.
+        thread::sleep(Duration::from_secs(1));
+        self.save(name)
     }
 
     fn machine(&mut self) -> &mut Option<Machine> {

@@ -92,12 +92,12 @@ fn where_no_swap_file_is_safe_it_is_refused_with_the_reason() {
     let before = etc(&vm);
     ok(
         &vm,
-        "mkdir -p /srv/open /srv/real /srv/low /srv/up /srv/work /srv/over && chmod 1777 /srv/open && \
-             ln -s real /srv/link && mount -t overlay overlay -o lowerdir=/srv/low,upperdir=/srv/up,workdir=/srv/work /srv/over && \
+        "mkdir -p /srv/ram /srv/open /srv/real /srv/low /srv/up /srv/work /srv/over && chmod 1777 /srv/open && \
+             ln -s real /srv/link && mount -t tmpfs tmpfs /srv/ram && mount -t overlay overlay -o lowerdir=/srv/low,upperdir=/srv/up,workdir=/srv/work /srv/over && \
              fallocate -l 3G /data/filler && echo mine >/srv/real/swapfile && ln -s /etc/passwd /srv/real/linked",
     );
     for (file, size, reason) in [
-        ("/dev/shm/swapfile", "64MB", "tmpfs"),
+        ("/srv/ram/swapfile", "64MB", "tmpfs"),
         ("/srv/over/swapfile", "64MB", "overlay"),
         ("/data/swapfile", "1GB", "must stay free"),
         ("/srv/link/swapfile", "64MB", "symbolic link"),

@@ -15,6 +15,16 @@ fn from_fresh_to_protected_and_back(release: Release) {
     found(&vm, "--role ci").exits(2).says("no-swap");
     run(&vm, "runuser -u dev -- oomguard check --role ci").exits(2);
     assert_eq!(etc(&vm), before, "check changed something");
+    let asked = "printf 'n\\n' | script -qec 'oomguard apply --role ci' /dev/null";
+    run(&vm, asked).exits(1).says("Change this host so? [y/N]").says("Nothing was changed");
+    run(&vm, "oomguard apply --role ci </dev/null").exits(64).says("give --yes");
+    run(&vm, "oomguard plan --role ci -o /root/plan.json").exits(2);
+    ok(&vm, "sysctl -qw vm.swappiness=61");
+    run(&vm, "oomguard apply /root/plan.json --yes")
+        .exits(1)
+        .says("the host has changed since this plan was made");
+    ok(&vm, "sysctl -qw vm.swappiness=60");
+    assert_eq!(etc(&vm), before, "what was refused changed something");
 
     run(&vm, "oomguard apply --role ci --yes").exits(0).says("Fine").says("swapon --show").says("/swapfile");
     assert_eq!(session_scores(&vm), [-900, -800, 0], "live, right after the apply");

@@ -1,13 +1,16 @@
 //! The live processes that matter to a policy: keepers, named services, and whatever is protected.
 
 use oomguard_host::Host;
-use oomguard_host::proc::{cgroup, oom_score_adj, stat, status};
+use oomguard_host::proc::{cgroup, oom_score_adj, stat, status, uptime};
 use oomguard_host::processes::ProcDir;
 use oomguard_spec::policy::Policy;
 use serde::Serialize;
 
 use super::Unread;
 use super::units::{self, UnitScore};
+
+/// For how long, in clock ticks, something in a manager's own scope may pass for a helper of the manager: 10 s.
+const HELPER_TICKS: u64 = 10 * uptime::TICKS_PER_SECOND;
 
 /// The processes that matter to a policy, and how many there are in all.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -51,6 +54,8 @@ pub struct Process {
 pub enum KeeperKind {
     /// `systemd --user`, with its PAM helper.
     UserManager,
+    /// What a user manager has just started for itself (a generator, an executor), and that is gone in a moment.
+    ManagerHelper,
     /// The server of a terminal multiplexer.
     Multiplexer,
     /// It looks like a multiplexer's server, but its program cannot be seen by this user.
@@ -107,6 +112,8 @@ struct Scan<'a> {
     lowest_ordinary: i32,
     policy: &'a Policy,
     names_services: bool,
+    /// Clock ticks since boot.
+    uptime: Option<u64>,
 }
 
 impl<'a> Scan<'a> {
@@ -114,7 +121,8 @@ impl<'a> Scan<'a> {
         let protection = policy.oom_protection.as_ref();
         let load = protection.map_or(0, |protection| protection.load.get());
         let names_services = protection.is_some_and(|p| !p.services.is_empty() || !p.expendable.is_empty());
-        Self { host, dir, lowest_ordinary: load.max(0), policy, names_services }
+        let uptime = host.read("/proc/uptime").ok().and_then(|bytes| uptime::parse(&bytes).ok());
+        Self { host, dir, lowest_ordinary: load.max(0), policy, names_services, uptime }
     }
 
     /// Two small files tell that a process does not matter, as most do not.
@@ -175,7 +183,7 @@ impl<'a> Scan<'a> {
     fn keeper(&self, process: &Process, buffer: &mut Vec<u8>) -> Option<KeeperKind> {
         let manager = process.unit.as_deref().is_some_and(|unit| unit.starts_with("user@"));
         if manager && process.cgroup.ends_with("/init.scope") {
-            return Some(KeeperKind::UserManager);
+            return self.in_managers_scope(process);
         }
         let program = self.multiplexer(process, buffer)?;
         let Some(exe) = self.dir.exe(process.pid) else { return Some(KeeperKind::MultiplexerUnseen) };
@@ -184,6 +192,16 @@ impl<'a> Scan<'a> {
         // Anybody can call a process `tmux: server`; only root can put a program where it belongs to root.
         let trusted = self.dir.exe_is_owned_by(process.pid, self.host.trusted_uid()) == Some(true);
         (is_it && trusted).then_some(KeeperKind::Multiplexer)
+    }
+
+    /// The manager, its PAM helper, or what it runs for a moment. What stays longer was put there by the user.
+    fn in_managers_scope(&self, process: &Process) -> Option<KeeperKind> {
+        if matches!(process.comm.as_str(), "systemd" | "(sd-pam)") {
+            return Some(KeeperKind::UserManager);
+        }
+        // Younger than the reading of the uptime: it has just started.
+        let age = self.uptime?.saturating_sub(process.start_time);
+        (age < HELPER_TICKS).then_some(KeeperKind::ManagerHelper)
     }
 
     /// The multiplexer whose server this process looks like.

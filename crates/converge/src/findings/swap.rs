@@ -66,12 +66,15 @@ fn size(decision: &SwapDecision) -> Option<Finding> {
                 decision.retire.join(", ")
             )
         };
-        return Some(match (have, too_little) {
-            (0, _) => finding("no-swap", Severity::Critical).mended_by(mend),
-            (_, true) => finding("swap-too-small", Severity::Critical).mended_by(mend),
+        let found = match (have, too_little) {
+            (0, _) => finding("no-swap", Severity::Critical),
+            (_, true) => finding("swap-too-small", Severity::Critical),
             (_, false) => finding("swap-size", Severity::Warning)
-                .because("the swap file that oomguard made has another size than the policy asks for")
-                .mended_by(mend),
+                .because("the swap file that oomguard made has another size than the policy asks for"),
+        };
+        return Some(match reasons(decision) {
+            None => found.mended_by(mend),
+            Some(reasons) => found.advise(reasons),
         });
     }
     if let Some(why) = &decision.disk_bound
@@ -85,8 +88,7 @@ fn size(decision: &SwapDecision) -> Option<Finding> {
     }
     if too_little && decision.switch_on.is_empty() {
         let id = if have == 0 { "no-swap" } else { "swap-too-small" };
-        let reasons: Vec<&str> = decision.refusals.iter().map(|refusal| refusal.reason.as_str()).collect();
-        return Some(finding(id, Severity::Critical).advise(reasons.join("; ")));
+        return Some(finding(id, Severity::Critical).advise(reasons(decision).unwrap_or_default()));
     }
     (decision.retire.is_empty() && have + MIB < decision.wanted && decision.switch_on.is_empty()).then(|| {
         finding("swap-below-recommended", Severity::Advice)
@@ -95,6 +97,12 @@ fn size(decision: &SwapDecision) -> Option<Finding> {
                 "a larger swap of your own, or none so that oomguard makes one, gives what is recommended",
             )
     })
+}
+
+/// Why nothing may be done about the swap, when it is so.
+fn reasons(decision: &SwapDecision) -> Option<String> {
+    let reasons: Vec<&str> = decision.refusals.iter().map(|refusal| refusal.reason.as_str()).collect();
+    (!reasons.is_empty()).then(|| reasons.join("; "))
 }
 
 /// A swap file of ours that an interrupted change left behind.

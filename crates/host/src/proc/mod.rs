@@ -9,6 +9,7 @@ pub mod pressure;
 pub mod stat;
 pub mod status;
 pub mod swaps;
+pub mod uptime;
 pub mod version;
 
 use crate::parse_error::ParseError;
