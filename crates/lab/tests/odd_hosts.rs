@@ -20,13 +20,13 @@ fn cgroup_v1_without_psi() {
     drop(session);
     vm.reboot().unwrap();
     run(&vm, "oomguard check --role ci").exits(0);
-    run(&vm, "oomguard status --role ci").exits(0).says("not measured by this kernel");
+    run(&vm, "oomguard status --role ci").exits(0).says("no PSI");
 }
 
 #[test]
 fn a_container_is_checked_and_its_swap_refused() {
     let vm = boot(&HostSpec::new(Release::Bookworm));
-    let inside = "systemd-nspawn -q --register=no --volatile=overlay -D / --pipe";
+    let inside = "systemd-nspawn -q --register=no --volatile=state -D / --pipe";
     run(&vm, &format!("{inside} /usr/local/bin/oomguard check --role ci"))
         .exits(2)
         .says("a container (systemd-nspawn)");
