@@ -49,17 +49,6 @@ pub struct NewSwapFile {
     pub nocow: bool,
 }
 
-impl SwapDecision {
-    /// Whether anything on the host would change, fstab aside.
-    #[must_use]
-    pub fn acts(&self) -> bool {
-        self.create.is_some()
-            || !self.switch_on.is_empty()
-            || !self.retire.is_empty()
-            || !self.adopt.is_empty()
-    }
-}
-
 /// Decides what has to happen to the swap of a host.
 #[must_use]
 pub fn decide(policy: &Policy, facts: &Facts) -> Option<SwapDecision> {
@@ -74,6 +63,13 @@ pub fn decide(policy: &Policy, facts: &Facts) -> Option<SwapDecision> {
         required: target.required.0,
         ..SwapDecision::default()
     };
+    if let Some(kind) = &facts.container {
+        // Its disk and its fstab say nothing: swap is its host's. So no other reason is looked for.
+        if decision.total + MIB < decision.required {
+            decision.refusals.push(container_refusal(kind, swap));
+        }
+        return Some(decision);
+    }
     let foreign = foreign_swap(facts, place, &mut decision);
     let own_wanted = decision.wanted.saturating_sub(foreign);
     if place.own.is_empty() {
@@ -87,7 +83,6 @@ pub fn decide(policy: &Policy, facts: &Facts) -> Option<SwapDecision> {
         fit_own(facts, place, own_wanted, &mut decision);
     }
     refuse_retiring(facts, &mut decision);
-    refuse_in_container(facts, swap, &mut decision);
     Some(decision)
 }
 
@@ -336,17 +331,13 @@ fn refuse_retiring(facts: &Facts, decision: &mut SwapDecision) {
     }
 }
 
-fn refuse_in_container(facts: &Facts, swap: &SwapPolicy, decision: &mut SwapDecision) {
-    if let Some(kind) = &facts.container
-        && decision.acts()
-    {
-        decision.refusals.push(Refusal::new(
-            "container",
-            format!(
-                "this is a container ({kind}): {} would be made on its host's behalf, and swap is the host's",
-                swap.file
-            ),
-            "run oomguard on the host; in the container, use a policy without `swap` and `swappiness`",
-        ));
-    }
+fn container_refusal(kind: &str, swap: &SwapPolicy) -> Refusal {
+    Refusal::new(
+        "container",
+        format!(
+            "this is a container ({kind}): {} would be made on its host's behalf, and swap is the host's",
+            swap.file
+        ),
+        "run oomguard on the host; in the container, use a policy without `swap` and `swappiness`",
+    )
 }
