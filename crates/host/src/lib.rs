@@ -19,7 +19,9 @@ pub mod start;
 pub mod swap_header;
 pub mod swapfile;
 pub mod sysctl;
+pub mod system;
 pub mod unit_file;
+pub mod volatile;
 
 pub use error::{HostError, Result};
 pub use host::Host;

@@ -90,3 +90,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn counters_of_the_machine() {
+    let vmstat = oomguard_host::proc::vmstat::parse;
+    let read =
+        vmstat(b"nr_free_pages 1\npswpin 2\npswpout 3\npgmajfault 4\noom_kill 5\npswpinx 9\n").unwrap();
+    assert_eq!((read.pswpin, read.pswpout, read.pgmajfault, read.oom_kill), (2, 3, 4, Some(5)));
+    assert_eq!(vmstat(b"pswpin 2\n").unwrap().oom_kill, None);
+    assert!(vmstat(b"oom_kill x\n").unwrap_err().to_string().contains("oom_kill has no number"));
+}

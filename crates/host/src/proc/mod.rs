@@ -12,6 +12,7 @@ pub mod stat;
 pub mod status;
 pub mod swaps;
 pub mod version;
+pub mod vmstat;
 
 use crate::parse_error::ParseError;
 
