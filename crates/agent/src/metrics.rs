@@ -5,7 +5,7 @@
 
 use std::sync::atomic::AtomicU64;
 
-use oomguard_converge::Severity;
+use oomguard_converge::{Finding, Severity};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -284,19 +284,16 @@ impl Metrics {
         set("memory_pressure", pressure_is_high);
     }
 
-    /// Sets what `check` finds now.
-    pub fn set_drift<'a>(&self, severities: impl IntoIterator<Item = &'a Severity>) {
-        let mut counts = [0; 3];
-        for severity in severities {
-            counts[match severity {
-                Severity::Critical => 0,
-                Severity::Warning => 1,
-                Severity::Advice => 2,
-            }] += 1;
+    /// Sets what `check` finds now, leaks among it.
+    pub fn set_findings(&self, findings: &[Finding]) {
+        let severities =
+            [(Severity::Critical, "critical"), (Severity::Warning, "warning"), (Severity::Advice, "advice")];
+        for (which, severity) in severities {
+            let count = findings.iter().filter(|finding| finding.severity == which).count();
+            self.drift.get_or_create(&SeverityLabel { severity }).set(whole(count));
         }
-        for (severity, count) in ["critical", "warning", "advice"].into_iter().zip(counts) {
-            self.drift.get_or_create(&SeverityLabel { severity }).set(count);
-        }
+        let is_leak = |finding: &&Finding| finding.id == "protection-leak" && finding.severity.differs();
+        self.leaks.set(whole(findings.iter().filter(is_leak).count()));
     }
 
     /// Counts a call of the hook or the webhook.
@@ -312,6 +309,10 @@ impl Metrics {
         };
         self.oom_kills.get_or_create(&KillLabel { constraint }).inc_by(count);
     }
+}
+
+fn whole(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 fn plain<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: &M) {

@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use oomguard_converge::expected::{Bound, expected};
+use oomguard_converge::facts::Process;
+use oomguard_spec::policy::Policy;
+
 use crate::event::{Ending, Event};
 use crate::text::Text;
 
@@ -21,6 +25,23 @@ pub struct ProtectedProcess {
     pub unit: Option<Text>,
     /// Its oom_score_adj.
     pub score: i32,
+}
+
+impl ProtectedProcess {
+    /// A live process, when the policy protects it as a keeper.
+    #[must_use]
+    pub fn of(process: &Process, policy: &Policy) -> Option<Self> {
+        match expected(process, policy).bound {
+            Bound::Exactly(wanted) if wanted < 0 => Some(Self {
+                pid: process.pid,
+                start_time: process.start_time,
+                comm: Text::new(&process.comm),
+                unit: process.unit.as_deref().map(Text::new),
+                score: process.score,
+            }),
+            Bound::Exactly(_) | Bound::AtLeast(_) | Bound::Any => None,
+        }
+    }
 }
 
 /// How a process ended, as the process connector says (the status of wait(2)).
@@ -176,6 +197,29 @@ mod tests {
         let mut protected = Protected::default();
         assert_eq!(protected.set([process(5, 1), process(6, 1)], 0), []);
         protected
+    }
+
+    #[test]
+    fn who_is_protected_is_what_the_policy_names() {
+        let policy = oomguard_spec::builtin::policy(oomguard_spec::Builtin::Ci);
+        let mut process = Process {
+            pid: 800,
+            ppid: 1,
+            start_time: 5,
+            comm: "tmux: server\n".to_owned(),
+            uid: Some(1000),
+            score: -800,
+            cgroup: "/user.slice/user-1000.slice/session-3.scope".to_owned(),
+            unit: Some("session-3.scope".to_owned()),
+            unit_score: None,
+            keeper: Some(oomguard_converge::facts::processes::KeeperKind::Multiplexer),
+        };
+        let found = ProtectedProcess::of(&process, &policy).unwrap();
+        assert_eq!((found.pid, found.start_time, found.score), (800, 5, -800));
+        assert_eq!(found.comm.as_str(), "tmux: server?");
+        process.keeper = None;
+        assert_eq!(ProtectedProcess::of(&process, &policy), None, "load, however it is protected");
+        assert_eq!(ProtectedProcess::of(&process, &Policy::default()), None);
     }
 
     #[test]
