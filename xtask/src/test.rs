@@ -37,6 +37,7 @@ pub fn run(root: &Path, args: &Args) -> Result<bool> {
         bail!("--quick is not for CI (the environment has CI=true): what is skipped there is a failure");
     }
     tools::need_cargo_command("nextest")?;
+    tools::need_promtool()?;
     let binary = if args.quick {
         None
     } else {

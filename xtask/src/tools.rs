@@ -48,6 +48,18 @@ pub fn need_lab() -> Result<()> {
     need_programs(&oomguard_lab::missing_tools)
 }
 
+/// Installs `promtool`, which checks metrics and alerts in the first tier, unless it is there.
+///
+/// Its package brings Prometheus itself, and Debian starts that as a service; `systemctl disable --now prometheus` ends it.
+///
+/// # Errors
+/// When it is missing and cannot be installed; it then says what a person has to do.
+pub fn need_promtool() -> Result<()> {
+    need_programs(&|| {
+        oomguard_lab::missing_tools().into_iter().filter(|tool| tool.program == "promtool").collect()
+    })
+}
+
 /// Installs the packages of missing programs, one by one, until `missing` names none.
 ///
 /// It asks again after each: one package may bring several programs, and may put another one out. Debian's

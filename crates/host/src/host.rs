@@ -90,6 +90,14 @@ impl Host {
         if self.is_live() { PathBuf::from(path) } else { self.root.join(path.trim_start_matches('/')) }
     }
 
+    /// The clock that [`Host::with_fixed_clock`] has stopped, when it has.
+    pub(crate) fn fixed_clock(&self) -> Option<u64> {
+        match self.clock {
+            Clock::Fixed(seconds) => Some(seconds),
+            Clock::System => None,
+        }
+    }
+
     pub(crate) fn programs(&self) -> Option<&OsString> {
         self.programs.as_ref()
     }

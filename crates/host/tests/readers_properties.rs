@@ -53,6 +53,9 @@ fn check<T>(result: Result<T, ParseError>) {
 fn read_with_everything(bytes: &[u8]) {
     check(proc::meminfo::parse(bytes));
     check(proc::swaps::parse(bytes));
+    check(proc::vmstat::parse(bytes));
+    check(proc::memory_events::parse(bytes));
+    check(proc::kmsg::parse(bytes));
     check(proc::pressure::parse(bytes));
     check(proc::stat::parse(bytes));
     check(proc::status::parse_uid(bytes));

@@ -21,6 +21,8 @@ const TOOLS: &[(&str, &str)] = &[
     ("ssh-keygen", "openssh-client"),
     ("setpriv", "util-linux"),
     ("unshare", "util-linux"),
+    ("prometheus", "prometheus"),
+    ("promtool", "prometheus"),
 ];
 
 /// Where programs of a Debian host are.

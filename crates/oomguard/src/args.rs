@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
@@ -55,6 +56,8 @@ pub enum Command {
     Journal(Journal),
     /// Show swap, swappiness, pressure and protected processes in one screen
     Status(Status),
+    /// Show what the agent has seen: OOM kills, leaks, pressure, full swap
+    Events(Events),
     /// Check, format or show a cspec document
     #[command(subcommand)]
     Spec(Spec),
@@ -187,6 +190,27 @@ pub struct Status {
     pub format: TextFormat,
 }
 
+#[derive(Debug, Args)]
+pub struct Events {
+    /// Only those since then: `15m`, `2h`, `7d`, `2026-01-23` or `2026-01-23T14:00:00Z`
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Only those of this kind
+    #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(oomguard_agent::event::KINDS))]
+    pub kind: Option<String>,
+    /// How to print
+    #[arg(long, default_value = "table")]
+    pub format: TableFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TableFormat {
+    /// For people
+    Table,
+    /// For programs; `oomguard schema NAME` describes it
+    Json,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Spec {
     /// Read documents and say what is wrong with them
@@ -233,4 +257,8 @@ pub enum SchemaName {
     Status,
     /// The policy inside a plan
     Policy,
+    /// `oomguard events --format json`
+    Events,
+    /// One event, as hooks and webhooks get it
+    Event,
 }

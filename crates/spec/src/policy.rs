@@ -118,6 +118,12 @@ pub struct Alerts {
     pub oom_events: bool,
     /// Memory pressure (PSI, `full avg60`).
     pub memory_pressure: Option<Threshold>,
+    /// A program that is run for each event, with the event as JSON on its standard input. Absolute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hook: Option<String>,
+    /// An http or https address that each event is posted to as JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<String>,
 }
 
 /// The two steps of the alert for used swap.

@@ -93,6 +93,12 @@ fn push_alerts(text: &mut String, policy: &Policy) {
     if let Some(pressure) = alerts.memory_pressure {
         _ = write!(text, "\n    memory_pressure: {}", threshold("full_avg60_above", pressure));
     }
+    if let Some(hook) = &alerts.hook {
+        _ = write!(text, "\n    hook: {}", quote(hook));
+    }
+    if let Some(webhook) = &alerts.webhook {
+        _ = write!(text, "\n    webhook: {}", quote(webhook));
+    }
 }
 
 fn threshold(above: &str, threshold: Threshold) -> String {

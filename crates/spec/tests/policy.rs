@@ -86,12 +86,35 @@ fn a_wrong_value_is_told_with_what_to_write() {
         ("alerts: {swap_usage: {warning: {for: 5m}}}", "no-threshold", "above"),
         ("alerts: {memory_pressure: {full_avg60_above: 10%, for: soon}}", "time", "5m"),
         ("alerts: {oom_events: some}", "oom-events", "`any`"),
+        ("alerts: {hook: tell-us}", "hook", "/usr/local/bin/tell-us"),
+        ("alerts: {hook: \"/bin/tell us\"}", "hook", "standard input"),
+        ("alerts: {hook: /bin/../tell}", "hook", "one program"),
+        ("alerts: {hook: [a]}", "wrong-kind", "/usr/local/bin/tell-us"),
+        ("alerts: {webhook: alerts.example.net}", "webhook", "https://"),
+        ("alerts: {webhook: ftp://alerts.example.net}", "webhook", "https://"),
+        ("alerts: {webhook: \"https:///path\"}", "webhook", "https://"),
+        ("alerts: {webhook: \"https://a/b c\"}", "webhook", "https://"),
+        ("alerts: {webhok: \"https://a\"}", "unknown-key", "`webhook`"),
     ];
     for (config, code, help) in cases {
         let (said, helped) = wrong(config);
         assert_eq!(said, code, "{config}");
         assert!(helped.contains(help), "{config}: {helped}");
     }
+}
+
+#[test]
+fn who_is_told_of_events() {
+    let text = "memory_config: {swappiness: 10, alerts: {hook: /opt/tell, webhook: \"https://alerts.example.net/x?y=1\"}}\n\
+                roles: {a: {memory_config: {alerts: {hook: /opt/other}}}}\n";
+    let both = document(text);
+    assert_eq!(both.lint(), []);
+    let alerts = both.policy(None).unwrap().alerts;
+    assert_eq!(alerts.hook.as_deref(), Some("/opt/tell"));
+    assert_eq!(alerts.webhook.as_deref(), Some("https://alerts.example.net/x?y=1"));
+    let alerts = both.policy(Some("a")).unwrap().alerts;
+    assert_eq!(alerts.hook.as_deref(), Some("/opt/other"));
+    assert_eq!(alerts.webhook.as_deref(), Some("https://alerts.example.net/x?y=1"));
 }
 
 #[test]

@@ -127,9 +127,16 @@ fn protection() -> impl Strategy<Value = Protection> {
 fn policy() -> impl Strategy<Value = Policy> {
     let usage = (prop::option::of(threshold()), prop::option::of(threshold()))
         .prop_map(|(warning, critical)| SwapUsageAlert { warning, critical });
-    let alerts = (prop::option::of(usage), any::<bool>(), prop::option::of(threshold())).prop_map(
-        |(swap_usage, oom_events, memory_pressure)| Alerts { swap_usage, oom_events, memory_pressure },
-    );
+    let hook = prop::option::of("(/[a-zA-Z0-9_.é:#-]{1,9}x){1,4}");
+    let webhook = prop::option::of("https?://[a-z0-9.-]{1,9}x(:[0-9]{1,4})?(/[a-zA-Z0-9%&=?#@~-]{0,9}){0,3}");
+    let alerts = (prop::option::of(usage), any::<bool>(), prop::option::of(threshold()), hook, webhook)
+        .prop_map(|(swap_usage, oom_events, memory_pressure, hook, webhook)| Alerts {
+            swap_usage,
+            oom_events,
+            memory_pressure,
+            hook,
+            webhook,
+        });
     (prop::option::of(swap()), prop::option::of(0u8..=200), prop::option::of(protection()), alerts).prop_map(
         |(swap, swappiness, oom_protection, alerts)| Policy { swap, swappiness, oom_protection, alerts },
     )

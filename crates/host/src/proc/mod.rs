@@ -2,7 +2,9 @@
 
 pub mod cgroup;
 pub mod kernel_cmdline;
+pub mod kmsg;
 pub mod meminfo;
+pub mod memory_events;
 pub mod mountinfo;
 pub mod oom_score_adj;
 pub mod pressure;
@@ -11,6 +13,7 @@ pub mod status;
 pub mod swaps;
 pub mod uptime;
 pub mod version;
+pub mod vmstat;
 
 use crate::parse_error::ParseError;
 

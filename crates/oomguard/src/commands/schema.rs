@@ -1,6 +1,8 @@
 //! `oomguard schema`: JSON schemas.
 
 use clap::ValueEnum;
+use oomguard_agent::event;
+use oomguard_agent::event_log::Log;
 use oomguard_converge::Plan;
 use oomguard_converge::journal::Entry;
 use oomguard_spec::policy::Policy;
@@ -29,6 +31,8 @@ pub fn run(name: Option<SchemaName>, terminal: &mut Terminal) -> Result<u8, Fail
                 SchemaName::Journal => schema_for!(Entry),
                 SchemaName::Status => schema_for!(Screen),
                 SchemaName::Policy => schema_for!(Policy),
+                SchemaName::Events => schema_for!(Log),
+                SchemaName::Event => schema_for!(event::Entry),
             };
             serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"
         }

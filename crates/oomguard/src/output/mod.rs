@@ -1,6 +1,7 @@
 //! Everything that is printed.
 
 pub mod check;
+pub mod events;
 pub mod junit;
 pub mod plan;
 pub mod status;

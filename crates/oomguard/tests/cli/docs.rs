@@ -129,7 +129,7 @@ impl Page {
         let args = &args[..to_file.unwrap_or(args.len())];
         let mut command = oomguard(args);
         command.current_dir(self.dir.path());
-        if matches!(args[0], "check" | "plan" | "status" | "journal") {
+        if matches!(args[0], "check" | "plan" | "status" | "journal" | "events") {
             let host = self.hosts.entry(host.to_owned()).or_insert_with(|| host_of(host));
             command.arg("--root").arg(host.root());
         }
@@ -177,6 +177,7 @@ fn host_of(name: &str) -> Folder {
             }
             host
         }
+        "killed" => crate::events::killed(),
         other => panic!("no host {other}"),
     }
 }

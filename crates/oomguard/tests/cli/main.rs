@@ -13,6 +13,7 @@
 mod bad_input;
 mod check;
 mod docs;
+mod events;
 #[path = "../../../converge/tests/fixture/mod.rs"]
 mod fixture;
 mod help;

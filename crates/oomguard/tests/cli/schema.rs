@@ -99,7 +99,7 @@ fn conforms(name: &str, value: &Value) {
 #[test]
 fn the_names() {
     let names = run(["schema"]).exits(0).quietly().out;
-    assert_eq!(names, "check\nplan\njournal\nstatus\npolicy\n");
+    assert_eq!(names, "check\nplan\njournal\nstatus\npolicy\nevents\nevent\n");
     for name in names.lines() {
         assert!(schema(name)["required"].is_array(), "{name}");
     }
@@ -117,6 +117,11 @@ fn what_is_printed_is_as_the_schema_says() {
         }
         conforms("policy", &host.run(&["plan", "--format", "json"]).json()["policy"]);
         conforms("policy", &host.run(&["plan", "--role", "validator", "--format", "json"]).json()["policy"]);
+    }
+    let events = crate::events::killed().run(&["events", "--format", "json"]).json();
+    conforms("events", &events);
+    for event in events["events"].as_array().unwrap() {
+        conforms("event", event);
     }
     let list = good.run(&["journal", "list", "--format", "json"]).json();
     let id = list[0]["record"]["id"].as_str().unwrap();

@@ -152,7 +152,7 @@ fn service(node: &Node, sink: &mut Sink<'_>) -> Option<ServiceRule> {
 }
 
 fn alerts(node: &Node, partial: &mut Partial, sink: &mut Sink<'_>) {
-    let keys = ["swap_usage", "oom_events", "memory_pressure"];
+    let keys = ["swap_usage", "oom_events", "memory_pressure", "hook", "webhook"];
     each(node, "alerts", &keys, sink, |entry, sink| match entry.key.text.as_str() {
         "swap_usage" => {
             let mut alert = SwapUsageAlert { warning: None, critical: None };
@@ -175,6 +175,8 @@ fn alerts(node: &Node, partial: &mut Partial, sink: &mut Sink<'_>) {
                 );
             }
         },
+        "hook" => partial.hook = values::hook(&entry.value, sink),
+        "webhook" => partial.webhook = values::webhook(&entry.value, sink),
         _ => partial.memory_pressure = threshold(&entry.value, "full_avg60_above", sink),
     });
 }

@@ -43,6 +43,8 @@ pub(crate) struct Partial {
     pub(crate) swap_usage: Option<SwapUsageAlert>,
     pub(crate) oom_events: Option<bool>,
     pub(crate) memory_pressure: Option<Threshold>,
+    pub(crate) hook: Option<String>,
+    pub(crate) webhook: Option<String>,
 }
 
 impl Partial {
@@ -71,6 +73,8 @@ impl Partial {
             swap_usage: self.swap_usage.or(base.swap_usage),
             oom_events: self.oom_events.or(base.oom_events),
             memory_pressure: self.memory_pressure.or(base.memory_pressure),
+            hook: self.hook.or(base.hook),
+            webhook: self.webhook.or(base.webhook),
         }
     }
 
@@ -106,6 +110,8 @@ impl Partial {
                 swap_usage: self.swap_usage,
                 oom_events: self.oom_events.unwrap_or(false),
                 memory_pressure: self.memory_pressure,
+                hook: self.hook.clone(),
+                webhook: self.webhook.clone(),
             },
         }
     }

@@ -232,6 +232,43 @@ pub(crate) fn swap_file(node: &Node, sink: &mut Sink<'_>) -> Option<String> {
     None
 }
 
+/// The program that is told of events.
+pub(crate) fn hook(node: &Node, sink: &mut Sink<'_>) -> Option<String> {
+    let text = text(node, "the path of a program", "/usr/local/bin/tell-us", sink)?;
+    let problem = if !text.starts_with('/') {
+        "is not absolute"
+    } else if text.chars().any(|c| c.is_whitespace() || crate::text::is_unsafe_to_show(c)) {
+        "has a blank or a character that cannot be seen; arguments are not given here"
+    } else if text.split('/').skip(1).any(|part| matches!(part, "" | "." | "..")) {
+        "does not name a file directly: no `..`, no `//`, no slash at the end"
+    } else if text.len() > 1024 {
+        "is too long"
+    } else {
+        return Some(text.to_owned());
+    };
+    let help = "write the whole path of one program, such as `/usr/local/bin/tell-us`; it gets the event on its standard input";
+    sink.error("hook", &node.range, format!("the path {} {problem}", quoted(text)), help);
+    None
+}
+
+/// The address that events are posted to.
+pub(crate) fn webhook(node: &Node, sink: &mut Sink<'_>) -> Option<String> {
+    let text = text(node, "an address", "https://alerts.example.net/oomguard", sink)?;
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let problem = match rest {
+        None => "does not begin with `https://` or `http://`",
+        Some(rest) if rest.is_empty() || rest.starts_with(['/', '?', '#', ':']) => "names no host",
+        Some(_) if !text.chars().all(|c| c.is_ascii_graphic() && !"\"\\<>^`{|}".contains(c)) => {
+            "has a character that an address writes as `%` and two digits"
+        }
+        Some(_) if text.len() > 2048 => "is too long",
+        Some(_) => return Some(text.to_owned()),
+    };
+    let help = "write for example `https://alerts.example.net/oomguard`";
+    sink.error("webhook", &node.range, format!("the address {} {problem}", quoted(text)), help);
+    None
+}
+
 /// The name of a service that stands as a key or in a list.
 pub(crate) fn unit(text: &str, range: &std::ops::Range<usize>, sink: &mut Sink<'_>) -> Option<UnitPattern> {
     match UnitPattern::parse(text) {

@@ -1,0 +1,18 @@
+//! The daemon: guard, recorder, kernel events, metrics.
+
+pub mod alerts;
+pub mod event;
+pub mod event_log;
+pub mod exposition;
+pub mod http;
+pub mod kills;
+pub mod logfmt;
+pub mod machine;
+pub mod metrics;
+pub mod notify;
+pub mod oom_line;
+pub mod protected;
+pub mod reporter;
+pub mod since;
+pub mod text;
+pub mod textfile;

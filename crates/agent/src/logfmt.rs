@@ -1,0 +1,107 @@
+//! One event as one line for journald.
+
+use serde_json::Value;
+
+use crate::event::Entry;
+
+/// The line, with its end: `<2>event=oom_kill message="..." comm=rustc pid=812 ...`.
+///
+/// `<N>` is how sd-daemon(3) states a priority; journald takes it off. What is not known is left out.
+#[must_use]
+pub fn line(entry: &Entry) -> String {
+    let mut line = format!("<{}>event={}", entry.level.priority(), entry.event.kind());
+    push(&mut line, "message", &Value::from(entry.message.as_str()));
+    if let Ok(Value::Object(fields)) = serde_json::to_value(&entry.event) {
+        for (key, value) in fields.iter().filter(|(key, _)| *key != "kind") {
+            push(&mut line, key, value);
+        }
+    }
+    line.push('\n');
+    line
+}
+
+fn push(line: &mut String, key: &str, value: &Value) {
+    match value {
+        Value::Null => return,
+        // An enum with a value, such as `{"signal": 9}`.
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                push(line, &format!("{key}_{name}"), value);
+            }
+            return;
+        }
+        _ => {}
+    }
+    line.push(' ');
+    line.push_str(key);
+    line.push('=');
+    match value {
+        Value::String(text) if is_plain(text) => line.push_str(text),
+        // JSON's escapes: no control character and no quote gets out.
+        other => line.push_str(&other.to_string()),
+    }
+}
+
+/// Whether it needs no quotes.
+fn is_plain(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-/:@+%".contains(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::tests::one_of_each;
+    use crate::event::{Constraint, Event};
+
+    #[test]
+    fn a_kill() {
+        let entry = Entry::new(one_of_each().remove(0), 0);
+        assert_eq!(
+            line(&entry),
+            "<2>event=oom_kill message=\"the kernel killed rustc (pid 812) at 0: /a reached its memory limit\" \
+             cgroup=/a/b comm=rustc constraint=memcg limited_cgroup=/a pid=812 rss_bytes=3221225472 score=0 uid=1000\n"
+        );
+    }
+
+    #[test]
+    fn whatever_a_name_is_the_line_stays_one_and_its_keys_are_ours() {
+        for raw in ["a\nevent=agent_stopped", "\" pid=1", "x=1 y", "", "\u{1b}[2J", "a\\"] {
+            let kill = Event::OomKill {
+                pid: 7,
+                comm: raw.into(),
+                uid: None,
+                score: None,
+                rss_bytes: None,
+                constraint: Constraint::Unknown,
+                limited_cgroup: None,
+                cgroup: None,
+            };
+            let line = line(&Entry::new(kill, 0));
+            assert_eq!(line.matches('\n').count(), 1, "{line}");
+            assert!(!line.trim_end().chars().any(char::is_control), "{line:?}");
+            // Outside of quotes each key stands once.
+            let mut outside = String::new();
+            let mut quoted = false;
+            let mut escaped = false;
+            for c in line.chars() {
+                match c {
+                    '"' if !escaped => quoted = !quoted,
+                    _ if !quoted => outside.push(c),
+                    _ => {}
+                }
+                escaped = c == '\\' && !escaped;
+            }
+            assert!(!quoted, "{line}");
+            assert_eq!(outside.matches("pid=").count(), 1, "{line}");
+            assert_eq!(outside.matches("event=").count(), 1, "{line}");
+        }
+    }
+
+    #[test]
+    fn each_has_its_priority() {
+        for event in one_of_each() {
+            let entry = Entry::new(event, 0);
+            assert!(line(&entry).starts_with(&format!("<{}>event=", entry.level.priority())));
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The machine's own numbers, read when somebody asks for the metrics.
+
+use std::sync::atomic::Ordering;
+
+use oomguard_host::proc::{meminfo, pressure, vmstat};
+use oomguard_host::{Host, Result};
+
+use crate::alerts::Sample;
+use crate::metrics::{Metrics, Seconds};
+
+/// Reads what the alerts of a policy need.
+///
+/// # Errors
+/// When /proc/meminfo or /proc/vmstat cannot be read. A kernel without PSI is no error.
+pub fn sample(host: &Host) -> Result<Sample> {
+    let meminfo = parsed(host, "/proc/meminfo", meminfo::parse)?;
+    let vmstat = parsed(host, "/proc/vmstat", vmstat::parse)?;
+    let pressure = parsed(host, "/proc/pressure/memory", pressure::parse).ok();
+    Ok(Sample {
+        at_ms: host.monotonic_ms(),
+        memory_total: meminfo.mem_total,
+        memory_available: meminfo.mem_available.unwrap_or(meminfo.mem_free),
+        swap_total: meminfo.swap_total,
+        swap_used: meminfo.swap_total.saturating_sub(meminfo.swap_free),
+        swap_moved: vmstat.pswpin.saturating_add(vmstat.pswpout).saturating_mul(host.page_size()),
+        full_avg60: pressure.and_then(|pressure| pressure.full).map(|full| full.avg60),
+    })
+}
+
+/// Sets the machine's metrics to what is now. What cannot be read stays as it was, and is counted.
+pub fn refresh(host: &Host, metrics: &Metrics) {
+    let count = |failed: bool| {
+        if failed {
+            metrics.read_errors.inc();
+        }
+    };
+    let memory = parsed(host, "/proc/meminfo", meminfo::parse);
+    count(memory.is_err());
+    if let Ok(memory) = memory {
+        metrics.memory_total.set(signed(memory.mem_total));
+        metrics.memory_available.set(signed(memory.mem_available.unwrap_or(memory.mem_free)));
+        metrics.swap_size.set(signed(memory.swap_total));
+        metrics.swap_used.set(signed(memory.swap_total.saturating_sub(memory.swap_free)));
+    }
+    let vmstat = parsed(host, "/proc/vmstat", vmstat::parse);
+    count(vmstat.is_err());
+    if let Ok(vmstat) = vmstat {
+        let page = host.page_size();
+        metrics.swap_in.inner().store(vmstat.pswpin.saturating_mul(page), Ordering::Relaxed);
+        metrics.swap_out.inner().store(vmstat.pswpout.saturating_mul(page), Ordering::Relaxed);
+        metrics.kernel_oom_kills.inner().store(vmstat.oom_kill.unwrap_or(0), Ordering::Relaxed);
+    }
+    let swappiness = host.read("/proc/sys/vm/swappiness");
+    let swappiness = swappiness.ok().and_then(|bytes| String::from_utf8(bytes).ok()?.trim().parse().ok());
+    count(swappiness.is_none());
+    if let Some(swappiness) = swappiness {
+        metrics.swappiness.set(swappiness);
+    }
+    // A kernel may have no PSI; that is no error.
+    if let Ok(pressure) = parsed(host, "/proc/pressure/memory", pressure::parse) {
+        set_seconds(&metrics.waiting, pressure.some.total_us);
+        if let Some(full) = pressure.full {
+            set_seconds(&metrics.stalled, full.total_us);
+            metrics.full_avg60.set(full.avg60 / 100.0);
+        }
+    }
+}
+
+fn parsed<T>(
+    host: &Host,
+    path: &str,
+    parse: fn(&[u8]) -> std::result::Result<T, oomguard_host::ParseError>,
+) -> Result<T> {
+    let bytes = host.read(path)?;
+    parse(&bytes).map_err(|source| oomguard_host::HostError::Content { path: path.to_owned(), source })
+}
+
+fn set_seconds(counter: &Seconds, microseconds: u64) {
+    // How the counter keeps a fraction: its bits.
+    counter.inner().store((microseconds as f64 / 1e6).to_bits(), Ordering::Relaxed);
+}
+
+fn signed(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}

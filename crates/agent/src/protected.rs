@@ -1,0 +1,276 @@
+//! Which protected processes live, and how one of them ended.
+
+use std::collections::BTreeMap;
+
+use oomguard_converge::expected::{Bound, expected};
+use oomguard_converge::facts::Process;
+use oomguard_spec::policy::Policy;
+
+use crate::event::{Ending, Event};
+use crate::text::Text;
+
+/// For how long the process's end and the kernel's line about its kill may be apart.
+const PATIENCE_MS: u64 = 5_000;
+
+/// A keeper that the policy protects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProtectedProcess {
+    /// Its number.
+    pub pid: i32,
+    /// When it started, in clock ticks since boot: with the number, this tells it from any other process.
+    pub start_time: u64,
+    /// Its name.
+    pub comm: Text,
+    /// Its unit.
+    pub unit: Option<Text>,
+    /// Its oom_score_adj.
+    pub score: i32,
+}
+
+impl ProtectedProcess {
+    /// A live process, when the policy protects it as a keeper.
+    #[must_use]
+    pub fn of(process: &Process, policy: &Policy) -> Option<Self> {
+        match expected(process, policy).bound {
+            Bound::Exactly(wanted) if wanted < 0 => Some(Self {
+                pid: process.pid,
+                start_time: process.start_time,
+                comm: Text::new(&process.comm),
+                unit: process.unit.as_deref().map(Text::new),
+                score: process.score,
+            }),
+            Bound::Exactly(_) | Bound::AtLeast(_) | Bound::Any => None,
+        }
+    }
+}
+
+/// How a process ended, as the process connector says (the status of wait(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// By itself, with a code.
+    Code(i32),
+    /// By a signal.
+    Signal(i32),
+}
+
+impl Exit {
+    /// From `exit_code` of a PROC_EVENT_EXIT.
+    #[must_use]
+    pub fn from_status(status: u32) -> Self {
+        match status & 0x7f {
+            0 => Self::Code(((status >> 8) & 0xff) as i32),
+            signal => Self::Signal(signal as i32),
+        }
+    }
+}
+
+/// The protected processes that live.
+#[derive(Clone, Debug, Default)]
+pub struct Protected {
+    living: BTreeMap<i32, ProtectedProcess>,
+    /// Those that ended in a way that the OOM killer may have been.
+    ended: Vec<Ended>,
+    /// Kills that the kernel told of before the end was seen.
+    killed: Vec<(i32, u64)>,
+}
+
+#[derive(Clone, Debug)]
+struct Ended {
+    process: ProtectedProcess,
+    exit: Option<Exit>,
+    at_ms: u64,
+}
+
+impl Protected {
+    /// Takes all that a scan found. Those of before that it did not find are gone.
+    pub fn set(&mut self, found: impl IntoIterator<Item = ProtectedProcess>, at_ms: u64) -> Vec<Event> {
+        let found: BTreeMap<i32, ProtectedProcess> =
+            found.into_iter().map(|process| (process.pid, process)).collect();
+        let before = std::mem::replace(&mut self.living, found);
+        let mut events = Vec::new();
+        for (pid, process) in before {
+            let same = self.living.get(&pid).is_some_and(|now| now.start_time == process.start_time);
+            if !same {
+                events.extend(self.ended(process, None, at_ms));
+            }
+        }
+        events
+    }
+
+    /// Takes one more, as the guard protects it.
+    pub fn add(&mut self, process: ProtectedProcess) {
+        self.living.insert(process.pid, process);
+    }
+
+    /// How many live.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.living.len()
+    }
+
+    /// A process has ended. When it was a protected one and it is known how it ended, the event; after a SIGKILL, or
+    /// when nobody saw how, it waits for the kernel's line about a kill, and [`Protected::tick`] gives the event later.
+    pub fn gone(&mut self, pid: i32, exit: Option<Exit>, at_ms: u64) -> Option<Event> {
+        let process = self.living.remove(&pid)?;
+        self.ended(process, exit, at_ms)
+    }
+
+    /// The kernel said that it killed a process. When it was a protected one that has ended already, the event.
+    pub fn oom_kill(&mut self, pid: i32, at_ms: u64) -> Option<Event> {
+        if let Some(place) = self.ended.iter().position(|ended| ended.process.pid == pid) {
+            return Some(died(self.ended.swap_remove(place).process, Ending::OomKilled));
+        }
+        if self.living.contains_key(&pid) {
+            self.killed.push((pid, at_ms));
+        }
+        None
+    }
+
+    /// What is known by now of those that ended some seconds ago. Call it every second or so while
+    /// [`Protected::is_waiting`].
+    pub fn tick(&mut self, at_ms: u64) -> Vec<Event> {
+        let is_over = |since: u64| at_ms.saturating_sub(since) >= PATIENCE_MS;
+        // A killed process that lives on was said to be killed and is not dead yet: it may take long under thrashing.
+        self.killed.retain(|(pid, since)| self.living.contains_key(pid) || !is_over(*since));
+        let (over, waiting) =
+            std::mem::take(&mut self.ended).into_iter().partition(|ended| is_over(ended.at_ms));
+        self.ended = waiting;
+        let over: Vec<Ended> = over;
+        over.into_iter()
+            .map(|ended| {
+                let ending = ended.exit.map_or(Ending::Unseen, ending_of);
+                died(ended.process, ending)
+            })
+            .collect()
+    }
+
+    /// Whether [`Protected::tick`] has something to wait for.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        !self.ended.is_empty()
+    }
+
+    fn ended(&mut self, process: ProtectedProcess, exit: Option<Exit>, at_ms: u64) -> Option<Event> {
+        if let Some(place) = self.killed.iter().position(|(pid, _)| *pid == process.pid) {
+            self.killed.swap_remove(place);
+            return Some(died(process, Ending::OomKilled));
+        }
+        match exit {
+            Some(exit) if exit != Exit::Signal(9) => Some(died(process, ending_of(exit))),
+            _ => {
+                self.ended.push(Ended { process, exit, at_ms });
+                None
+            }
+        }
+    }
+}
+
+fn ending_of(exit: Exit) -> Ending {
+    match exit {
+        Exit::Code(code) => Ending::Exited(code),
+        Exit::Signal(number) => Ending::Signal(number),
+    }
+}
+
+fn died(process: ProtectedProcess, ending: Ending) -> Event {
+    let ProtectedProcess { pid, comm, unit, score, .. } = process;
+    Event::ProtectedProcessDied { pid, comm, unit, score, ending }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(pid: i32, start_time: u64) -> ProtectedProcess {
+        ProtectedProcess { pid, start_time, comm: "tmux: server".into(), unit: None, score: -800 }
+    }
+
+    fn endings(events: impl IntoIterator<Item = Event>) -> Vec<(i32, Ending)> {
+        let one = |event| match event {
+            Event::ProtectedProcessDied { pid, ending, .. } => (pid, ending),
+            other => panic!("{other:?}"),
+        };
+        events.into_iter().map(one).collect()
+    }
+
+    fn two() -> Protected {
+        let mut protected = Protected::default();
+        assert_eq!(protected.set([process(5, 1), process(6, 1)], 0), []);
+        protected
+    }
+
+    #[test]
+    fn who_is_protected_is_what_the_policy_names() {
+        let policy = oomguard_spec::builtin::policy(oomguard_spec::Builtin::Ci);
+        let mut process = Process {
+            pid: 800,
+            ppid: 1,
+            start_time: 5,
+            comm: "tmux: server\n".to_owned(),
+            uid: Some(1000),
+            score: -800,
+            cgroup: "/user.slice/user-1000.slice/session-3.scope".to_owned(),
+            unit: Some("session-3.scope".to_owned()),
+            unit_score: None,
+            keeper: Some(oomguard_converge::facts::processes::KeeperKind::Multiplexer),
+        };
+        let found = ProtectedProcess::of(&process, &policy).unwrap();
+        assert_eq!((found.pid, found.start_time, found.score), (800, 5, -800));
+        assert_eq!(found.comm.as_str(), "tmux: server?");
+        process.keeper = None;
+        assert_eq!(ProtectedProcess::of(&process, &policy), None, "load, however it is protected");
+        assert_eq!(ProtectedProcess::of(&process, &Policy::default()), None);
+    }
+
+    #[test]
+    fn an_orderly_end_is_told_at_once() {
+        let mut protected = two();
+        assert_eq!(endings(protected.gone(5, Some(Exit::from_status(0)), 10)), [(5, Ending::Exited(0))]);
+        assert_eq!(endings(protected.gone(6, Some(Exit::from_status(15)), 10)), [(6, Ending::Signal(15))]);
+        assert_eq!(protected.gone(7, Some(Exit::Code(0)), 10), None, "it is no protected one");
+        assert_eq!(protected.count(), 0);
+        assert_eq!(Exit::from_status(3 << 8), Exit::Code(3));
+        assert_eq!(Exit::from_status(0x80 | 11), Exit::Signal(11), "with a core dump");
+    }
+
+    #[test]
+    fn a_kill_is_told_whichever_comes_first() {
+        let mut protected = two();
+        assert_eq!(protected.gone(5, Some(Exit::Signal(9)), 10), None, "who sent it is not known yet");
+        assert!(protected.is_waiting());
+        assert_eq!(endings(protected.oom_kill(5, 20)), [(5, Ending::OomKilled)]);
+        assert_eq!(protected.oom_kill(6, 20), None);
+        assert_eq!(endings(protected.gone(6, Some(Exit::Signal(9)), 30)), [(6, Ending::OomKilled)]);
+        assert_eq!(protected.oom_kill(1234, 20), None);
+        assert_eq!(protected.tick(100_000), []);
+    }
+
+    #[test]
+    fn a_sigkill_without_a_line_was_not_the_oom_killer() {
+        let mut protected = two();
+        protected.gone(5, Some(Exit::Signal(9)), 1000);
+        assert_eq!(protected.tick(5_999), []);
+        assert_eq!(endings(protected.tick(6_000)), [(5, Ending::Signal(9))]);
+        assert!(!protected.is_waiting());
+    }
+
+    #[test]
+    fn without_the_connector_a_scan_notices() {
+        let mut protected = two();
+        assert_eq!(protected.set([process(6, 1)], 1000), []);
+        assert_eq!(endings(protected.oom_kill(5, 2000)), [(5, Ending::OomKilled)]);
+        assert_eq!(protected.set([process(6, 2)], 3000), [], "the number was given to another process");
+        assert_eq!(endings(protected.tick(9000)), [(6, Ending::Unseen)]);
+        assert_eq!(protected.count(), 1);
+    }
+
+    #[test]
+    fn a_slow_death_is_still_the_kill_that_was_told() {
+        let mut protected = two();
+        protected.oom_kill(5, 0);
+        protected.tick(60_000);
+        assert_eq!(endings(protected.gone(5, Some(Exit::Signal(9)), 90_000)), [(5, Ending::OomKilled)]);
+        protected.add(process(8, 3));
+        assert_eq!(protected.count(), 2);
+    }
+}

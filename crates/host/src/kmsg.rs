@@ -1,0 +1,171 @@
+//! The kernel's log as it comes, from `/dev/kmsg`.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{Mode, OFlags, SeekFrom};
+use rustix::io::Errno;
+
+use crate::error::{HostError, Result};
+use crate::host::Host;
+use crate::parse_error::ParseError;
+use crate::proc::kmsg::{KERNEL, LONGEST, Record, parse};
+
+const PATH: &str = "/dev/kmsg";
+
+/// Where reading begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// With what is said from now on.
+    Now,
+    /// After the record of this number; what was overwritten since is counted as lost.
+    After(u64),
+}
+
+/// What the kernel's log gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// A record of the kernel itself.
+    Record(Record),
+    /// So many records were overwritten before they could be read. What was in them nobody knows.
+    Lost(u64),
+    /// A record that is none.
+    Unreadable(ParseError),
+    /// Nothing more for now.
+    Nothing,
+}
+
+/// An open /dev/kmsg that never blocks. Poll its descriptor for reading.
+#[derive(Debug)]
+pub struct Kmsg {
+    fd: OwnedFd,
+    /// The number of the last record, of whatever facility.
+    last: Option<u64>,
+    /// A record that waits while the loss before it is told.
+    waiting: Option<Record>,
+    buffer: Vec<u8>,
+}
+
+impl Kmsg {
+    /// Opens the kernel's log.
+    ///
+    /// # Errors
+    /// When it is not there (a container) or this user may not read it (`kernel.dmesg_restrict`).
+    pub fn open(host: &Host, start: Start) -> Result<Self> {
+        let fail = |e: Errno| HostError::file("open", PATH, e);
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let fd = rustix::fs::open(host.real(PATH), flags, Mode::empty()).map_err(fail)?;
+        let (from, last) = match start {
+            Start::Now => (SeekFrom::End(0), None),
+            Start::After(sequence) => (SeekFrom::Start(0), Some(sequence)),
+        };
+        rustix::fs::seek(&fd, from).map_err(fail)?;
+        Ok(Self::from_fd(fd, last))
+    }
+
+    /// Reads from a descriptor that gives one record a read and does not block.
+    #[must_use]
+    pub fn from_fd(fd: OwnedFd, last: Option<u64>) -> Self {
+        Self { fd, last, waiting: None, buffer: vec![0; LONGEST] }
+    }
+
+    /// The number of the last record that was read; give it to [`Start::After`] to go on there.
+    #[must_use]
+    pub fn last(&self) -> Option<u64> {
+        self.last
+    }
+
+    /// The next thing that the kernel said. What programs wrote to its log is passed over.
+    ///
+    /// # Errors
+    /// When the log cannot be read any more.
+    pub fn read(&mut self) -> Result<Heard> {
+        if let Some(record) = self.waiting.take() {
+            return Ok(Heard::Record(record));
+        }
+        loop {
+            let read = rustix::io::read(&self.fd, self.buffer.as_mut_slice());
+            let len = match read {
+                Ok(0) | Err(Errno::AGAIN) => return Ok(Heard::Nothing),
+                Ok(len) => len,
+                // The next record was overwritten. The read after this one gives the oldest that is left, and its
+                // number tells how many there were.
+                Err(Errno::PIPE | Errno::INTR) => continue,
+                Err(e) => return Err(HostError::file("read", PATH, e)),
+            };
+            let record = match parse(&self.buffer[..len]) {
+                Ok(record) => record,
+                Err(error) => return Ok(Heard::Unreadable(error)),
+            };
+            let lost = match self.last {
+                // After `Start::After`: it was heard before.
+                Some(last) if record.sequence <= last => continue,
+                Some(last) => record.sequence - last - 1,
+                None => 0,
+            };
+            self.last = Some(record.sequence);
+            let kernels = (record.facility == KERNEL).then_some(record);
+            match (lost, kernels) {
+                (0, Some(record)) => return Ok(Heard::Record(record)),
+                (0, None) => {}
+                (lost, kernels) => {
+                    self.waiting = kernels;
+                    return Ok(Heard::Lost(lost));
+                }
+            }
+        }
+    }
+}
+
+impl AsFd for Kmsg {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixDatagram;
+
+    /// A datagram socket gives one record a read, as /dev/kmsg does.
+    fn log(last: Option<u64>) -> (UnixDatagram, Kmsg) {
+        let (kernel, reader) = UnixDatagram::pair().unwrap();
+        reader.set_nonblocking(true).unwrap();
+        (kernel, Kmsg::from_fd(reader.into(), last))
+    }
+
+    fn text(heard: Heard) -> String {
+        match heard {
+            Heard::Record(record) => record.text,
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn only_the_kernel_is_heard_and_gaps_are_counted() {
+        let (kernel, mut kmsg) = log(None);
+        assert_eq!(kmsg.read().unwrap(), Heard::Nothing);
+        for record in
+            ["6,7,1,-;one\n", "14,8,2,-;a program\n", "4,9,3,c;two\n", "4,12,3,-;three\n", "12,20,3,-;x\n"]
+        {
+            kernel.send(record.as_bytes()).unwrap();
+        }
+        assert_eq!(text(kmsg.read().unwrap()), "one");
+        assert_eq!(text(kmsg.read().unwrap()), "two", "what a program wrote is passed over, and is no gap");
+        assert_eq!(kmsg.read().unwrap(), Heard::Lost(2));
+        assert_eq!(text(kmsg.read().unwrap()), "three");
+        assert_eq!(kmsg.read().unwrap(), Heard::Lost(7), "before a record of a program, too");
+        assert_eq!(kmsg.read().unwrap(), Heard::Nothing);
+        assert_eq!(kmsg.last(), Some(20));
+    }
+
+    #[test]
+    fn reading_goes_on_after_a_number() {
+        let (kernel, mut kmsg) = log(Some(8));
+        for record in ["6,7,1,-;old\n", "6,8,1,-;old\n", "nonsense", "6,9,1,-;new\n"] {
+            kernel.send(record.as_bytes()).unwrap();
+        }
+        assert!(matches!(kmsg.read().unwrap(), Heard::Unreadable(_)));
+        assert_eq!(text(kmsg.read().unwrap()), "new");
+    }
+}
