@@ -10,6 +10,7 @@ pub mod fstab;
 pub mod host;
 mod octal;
 pub mod parse_error;
+pub mod passwd;
 pub mod proc;
 pub mod processes;
 pub mod swap_header;

@@ -99,11 +99,11 @@ impl ProcDir {
         Some(target.to_string_lossy().into_owned())
     }
 
-    /// Whether the program that a process runs belongs to `uid` and nobody else may write to it.
+    /// The owner of the program that a process runs, when nobody else may write to it (group and others).
     /// It looks at the open program itself, so a name in another mount namespace does not fool it.
     #[must_use]
-    pub fn exe_is_owned_by(&self, pid: i32, uid: u32) -> Option<bool> {
+    pub fn exe_owner(&self, pid: i32) -> Option<u32> {
         let stat = rustix::fs::statat(&self.dir, format!("{pid}/exe"), rustix::fs::AtFlags::empty()).ok()?;
-        Some(stat.st_uid == uid && stat.st_mode & 0o022 == 0)
+        (stat.st_mode & 0o022 == 0).then_some(stat.st_uid)
     }
 }

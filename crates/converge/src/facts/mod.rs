@@ -1,6 +1,7 @@
 //! What a host looks like now, read once into one value. Reading changes nothing and runs no program.
 
 mod kernel;
+pub mod look;
 pub mod processes;
 pub mod swap;
 pub mod sysctl;
