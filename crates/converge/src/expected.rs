@@ -66,8 +66,11 @@ enum Named {
 
 /// The first rule that fits decides. It may stand outside user.slice: then it is the policy that names it.
 fn named_process(process: &Process, protection: &Protection) -> Option<Expected> {
-    let (rule, named) =
-        protection.processes.iter().map(|rule| (rule, names(rule, process))).find(|(_, n)| *n != Named::No)?;
+    let (rule, named) = protection
+        .processes
+        .iter()
+        .map(|rule| (rule, names(rule, process)))
+        .find(|(_, n)| *n != Named::No)?;
     if named == Named::Unseen {
         return Some(anything());
     }

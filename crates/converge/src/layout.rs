@@ -18,6 +18,18 @@ pub const USER_MANAGER: &str = "/etc/systemd/system/user@.service.d/50-oomguard.
 pub const USER_LOAD: &str = "/etc/systemd/user.conf.d/50-oomguard.conf";
 /// What the user manager starts, before systemd 250.
 pub const USER_LOAD_OLD: &str = "/etc/systemd/user/service.d/50-oomguard.conf";
+/// The agent's unit.
+pub const AGENT_UNIT: &str = "/etc/systemd/system/oomguard-agent.service";
+/// The name of that unit.
+pub const AGENT_UNIT_NAME: &str = "oomguard-agent.service";
+/// What `systemctl enable` would make: the agent starts at boot.
+pub const AGENT_WANTS: &str = "/etc/systemd/system/multi-user.target.wants/oomguard-agent.service";
+/// The policy that the agent keeps, as a document.
+pub const AGENT_POLICY: &str = "/etc/oomguard/policy.cspec";
+/// Where the agent's program is, as `oomguard-` and the beginning of its SHA-256.
+pub const AGENT_PROGRAM_DIR: &str = "/usr/local/lib/oomguard";
+/// The SHA-256 of the policy that the running agent has read, in hexadecimal.
+pub const AGENT_POLICY_DIGEST: &str = "/run/oomguard/policy.sha256";
 /// The table of file systems and swaps.
 pub const FSTAB: &str = "/etc/fstab";
 

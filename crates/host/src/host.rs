@@ -72,6 +72,14 @@ impl Host {
         }
     }
 
+    /// Time since the machine started that does not jump (CLOCK_MONOTONIC). For intervals only.
+    #[must_use]
+    pub fn monotonic(&self) -> std::time::Duration {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        let (seconds, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
+        std::time::Duration::new(seconds.unwrap_or(0), nanos.unwrap_or(0))
+    }
+
     /// The only user whose files and folders are trusted: root.
     #[must_use]
     pub fn trusted_uid(&self) -> u32 {

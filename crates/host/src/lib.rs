@@ -4,19 +4,25 @@
 //! cut after every call.
 
 pub mod command;
+pub mod connector;
 pub mod error;
 pub mod files;
 pub mod fstab;
 pub mod host;
+pub mod memory;
+pub mod notify;
 mod octal;
 pub mod parse_error;
 pub mod passwd;
 pub mod proc;
+pub mod proc_event;
 pub mod processes;
+pub mod signals;
 pub mod swap_header;
 pub mod swapfile;
 pub mod sysctl;
 pub mod unit_file;
+pub mod wait;
 
 pub use error::{HostError, Result};
 pub use host::Host;

@@ -55,6 +55,8 @@ pub enum Command {
     Journal(Journal),
     /// Show swap, swappiness, pressure and protected processes in one screen
     Status(Status),
+    /// Keep protection on keepers and off the load, as they start; systemd runs it
+    Agent(Agent),
     /// Check, format or show a cspec document
     #[command(subcommand)]
     Spec(Spec),
@@ -185,6 +187,12 @@ pub struct Status {
     /// How to print
     #[arg(long, default_value = "text")]
     pub format: TextFormat,
+}
+
+#[derive(Debug, Args)]
+pub struct Agent {
+    #[command(flatten)]
+    pub policy: PolicyArgs,
 }
 
 #[derive(Debug, Subcommand)]

@@ -85,13 +85,10 @@ fn push_protection(text: &mut String, protection: &Protection) {
 }
 
 fn push_process(text: &mut String, rule: &ProcessRule) {
-    let stated = [
-        ("exe", &rule.exe),
-        ("command", &rule.command),
-        ("user", &rule.user),
-        ("cgroup", &rule.cgroup),
-    ];
-    let stated = stated.iter().filter_map(|(key, value)| Some(format!("{key}: {}, ", quote(value.as_ref()?))));
+    let stated =
+        [("exe", &rule.exe), ("command", &rule.command), ("user", &rule.user), ("cgroup", &rule.cgroup)];
+    let stated =
+        stated.iter().filter_map(|(key, value)| Some(format!("{key}: {}, ", quote(value.as_ref()?))));
     _ = write!(text, "\n      - {{{}score: {}}}", stated.collect::<String>(), rule.score);
 }
 

@@ -145,15 +145,14 @@ fn policy() -> impl Strategy<Value = Policy> {
         |(swap_usage, oom_events, memory_pressure)| Alerts { swap_usage, oom_events, memory_pressure },
     );
     let agent = prop::option::of(any::<bool>());
-    (prop::option::of(swap()), prop::option::of(0u8..=200), prop::option::of(protection()), alerts, agent).prop_map(
-        |(swap, swappiness, oom_protection, alerts, agent)| Policy {
+    (prop::option::of(swap()), prop::option::of(0u8..=200), prop::option::of(protection()), alerts, agent)
+        .prop_map(|(swap, swappiness, oom_protection, alerts, agent)| Policy {
             swap,
             swappiness,
             oom_protection,
             alerts,
             agent,
-        },
-    )
+        })
 }
 
 proptest! {

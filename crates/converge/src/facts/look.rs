@@ -24,6 +24,8 @@ pub struct Look {
     /// Whether the policy names services or processes, so that any process may matter.
     names_any: bool,
     users: Vec<(String, u32)>,
+    /// Whether the units of protected daemons are read, for what they say. That takes many files.
+    reads_units: bool,
 }
 
 /// What a look at a process comes to.
@@ -55,7 +57,15 @@ impl Look {
             lowest_ordinary: load.max(0),
             names_any: rules || services,
             users: passwd::users(&users),
+            reads_units: true,
         })
+    }
+
+    /// The same, without reading the units of daemons that are not to be touched anyway.
+    #[must_use]
+    pub fn for_mending_only(mut self) -> Self {
+        self.reads_units = false;
+        self
     }
 
     /// The policy that it looks for.
@@ -122,9 +132,11 @@ impl Look {
             return Seen::Ordinary;
         }
         if protected && !process.in_user_slice() {
-            process.unit_score =
-                process.unit.as_deref().map(|unit| units::unit_score(&self.host, unit, unread));
             process.under_keeper = !named && self.has_keeper_above(&process, buffer);
+            if self.reads_units || process.under_keeper {
+                process.unit_score =
+                    process.unit.as_deref().map(|unit| units::unit_score(&self.host, unit, unread));
+            }
         }
         Seen::Matters(Box::new(process))
     }

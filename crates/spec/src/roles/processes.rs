@@ -46,7 +46,8 @@ fn rule(node: &Node, sink: &mut Sink<'_>) -> Option<At<ProcessRule>> {
         }
     });
     if sound && !named {
-        let message = "the rule does not say which process: it has no `exe`, `command` or `cgroup`".to_owned();
+        let message =
+            "the rule does not say which process: it has no `exe`, `command` or `cgroup`".to_owned();
         sink.error("no-process", &node.range, message, EXAMPLE);
         return None;
     }
@@ -92,8 +93,10 @@ fn problem(key: &str, text: &str) -> Option<(&'static str, &'static str)> {
         )),
         _ => {
             let allowed = |c: char| c.is_ascii_alphanumeric() || "._-$".contains(c);
-            let sound = !text.is_empty() && text.len() <= 32 && !text.starts_with('-') && text.chars().all(allowed);
-            (!sound).then_some(("is no name or number of a user", "write it as `id` shows it, such as `build`"))
+            let sound =
+                !text.is_empty() && text.len() <= 32 && !text.starts_with('-') && text.chars().all(allowed);
+            (!sound)
+                .then_some(("is no name or number of a user", "write it as `id` shows it, such as `build`"))
         }
     }
 }
@@ -106,7 +109,12 @@ pub(super) fn lint(rule: &At<ProcessRule>, sink: &mut Sink<'_>) {
     }
     if value.exe.is_none() && value.command.is_none() {
         let message = "everything in this cgroup is protected, whatever is started there included".to_owned();
-        sink.warning("protected-cgroup", range, message, "add `exe` or `command`: protect the keeper, not the load");
+        sink.warning(
+            "protected-cgroup",
+            range,
+            message,
+            "add `exe` or `command`: protect the keeper, not the load",
+        );
     } else if value.exe.is_none() && value.user.is_none() && value.cgroup.is_none() {
         let message = "any user can give a process this name, and is protected then".to_owned();
         sink.warning("name-only", range, message, "add `exe`, or the `user` or `cgroup` that it runs in");

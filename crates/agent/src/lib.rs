@@ -1,0 +1,4 @@
+//! The daemon: what `oomguard agent` runs.
+
+pub mod guard;
+pub mod run;
