@@ -70,19 +70,20 @@ impl Connector {
         let _ = attach_filter(&socket);
         rustix::net::bind(&socket, &SocketAddrNetlink::new(0, PROC.0))?;
         let mut connector = Self { socket, buffer: [0; MESSAGE] };
-        let seq = std::process::id();
-        connector.request(LISTEN, seq)?;
-        connector.wait_for_answer(seq)?;
+        connector.request(LISTEN)?;
+        connector.wait_for_answer()?;
         Ok(connector)
     }
 
-    fn request(&self, operation: u32, seq: u32) -> std::io::Result<()> {
-        let message = request(operation, seq);
+    fn request(&self, operation: u32) -> std::io::Result<()> {
+        let message = request(operation, std::process::id());
         rustix::net::sendto(&self.socket, &message, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
         Ok(())
     }
 
-    fn wait_for_answer(&mut self, asked: u32) -> std::io::Result<()> {
+    fn wait_for_answer(&mut self) -> std::io::Result<()> {
+        // Answers go to all subscribers, and the kernel numbers them itself; ours has one more than our `ack`.
+        let ours = std::process::id().wrapping_add(1);
         let silent = || {
             std::io::Error::new(
                 std::io::ErrorKind::TimedOut,
@@ -93,10 +94,9 @@ impl Connector {
             if wait::wait(&[(self.socket.as_fd(), Interest::Readable)], Some(ANSWER))? == 0 {
                 return Err(silent());
             }
-            // Answers go to all subscribers; ours has the number that was asked with.
             match self.next()? {
-                Next::Event(ProcEvent::Ack { seq, ack: 1, error: 0 }) if seq == asked => return Ok(()),
-                Next::Event(ProcEvent::Ack { seq, ack: 1, error }) if seq == asked => {
+                Next::Event(ProcEvent::Ack { ack, error: 0 }) if ack == ours => return Ok(()),
+                Next::Event(ProcEvent::Ack { ack, error }) if ack == ours => {
                     return Err(std::io::Error::from_raw_os_error(error.cast_signed()));
                 }
                 _ => {}
@@ -138,22 +138,20 @@ impl AsFd for Connector {
 impl Drop for Connector {
     fn drop(&mut self) {
         // Before Linux 6.6 the kernel counts subscribers and goes on making messages until each has said so.
-        let _ = self.request(IGNORE, 0);
+        let _ = self.request(IGNORE);
     }
 }
 
 /// A netlink header, a connector header and the operation.
-fn request(operation: u32, seq: u32) -> [u8; 40] {
+fn request(operation: u32, ack: u32) -> [u8; 40] {
     let mut message = [0; 40];
     let mut put = |at: usize, bytes: &[u8]| message[at..at + bytes.len()].copy_from_slice(bytes);
     put(0, &40u32.to_ne_bytes());
     // NLMSG_DONE, as the connector's own messages.
     put(4, &3u16.to_ne_bytes());
-    put(8, &seq.to_ne_bytes());
-    put(12, &std::process::id().to_ne_bytes());
     put(16, &PROC.0.to_ne_bytes());
     put(20, &PROC.1.to_ne_bytes());
-    put(24, &seq.to_ne_bytes());
+    put(28, &ack.to_ne_bytes());
     put(32, &4u16.to_ne_bytes());
     put(36, &operation.to_ne_bytes());
     message

@@ -12,6 +12,7 @@ pub mod host;
 pub mod memory;
 pub mod notify;
 mod octal;
+mod own_program;
 pub mod parse_error;
 pub mod passwd;
 pub mod proc;

@@ -27,10 +27,8 @@ pub(crate) mod what {
 /// Something that happened to a process. Numbers are those of the first pid namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProcEvent {
-    /// The answer to a request: 0, or an error number. `seq` and `ack` tell whose request.
+    /// The answer to a request: 0, or an error number. `ack` tells whose request.
     Ack {
-        /// The number that the request had.
-        seq: u32,
         /// One more than the request's own `ack`.
         ack: u32,
         /// An errno, or 0.
@@ -114,9 +112,7 @@ pub fn parse(bytes: &[u8]) -> Result<ProcEvent, ParseError> {
             .map_err(|_| ParseError::new(0, "the number of a process is negative", bytes))
     };
     Ok(match field(WHAT_AT)? {
-        what::ACK => {
-            ProcEvent::Ack { seq: field(CONNECTOR_AT + 8)?, ack: field(CONNECTOR_AT + 12)?, error: data(0)? }
-        }
+        what::ACK => ProcEvent::Ack { ack: field(CONNECTOR_AT + 12)?, error: data(0)? },
         what::FORK => ProcEvent::Fork { parent: process(1)?, thread: process(2)?, process: process(3)? },
         what::EXEC => ProcEvent::Exec { process: process(1)? },
         what::UID | what::GID => ProcEvent::Owner { thread: process(0)?, process: process(1)? },

@@ -34,7 +34,7 @@ fn every_kind_of_event_is_read() {
     let mut name = numbers(&[11, 10]);
     name.extend(b"tmux: server\0\0\0\0");
     let cases = [
-        (0, numbers(&[13]), ProcEvent::Ack { seq: 77, ack: 1, error: 13 }),
+        (0, numbers(&[13]), ProcEvent::Ack { ack: 1, error: 13 }),
         (1, numbers(&[5, 4, 11, 10]), ProcEvent::Fork { parent: 4, thread: 11, process: 10 }),
         (2, numbers(&[11, 10]), ProcEvent::Exec { process: 10 }),
         (4, numbers(&[11, 10, 1000, 1000]), ProcEvent::Owner { thread: 11, process: 10 }),
