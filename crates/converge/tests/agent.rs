@@ -29,7 +29,7 @@ fn commands(fixture: &Fixture) -> Vec<String> {
 
 #[test]
 fn apply_installs_enables_and_starts_it_and_rollback_takes_it_all_away() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::with_program();
     let (before, policy) = (fixture.tree(), policy_with_agent(4));
     assert!(ids(&fixture, &policy).contains(&"agent-missing".to_owned()));
     assert_eq!(apply(&fixture, &policy), []);
@@ -65,7 +65,7 @@ fn what_is_wrong_with_it_is_found_and_mended() {
     ];
     let policy = policy_with_agent(4);
     for (id, harm) in harms {
-        let fixture = Fixture::new();
+        let fixture = Fixture::with_program();
         apply(&fixture, &policy);
         harm(&fixture);
         assert_eq!(ids(&fixture, &policy), [id]);
@@ -77,7 +77,7 @@ fn what_is_wrong_with_it_is_found_and_mended() {
 
 #[test]
 fn a_new_policy_is_written_and_the_agent_started_anew() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::with_program();
     apply(&fixture, &policy_with_agent(4));
     let next = Policy { swappiness: Some(20), ..policy_with_agent(4) };
     assert_eq!(apply(&fixture, &next), []);
@@ -86,7 +86,7 @@ fn a_new_policy_is_written_and_the_agent_started_anew() {
 
 #[test]
 fn an_update_is_undone_by_the_old_unit_and_its_program_is_still_there() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::with_program();
     apply(&fixture, &policy_with_agent(4));
     let old = fixture.tree();
     fixture.set_program("version 2");
@@ -98,7 +98,7 @@ fn an_update_is_undone_by_the_old_unit_and_its_program_is_still_there() {
 
 #[test]
 fn a_policy_without_it_stops_it_and_one_that_does_not_speak_of_it_leaves_it_alone() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::with_program();
     apply(&fixture, &policy_with_agent(4));
     let silent = Policy { oom_protection: None, ..policy_with_agent(4) };
     assert_eq!(apply(&fixture, &silent), []);
@@ -112,10 +112,10 @@ fn a_policy_without_it_stops_it_and_one_that_does_not_speak_of_it_leaves_it_alon
 
 #[test]
 fn without_systemd_or_a_known_program_there_is_no_agent() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::with_program();
     std::fs::remove_file(fixture.real("/usr/lib/systemd/libsystemd-shared-252.so")).unwrap();
     assert!(!ids(&fixture, &policy_with_agent(4)).iter().any(|id| id.starts_with("agent")));
-    let fixture = Fixture::new();
+    let fixture = Fixture::with_program();
     let folder = oomguard_host::Host::folder(&fixture.root());
     let facts = Facts::read(&folder, &policy_with_agent(4)).unwrap();
     assert!(!findings(&policy_with_agent(4), &facts).iter().any(|finding| finding.id.starts_with("agent")));
@@ -123,7 +123,7 @@ fn without_systemd_or_a_known_program_there_is_no_agent() {
 
 #[test]
 fn a_host_that_systemd_does_not_run_gets_the_files_and_no_start() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::with_program();
     std::fs::remove_dir_all(fixture.real("/run/systemd")).unwrap();
     assert_eq!(apply(&fixture, &policy_with_agent(4)), []);
     assert!(fixture.exists(layout::AGENT_UNIT) && !fixture.exists("/commands.log"));

@@ -37,7 +37,7 @@ struct Scene {
 
 impl Scene {
     fn host(&self) -> Fixture {
-        let fixture = Fixture::new();
+        let fixture = Fixture::with_program();
         (self.prepare)(&fixture);
         fixture
     }
@@ -142,7 +142,7 @@ fn a_cut_rollback_is_finished_by_the_next_one_or_by_an_apply() {
 
 #[test]
 fn applying_twice_changes_nothing() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::with_program();
     let policy = policy_with_agent(4);
     apply(&fixture, &policy, 0).unwrap();
     let (tree, commands) = (fixture.tree(), fixture.read("/commands.log"));
