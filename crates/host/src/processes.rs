@@ -101,7 +101,8 @@ impl ProcDir {
         if !crate::proc::stat::parse(buffer).is_ok_and(|stat| stat.start_time == start_time) {
             return Ok(false);
         }
-        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+        // The kernel takes what is written as a whole; a folder that stands for a machine must not keep old bytes.
+        let flags = OFlags::WRONLY | OFlags::TRUNC | OFlags::CLOEXEC;
         let written = rustix::fs::openat(&folder, "oom_score_adj", flags, Mode::empty())
             .and_then(|file| rustix::io::write(&file, score.to_string().as_bytes()));
         match written {
