@@ -212,6 +212,9 @@ mod tests {
             cgroup: "/user.slice/user-1000.slice/session-3.scope".to_owned(),
             unit: Some("session-3.scope".to_owned()),
             unit_score: None,
+            user: None,
+            exe: None,
+            under_keeper: false,
             keeper: Some(oomguard_converge::facts::processes::KeeperKind::Multiplexer),
         };
         let found = ProtectedProcess::of(&process, &policy).unwrap();

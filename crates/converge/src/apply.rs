@@ -217,6 +217,15 @@ impl<'h> Session<'h> {
                 before.files.insert(path.clone(), file_before(self.host, path)?);
                 remember_missing_dirs(self.host, path, &mut before.missing_dirs)?;
             }
+            Change::LinkPut { path, .. } | Change::LinkRemove { path, .. }
+                if !before.links.contains_key(path) =>
+            {
+                before.links.insert(path.clone(), self.host.link_target(path));
+                remember_missing_dirs(self.host, path, &mut before.missing_dirs)?;
+            }
+            Change::ProgramInstall { path, .. } => {
+                remember_missing_dirs(self.host, path, &mut before.missing_dirs)?;
+            }
             Change::Sysctl { key, from, .. } => {
                 before.sysctl.entry(key.clone()).or_insert_with(|| from.clone());
             }
@@ -280,10 +289,17 @@ fn recover(host: &Host) -> Result<Option<Record>, ApplyError> {
 /// Hidden files that a cut apply may have left: exactly those that its steps, or their undoing, create.
 pub(crate) fn remove_temporaries(host: &Host, record: &Record) -> Result<(), HostError> {
     let planned = record.plans.iter().flat_map(|plan| &plan.changes).filter_map(|change| match change {
-        Change::SwapCreate { path, .. } | Change::FileWrite { path, .. } => Some(path),
+        Change::SwapCreate { path, .. }
+        | Change::FileWrite { path, .. }
+        | Change::LinkPut { path, .. }
+        | Change::ProgramInstall { path, .. } => Some(path),
         _ => None,
     });
-    for path in planned.chain(record.before.files.keys()).chain(record.before.own_swaps.keys()) {
+    for path in planned
+        .chain(record.before.links.keys())
+        .chain(record.before.files.keys())
+        .chain(record.before.own_swaps.keys())
+    {
         host.remove_file(&sibling_for_new(path))?;
     }
     Ok(())

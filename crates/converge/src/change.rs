@@ -64,6 +64,40 @@ pub enum Change {
         /// The folder.
         path: String,
     },
+    /// Copy this program to where the agent's unit runs it.
+    ProgramInstall {
+        /// Where; the name has the beginning of its SHA-256.
+        path: String,
+        /// Its SHA-256, in hexadecimal.
+        sha256: String,
+        /// Its length in bytes.
+        length: u64,
+    },
+    /// Delete a program that was so installed.
+    ProgramRemove {
+        /// The file.
+        path: String,
+    },
+    /// Make a symbolic link, in place of the one that is there.
+    LinkPut {
+        /// Its path.
+        path: String,
+        /// What it points to.
+        target: String,
+        /// What it is for.
+        why: String,
+    },
+    /// Delete a symbolic link.
+    LinkRemove {
+        /// Its path.
+        path: String,
+        /// What it points to.
+        target: String,
+    },
+    /// Start the agent, or start it anew.
+    AgentStart,
+    /// Stop the agent. What it has protected stays so.
+    AgentStop,
     /// Set a parameter of the running kernel.
     Sysctl {
         /// As sysctl(8) names it.

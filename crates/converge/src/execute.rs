@@ -91,6 +91,20 @@ pub fn execute(host: &Host, step: &Step<'_>, progress: &mut dyn FnMut(u64)) -> R
             Ok(host.remove_file(path)?)
         }
         (Action::DirRemove, Change::DirRemove { path }) => Ok(host.remove_dir_if_empty(path).map(drop)?),
+        (Action::ProgramPrepare, Change::ProgramInstall { path, sha256, .. }) => {
+            program_prepare(host, path, sha256)
+        }
+        (Action::ProgramPlace, Change::ProgramInstall { path, .. }) => {
+            Ok(host.rename_over(&sibling_for_new(path), path)?)
+        }
+        (Action::ProgramRemove, Change::ProgramRemove { path }) => Ok(host.remove_file(path)?),
+        (Action::LinkPut, Change::LinkPut { path, target, .. }) => {
+            host.create_dirs(oomguard_host::files::parent(path))?;
+            Ok(host.put_link(path, target)?)
+        }
+        (Action::LinkRemove, Change::LinkRemove { path, target }) => link_remove(host, path, target),
+        (Action::AgentStart, Change::AgentStart) => agent(host, "restart"),
+        (Action::AgentStop, Change::AgentStop) => agent(host, "stop"),
         (Action::Sysctl, Change::Sysctl { key, to, .. }) => set_sysctl(host, key, to),
         (Action::Reload, Change::ReloadSystem) => reload_system(host),
         (Action::Reload, Change::ReloadUserManager { pid, start_time }) => {
@@ -198,6 +212,32 @@ fn set_sysctl(host: &Host, key: &str, to: &str) -> Result<(), StepError> {
         return Ok(());
     }
     Err(StepError::NotTaken { what: key.to_owned(), wanted: to.to_owned(), is })
+}
+
+/// The program that runs is not another than the plan saw, or the unit would name one that does not exist.
+fn program_prepare(host: &Host, path: &str, sha256: &str) -> Result<(), StepError> {
+    host.create_dirs(oomguard_host::files::parent(path))?;
+    let new = sibling_for_new(path);
+    if host.copy_own_program(&new, Access { mode: 0o755, owner: None })? == sha256 {
+        return Ok(());
+    }
+    host.remove_file(&new)?;
+    Err(StepError::Changed("this program".to_owned()))
+}
+
+fn link_remove(host: &Host, path: &str, target: &str) -> Result<(), StepError> {
+    match host.link_target(path) {
+        Some(now) if now == target => Ok(host.remove_file(path)?),
+        Some(_) => Err(StepError::Changed(path.to_owned())),
+        None => Ok(()),
+    }
+}
+
+fn agent(host: &Host, verb: &str) -> Result<(), StepError> {
+    if host.lstat("/run/systemd/system")?.is_some() {
+        host.run_ok("systemctl", &[verb, layout::AGENT_UNIT_NAME])?;
+    }
+    Ok(())
 }
 
 /// A host that is not booted with systemd has nobody to reload.

@@ -1,6 +1,6 @@
 //! The score that a live process should have: design rule "protect the keeper, never the load".
 
-use oomguard_spec::policy::{Policy, Protection};
+use oomguard_spec::policy::{Policy, ProcessRule, Protection};
 
 use crate::facts::Process;
 use crate::facts::processes::KeeperKind;
@@ -43,9 +43,74 @@ impl Bound {
 #[must_use]
 pub fn expected(process: &Process, policy: &Policy) -> Expected {
     let Some(protection) = &policy.oom_protection else { return anything() };
-    keeper(process, protection)
+    named_process(process, protection)
+        .or_else(|| keeper(process, protection))
         .or_else(|| named_service(process, protection))
         .unwrap_or_else(|| if process.in_user_slice() { load(protection) } else { own_unit(process) })
+}
+
+/// Whether a process rule names it, or may: see [`expected`].
+#[must_use]
+pub(crate) fn has_rule(process: &Process, protection: &Protection) -> bool {
+    protection.processes.iter().any(|rule| names(rule, process) != Named::No)
+}
+
+/// Whether a rule names a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Named {
+    Yes,
+    No,
+    /// Everything that can be seen fits, and its program cannot be seen by this user.
+    Unseen,
+}
+
+/// The first rule that fits decides. It may stand outside user.slice: then it is the policy that names it.
+fn named_process(process: &Process, protection: &Protection) -> Option<Expected> {
+    let (rule, named) = protection
+        .processes
+        .iter()
+        .map(|rule| (rule, names(rule, process)))
+        .find(|(_, n)| *n != Named::No)?;
+    if named == Named::Unseen {
+        return Some(anything());
+    }
+    let says = format!("the policy's rule for {}", title(rule));
+    let score = rule.score.get();
+    // A process may always make itself easier to kill than it must be.
+    Some(if score < 0 {
+        exactly(score, says)
+    } else {
+        Expected { bound: Bound::AtLeast(score), says, mendable: true }
+    })
+}
+
+fn names(rule: &ProcessRule, process: &Process) -> Named {
+    let user = rule.user.as_deref().is_none_or(|user| {
+        process.user.as_deref() == Some(user) || process.uid.is_some_and(|uid| user == uid.to_string())
+    });
+    let command = rule.command.as_ref().is_none_or(|command| *command == process.comm);
+    let cgroup = rule.cgroup.as_deref().is_none_or(|cgroup| is_within(&process.cgroup, cgroup));
+    if !(user && command && cgroup) {
+        return Named::No;
+    }
+    match (&rule.exe, &process.exe) {
+        (None, _) => Named::Yes,
+        (Some(_), None) => Named::Unseen,
+        (Some(path), Some(program)) => {
+            let trusted = program.roots || (program.own && rule.user.is_some());
+            if *path == program.path && trusted { Named::Yes } else { Named::No }
+        }
+    }
+}
+
+fn is_within(cgroup: &str, place: &str) -> bool {
+    cgroup.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn title(rule: &ProcessRule) -> String {
+    let user = rule.user.as_ref().map(|user| format!(" of {user}")).unwrap_or_default();
+    let what = rule.exe.as_ref().or(rule.command.as_ref()).or(rule.cgroup.as_ref());
+    format!("{}{user}", what.map_or("a process", String::as_str))
 }
 
 fn keeper(process: &Process, protection: &Protection) -> Option<Expected> {
@@ -94,7 +159,8 @@ fn own_unit(process: &Process) -> Expected {
         Some(setting) => format!("{}:{}", setting.path, setting.line),
         None => "nobody: its unit sets no score".to_owned(),
     };
-    Expected { bound: Bound::AtLeast(least), says, mendable: false }
+    // What a named process starts inherits what the policy gave it, so the policy takes it off again.
+    Expected { bound: Bound::AtLeast(least), says, mendable: process.under_keeper }
 }
 
 fn exactly(score: i32, says: impl Into<String>) -> Expected {

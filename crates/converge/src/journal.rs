@@ -40,6 +40,9 @@ pub struct Record {
 pub struct Before {
     /// Files, by path; `None`: there was none.
     pub files: BTreeMap<String, Option<FileBefore>>,
+    /// Symbolic links and what they pointed to; `None`: there was none.
+    #[serde(default)]
+    pub links: BTreeMap<String, Option<String>>,
     /// Folders that were not there, the deepest last.
     pub missing_dirs: Vec<String>,
     /// Swap files of oomguard's, by path.

@@ -1,6 +1,7 @@
 //! The names of the files that oomguard owns on a host, and what is in them.
 
-use oomguard_spec::policy::ServiceRule;
+use oomguard_spec::policy::{Policy, ServiceRule};
+use oomguard_spec::policy_to_document;
 use oomguard_spec::score::Score;
 use oomguard_spec::unit::UnitPattern;
 
@@ -18,6 +19,18 @@ pub const USER_MANAGER: &str = "/etc/systemd/system/user@.service.d/50-oomguard.
 pub const USER_LOAD: &str = "/etc/systemd/user.conf.d/50-oomguard.conf";
 /// What the user manager starts, before systemd 250.
 pub const USER_LOAD_OLD: &str = "/etc/systemd/user/service.d/50-oomguard.conf";
+/// The agent's unit.
+pub const AGENT_UNIT: &str = "/etc/systemd/system/oomguard-agent.service";
+/// The name of that unit.
+pub const AGENT_UNIT_NAME: &str = "oomguard-agent.service";
+/// What `systemctl enable` would make: the agent starts at boot.
+pub const AGENT_WANTS: &str = "/etc/systemd/system/multi-user.target.wants/oomguard-agent.service";
+/// The policy that the agent keeps, as a document.
+pub const AGENT_POLICY: &str = "/etc/oomguard/policy.cspec";
+/// Where the agent's program is, as `oomguard-` and the beginning of its SHA-256.
+pub const AGENT_PROGRAM_DIR: &str = "/usr/local/lib/oomguard";
+/// The SHA-256 of the policy that the running agent has read, in hexadecimal.
+pub const AGENT_POLICY_DIGEST: &str = "/run/oomguard/policy.sha256";
 /// The table of file systems and swaps.
 pub const FSTAB: &str = "/etc/fstab";
 
@@ -29,6 +42,42 @@ pub mod since {
     pub const DEFAULT_OOM_SCORE_ADJUST: u32 = 250;
     /// `ManagedOOMPreference=`, systemd.resource-control(5).
     pub const MANAGED_OOM_PREFERENCE: u32 = 248;
+}
+
+/// The agent's unit, with a place for its program.
+const AGENT_UNIT_TEXT: &str = include_str!("../../../integrations/systemd/oomguard-agent.service");
+const AGENT_PROGRAM: &str = "/usr/local/lib/oomguard/oomguard";
+
+/// The path of a program with this SHA-256. Its name is its content, so that a unit never runs another than it was
+/// written for, and an update is undone by the old unit.
+#[must_use]
+pub fn agent_program(sha256: &str) -> String {
+    format!("{AGENT_PROGRAM_DIR}/oomguard-{}", sha256.get(..12).unwrap_or(sha256))
+}
+
+/// The agent's unit for a program.
+#[must_use]
+pub fn agent_unit(program: &str) -> OwnFile {
+    let unit = AGENT_UNIT_TEXT.replace(&format!("{AGENT_PROGRAM} "), &format!("{program} "));
+    let from = unit.find("[Unit]").unwrap_or(0);
+    OwnFile {
+        path: AGENT_UNIT.to_owned(),
+        text: format!("{HEADER}{}", &unit[from..]),
+        why: "the agent keeps protection on keepers and off the load, as they start".to_owned(),
+    }
+}
+
+/// The policy that the agent keeps.
+#[must_use]
+pub fn agent_policy(policy: &Policy) -> OwnFile {
+    OwnFile {
+        path: AGENT_POLICY.to_owned(),
+        text: format!(
+            "{HEADER}# The agent keeps it; `systemctl reload oomguard-agent` after a change.\n{}",
+            policy_to_document(policy, "host")
+        ),
+        why: "the policy that the agent keeps".to_owned(),
+    }
 }
 
 /// A file that oomguard owns as a whole.

@@ -2,6 +2,7 @@
 //!
 //! Data flows one way: (policy, facts) -> findings -> plan -> journal -> facts again.
 
+mod agent;
 pub mod apply;
 pub mod blob;
 pub mod change;

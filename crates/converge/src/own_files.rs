@@ -2,6 +2,7 @@
 
 use oomguard_spec::policy::{Policy, ServiceRule};
 
+use crate::agent;
 use crate::facts::Facts;
 use crate::layout::{self, OwnFile};
 
@@ -10,6 +11,10 @@ use crate::layout::{self, OwnFile};
 pub fn wanted(policy: &Policy, facts: &Facts) -> Vec<OwnFile> {
     let mut files = Vec::new();
     files.extend(sysctl(policy, facts));
+    if let Some(agent) = agent::wanted(policy, facts) {
+        files.push(layout::agent_policy(policy));
+        files.push(layout::agent_unit(&agent.path));
+    }
     let (Some(protection), Some(systemd)) = (&policy.oom_protection, facts.systemd) else { return files };
     if let Some(score) = protection.systemd_user {
         files.push(layout::user_manager(score, systemd));
@@ -46,6 +51,8 @@ pub fn stale(policy: &Policy, facts: &Facts) -> Vec<String> {
     let in_scope = |path: &&String| {
         if path.as_str() == layout::SYSCTL {
             policy.swappiness.is_some()
+        } else if path.as_str() == layout::AGENT_UNIT || path.as_str() == layout::AGENT_POLICY {
+            agent::unwanted(policy, facts)
         } else {
             policy.oom_protection.is_some()
         }

@@ -5,9 +5,11 @@ use oomguard_spec::policy::Policy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::agent;
 use crate::blob::Blob;
 use crate::change::Change;
 use crate::expected::expected;
+use crate::facts::agent::{Content, Program};
 use crate::facts::processes::KeeperKind;
 use crate::facts::{Facts, Process, sysctl};
 use crate::finding::Refusal;
@@ -65,11 +67,13 @@ impl Plan {
         if let Some(decision) = &decision {
             maker.swap(decision);
         }
+        maker.agent_goes();
         maker.files();
         maker.retire(decision.as_ref());
         maker.live_sysctl();
         maker.reloads();
         maker.scores();
+        maker.agent_starts();
         Self::from_parts(policy, facts.machine_id.clone(), maker.changes, maker.refusals, maker.notes)
     }
 
@@ -188,7 +192,43 @@ impl Maker<'_> {
         entry.priority().and_then(|priority| i16::try_from(priority).ok())
     }
 
+    /// Before its unit and policy go.
+    fn agent_goes(&mut self) {
+        if agent::unwanted(self.policy, self.facts) {
+            if self.facts.agent.running.is_some() {
+                self.changes.push(Change::AgentStop);
+            }
+            if let Some(target) = self.facts.agent.link.clone() {
+                self.changes.push(Change::LinkRemove { path: layout::AGENT_WANTS.to_owned(), target });
+            }
+        }
+    }
+
+    /// Last: everything is then as it will find it.
+    fn agent_starts(&mut self) {
+        if agent::must_start(self.policy, self.facts) {
+            self.changes.push(Change::AgentStart);
+        }
+    }
+
+    /// The agent's program comes before the unit that names it, and the link to the unit after it.
     fn files(&mut self) {
+        let program = agent::wanted(self.policy, self.facts).cloned();
+        if let Some(Program { path, missing: Some(content) }) = program.clone() {
+            let Content { sha256, length } = content;
+            self.changes.push(Change::ProgramInstall { path, sha256, length });
+        }
+        self.own_files();
+        if program.is_some() && self.facts.agent.link.as_deref() != Some(agent::LINK_TARGET) {
+            self.changes.push(Change::LinkPut {
+                path: layout::AGENT_WANTS.to_owned(),
+                target: agent::LINK_TARGET.to_owned(),
+                why: "the agent starts at boot".to_owned(),
+            });
+        }
+    }
+
+    fn own_files(&mut self) {
         let own = &self.facts.units.own_files;
         for file in own_files::to_write(self.policy, self.facts) {
             self.changes.push(Change::FileWrite {
@@ -243,7 +283,7 @@ impl Maker<'_> {
         let protects_multiplexer = writes.iter().any(|change| {
             matches!(change, Change::Score { pid, to, .. } if *to < 0 && is_multiplexer(facts, *pid))
         });
-        if protects_multiplexer {
+        if protects_multiplexer && agent::wanted(policy, facts).is_none() {
             self.notes.push(
                 "a pane that is opened later in a protected tmux, screen or zellij inherits its score; \
                  `check` finds it, and `apply` takes it off again"
@@ -258,7 +298,10 @@ impl Maker<'_> {
 pub(crate) fn reloads_for(changes: &[Change]) -> (bool, bool) {
     let paths = || {
         changes.iter().filter_map(|change| match change {
-            Change::FileWrite { path, .. } | Change::FileRemove { path, .. } => Some(path.as_str()),
+            Change::FileWrite { path, .. }
+            | Change::FileRemove { path, .. }
+            | Change::LinkPut { path, .. }
+            | Change::LinkRemove { path, .. } => Some(path.as_str()),
             _ => None,
         })
     };

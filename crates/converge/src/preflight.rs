@@ -12,20 +12,28 @@ use crate::plan::Plan;
 pub(crate) fn refusals(host: &Host, plan: &Plan) -> Vec<Refusal> {
     let mut found = plan.refusals.clone();
     for change in &plan.changes {
-        if let Change::FileWrite { path, .. } | Change::FileRemove { path, .. } = change {
-            found.extend(file(host, path));
-        }
+        found.extend(match change {
+            Change::FileWrite { path, .. }
+            | Change::FileRemove { path, .. }
+            | Change::ProgramInstall { path, .. }
+            | Change::ProgramRemove { path } => file(host, path, Kind::File),
+            Change::LinkPut { path, .. } | Change::LinkRemove { path, .. } => file(host, path, Kind::Symlink),
+            _ => None,
+        });
     }
     found
 }
 
 /// A file is replaced only where nobody but root could have put something in its way.
-fn file(host: &Host, path: &str) -> Option<Refusal> {
+fn file(host: &Host, path: &str, kind: Kind) -> Option<Refusal> {
     let advice = "let root own it, with no symbolic link on the way and no right to write for others";
     let refuse = |reason: String| Some(Refusal::new("untrusted-path", reason, advice));
     match host.lstat(path) {
         Err(e) => return refuse(e.to_string()),
-        Ok(Some(meta)) if meta.kind != Kind::File => return refuse(format!("{path} is no regular file")),
+        Ok(Some(meta)) if meta.kind != kind => {
+            let wanted = if kind == Kind::File { "regular file" } else { "symbolic link" };
+            return refuse(format!("{path} is no {wanted}"));
+        }
         Ok(Some(meta)) if meta.uid != host.trusted_uid() => {
             return refuse(format!("{path} belongs to user {} and not to root", meta.uid));
         }

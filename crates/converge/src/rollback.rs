@@ -13,6 +13,7 @@ use crate::execute::is_same_process;
 use crate::facts::Facts;
 use crate::finding::Refusal;
 use crate::journal::{self, Entry, Record, State};
+use crate::layout;
 use crate::plan::{self, Plan};
 use crate::preflight;
 
@@ -100,11 +101,15 @@ fn undo(host: &Host, record: &Record) -> Result<Plan, ApplyError> {
     let facts = Facts::read(host, &last.policy)?;
     let mut undo = Undo { host, record, facts: &facts, changes: Vec::new(), refusals: Vec::new() };
     undo.bring_swaps_back()?;
+    undo.agent_stops();
+    undo.links();
     undo.files()?;
     undo.take_swaps_away()?;
     undo.sysctl();
     undo.reloads();
     undo.scores();
+    undo.programs()?;
+    undo.agent_starts();
     undo.dirs();
     Ok(Plan::from_parts(&last.policy, facts.machine_id.clone(), undo.changes, undo.refusals, Vec::new()))
 }
@@ -139,6 +144,61 @@ impl Undo<'_> {
                 });
             } else if before.active && self.facts.swap.area(path).is_none() {
                 self.changes.push(Change::SwapOn { path: path.clone(), priority });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether this apply wrote the agent's unit, and what was there before.
+    fn agent_unit_before(&self) -> Option<Option<&journal::FileBefore>> {
+        self.record.before.files.get(layout::AGENT_UNIT).map(Option::as_ref)
+    }
+
+    /// Before its files go. What it has protected stays so; what the apply has protected is written back.
+    fn agent_stops(&mut self) {
+        if self.agent_unit_before() == Some(None) && self.facts.agent.running.is_some() {
+            self.changes.push(Change::AgentStop);
+        }
+    }
+
+    /// It goes on as it was before: with the old program and policy.
+    fn agent_starts(&mut self) {
+        let touched = self.planned().any(|change| matches!(change, Change::AgentStart | Change::AgentStop));
+        let unit_stays = self.facts.units.own_files.contains_key(layout::AGENT_UNIT);
+        let there_before = self.agent_unit_before().map_or(unit_stays, |before| before.is_some());
+        if touched && there_before {
+            self.changes.push(Change::AgentStart);
+        }
+    }
+
+    fn links(&mut self) {
+        for (path, before) in &self.record.before.links {
+            let now = self.host.link_target(path);
+            match (now, before) {
+                (now, Some(target)) if now.as_ref() != Some(target) => self.changes.push(Change::LinkPut {
+                    path: path.clone(),
+                    target: target.clone(),
+                    why: "as it was before".to_owned(),
+                }),
+                (Some(target), None) => self.changes.push(Change::LinkRemove { path: path.clone(), target }),
+                _ => {}
+            }
+        }
+    }
+
+    /// A program that was installed goes, once no unit names it.
+    fn programs(&mut self) -> Result<(), HostError> {
+        let installed: Vec<String> = self
+            .planned()
+            .filter_map(|change| match change {
+                Change::ProgramInstall { path, .. } => Some(path.clone()),
+                _ => None,
+            })
+            .collect();
+        for path in installed {
+            let known = self.changes.contains(&Change::ProgramRemove { path: path.clone() });
+            if !known && self.host.lstat(&path)?.is_some() {
+                self.changes.push(Change::ProgramRemove { path });
             }
         }
         Ok(())

@@ -38,6 +38,20 @@ pub enum Action {
     FileRemove,
     /// Delete an empty folder of ours.
     DirRemove,
+    /// Write this program under a hidden name.
+    ProgramPrepare,
+    /// Give it its name.
+    ProgramPlace,
+    /// Delete an installed program of ours.
+    ProgramRemove,
+    /// Make a link.
+    LinkPut,
+    /// Delete a link.
+    LinkRemove,
+    /// Start the agent.
+    AgentStart,
+    /// Stop the agent.
+    AgentStop,
     /// Set a kernel parameter.
     Sysctl,
     /// Let systemd read its files again.
@@ -71,6 +85,12 @@ fn actions(change: &Change) -> &'static [Action] {
         Change::FileWrite { .. } => &[A::FilePrepare, A::FilePlace],
         Change::FileRemove { .. } => &[A::FileRemove],
         Change::DirRemove { .. } => &[A::DirRemove],
+        Change::ProgramInstall { .. } => &[A::ProgramPrepare, A::ProgramPlace],
+        Change::ProgramRemove { .. } => &[A::ProgramRemove],
+        Change::LinkPut { .. } => &[A::LinkPut],
+        Change::LinkRemove { .. } => &[A::LinkRemove],
+        Change::AgentStart => &[A::AgentStart],
+        Change::AgentStop => &[A::AgentStop],
         Change::Sysctl { .. } => &[A::Sysctl],
         Change::ReloadSystem | Change::ReloadUserManager { .. } => &[A::Reload],
         Change::Score { .. } => &[A::Score],
@@ -87,9 +107,12 @@ impl fmt::Display for Step<'_> {
             Action::SwapOn => "switch on",
             Action::SwapOff => "switch off",
             Action::SwapDelete => "delete",
-            Action::FilePrepare => "prepare",
-            Action::FilePlace => "put in place",
-            Action::FileRemove | Action::DirRemove => "remove",
+            Action::FilePrepare | Action::ProgramPrepare => "prepare",
+            Action::FilePlace | Action::ProgramPlace => "put in place",
+            Action::FileRemove | Action::DirRemove | Action::ProgramRemove | Action::LinkRemove => "remove",
+            Action::LinkPut => "make the link",
+            Action::AgentStart => "start",
+            Action::AgentStop => "stop",
             Action::Sysctl => "set",
             Action::Reload => "reload",
             Action::Score => "set the score of",
@@ -101,7 +124,12 @@ impl fmt::Display for Step<'_> {
             | Change::SwapRetire { path }
             | Change::FileWrite { path, .. }
             | Change::FileRemove { path, .. }
+            | Change::ProgramInstall { path, .. }
+            | Change::ProgramRemove { path }
+            | Change::LinkPut { path, .. }
+            | Change::LinkRemove { path, .. }
             | Change::DirRemove { path } => path.clone(),
+            Change::AgentStart | Change::AgentStop => "the agent".to_owned(),
             Change::Sysctl { key, to, .. } => format!("{key} to {to}"),
             Change::ReloadSystem => "systemd".to_owned(),
             Change::ReloadUserManager { pid, .. } => format!("the user manager {pid}"),

@@ -5,7 +5,7 @@
 
 mod fixture;
 
-use fixture::{Fixture, StopAfter, policy};
+use fixture::{Fixture, StopAfter, policy, policy_with_agent};
 use oomguard_converge::apply::{ApplyError, Session};
 use oomguard_converge::rollback::Undoing;
 use oomguard_converge::{Facts, Plan, findings};
@@ -37,7 +37,7 @@ struct Scene {
 
 impl Scene {
     fn host(&self) -> Fixture {
-        let fixture = Fixture::new();
+        let fixture = Fixture::with_program();
         (self.prepare)(&fixture);
         fixture
     }
@@ -49,10 +49,33 @@ impl Scene {
     }
 }
 
+/// No swap: what the agent adds is all that is looked at.
+fn agent_alone(swappiness: u8) -> Policy {
+    Policy { swap: None, swappiness: Some(swappiness), ..policy_with_agent(4) }
+}
+
 fn scenes() -> Vec<(&'static str, Scene)> {
     vec![
         ("fresh", Scene { prepare: |_| {}, next: policy(4) }),
         ("grow", Scene { prepare: |fixture| apply(fixture, &policy(2), 0).unwrap(), next: policy(4) }),
+        ("agent", Scene { prepare: |_| {}, next: agent_alone(10) }),
+        (
+            "agent-update",
+            Scene {
+                prepare: |fixture| {
+                    apply(fixture, &agent_alone(10), 0).unwrap();
+                    fixture.set_program("version 2");
+                },
+                next: agent_alone(20),
+            },
+        ),
+        (
+            "agent-goes",
+            Scene {
+                prepare: |fixture| apply(fixture, &agent_alone(10), 0).unwrap(),
+                next: Policy { agent: Some(false), ..agent_alone(10) },
+            },
+        ),
         ("shrink", Scene { prepare: |fixture| apply(fixture, &policy(4), 0).unwrap(), next: policy(2) }),
     ]
 }
@@ -61,7 +84,7 @@ fn scenes() -> Vec<(&'static str, Scene)> {
 fn a_cut_apply_is_finished_by_a_rerun_and_undone_by_one_rollback() {
     for (name, scene) in scenes() {
         let steps = scene.steps();
-        assert!(steps > 8, "{name} has only {steps} steps");
+        assert!(steps > 4, "{name} has only {steps} steps");
         for cut in 1..=steps {
             let fixture = scene.host();
             let before = fixture.tree();
@@ -113,16 +136,17 @@ fn a_cut_rollback_is_finished_by_the_next_one_or_by_an_apply() {
             assert_eq!(strays(&fixture), [""; 0]);
             cut += 1;
         }
-        assert!(cut > 8, "{name}: a rollback of only {cut} steps");
+        assert!(cut > 6, "{name}: a rollback of only {cut} steps");
     }
 }
 
 #[test]
 fn applying_twice_changes_nothing() {
-    let fixture = Fixture::new();
-    apply(&fixture, &policy(4), 0).unwrap();
+    let fixture = Fixture::with_program();
+    let policy = policy_with_agent(4);
+    apply(&fixture, &policy, 0).unwrap();
     let (tree, commands) = (fixture.tree(), fixture.read("/commands.log"));
-    let session = Session::open(&fixture.host, &policy(4), "test").unwrap();
+    let session = Session::open(&fixture.host, &policy, "test").unwrap();
     assert_eq!(session.plan().steps, [""; 0]);
     assert_eq!(session.apply(&mut StopAfter(0)).unwrap().id, None);
     assert_eq!(fixture.tree(), tree);

@@ -233,6 +233,21 @@ impl Host {
         self.sync_dir(parent(to))
     }
 
+    /// Makes a symbolic link, in place of whatever link is there, and makes it durable.
+    ///
+    /// # Errors
+    /// When the system refuses, or something that is no link has the name.
+    pub fn put_link(&self, path: &str, target: &str) -> Result<()> {
+        let fail = |e: std::io::Error| HostError::file("make the link", path, e);
+        if self.lstat(path)?.is_some_and(|meta| meta.kind != Kind::Symlink) {
+            return Err(fail(std::io::ErrorKind::AlreadyExists.into()));
+        }
+        let new = sibling_for_new(path);
+        self.remove_file(&new)?;
+        std::os::unix::fs::symlink(target, self.real(&new)).map_err(fail)?;
+        self.rename_over(&new, path)
+    }
+
     /// Removes a file and makes that durable; that it is gone already is fine.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ pub struct Host {
     programs: Option<OsString>,
     trusted_uid: u32,
     clock: Clock,
+    own_program: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +32,8 @@ impl Host {
             programs: Some(SYSTEM_PATH.into()),
             trusted_uid: 0,
             clock: Clock::System,
+            // The kernel's link to it holds although the file was replaced by an update.
+            own_program: Some(PathBuf::from("/proc/self/exe")),
         }
     }
 
@@ -40,7 +43,13 @@ impl Host {
     #[must_use]
     pub fn folder(root: &Path) -> Self {
         let trusted_uid = rustix::process::geteuid().as_raw();
-        Self { root: root.to_path_buf(), programs: None, trusted_uid, clock: Clock::System }
+        Self {
+            root: root.to_path_buf(),
+            programs: None,
+            trusted_uid,
+            clock: Clock::System,
+            own_program: None,
+        }
     }
 
     /// The same host, with programs looked for on `path` (as in `PATH`).
@@ -57,6 +66,17 @@ impl Host {
         self
     }
 
+    /// The same host, with a file that stands for the program that runs.
+    #[must_use]
+    pub fn with_own_program(mut self, path: &Path) -> Self {
+        self.own_program = Some(path.to_path_buf());
+        self
+    }
+
+    pub(crate) fn own_program(&self) -> Option<&Path> {
+        self.own_program.as_deref()
+    }
+
     /// Whether this is the machine itself and not a folder.
     #[must_use]
     pub fn is_live(&self) -> bool {
@@ -70,6 +90,14 @@ impl Host {
             Clock::Fixed(seconds) => seconds,
             Clock::System => SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
         }
+    }
+
+    /// Time since the machine started that does not jump (CLOCK_MONOTONIC). For intervals only.
+    #[must_use]
+    pub fn monotonic(&self) -> std::time::Duration {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        let (seconds, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
+        std::time::Duration::new(seconds.unwrap_or(0), nanos.unwrap_or(0))
     }
 
     /// The only user whose files and folders are trusted: root.

@@ -4,17 +4,24 @@
 //! cut after every call.
 
 pub mod command;
+pub mod connector;
 pub mod error;
 pub mod files;
 pub mod fstab;
 pub mod host;
 pub mod kmsg;
+pub mod memory;
 pub mod memory_events;
+pub mod notify;
 mod octal;
+mod own_program;
 pub mod parse_error;
+pub mod passwd;
 pub mod proc;
+pub mod proc_event;
 pub mod processes;
 pub mod psi;
+pub mod signals;
 pub mod start;
 pub mod swap_header;
 pub mod swapfile;
@@ -22,6 +29,7 @@ pub mod sysctl;
 pub mod system;
 pub mod unit_file;
 pub mod volatile;
+pub mod wait;
 
 pub use error::{HostError, Result};
 pub use host::Host;

@@ -68,26 +68,46 @@ impl ProcDir {
     /// When the kernel refuses for another reason; with the path.
     pub fn read(&self, pid: i32, name: &str, buffer: &mut Vec<u8>) -> Result<bool> {
         use rustix::io::Errno;
-        buffer.clear();
-        let path = format!("{pid}/{name}");
-        let fail = |e: Errno| HostError::file("read", &format!("/proc/{path}"), e);
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let file = match rustix::fs::openat(&self.dir, &path, flags, Mode::empty()) {
-            Ok(file) => file,
-            Err(Errno::NOENT | Errno::SRCH) => return Ok(false),
+        match read_in(&self.dir, Name::of(pid, name).as_str(), buffer) {
+            Ok(()) => Ok(true),
+            Err(Errno::NOENT | Errno::SRCH) => Ok(false),
+            Err(e) => Err(HostError::file("read", &format!("/proc/{pid}/{name}"), e)),
+        }
+    }
+
+    /// Sets the score of the process that has this number and this start time, and of no other: the open folder of a
+    /// process never becomes that of a later one with its number. `false` when it has gone.
+    ///
+    /// A write with CAP_SYS_RESOURCE also sets the floor below which an unprivileged one may not go again
+    /// (`fs/proc/base.c`, `__set_oom_adj`).
+    ///
+    /// # Errors
+    /// When the kernel refuses, with the path.
+    pub fn set_score(&self, pid: i32, start_time: u64, score: i32, buffer: &mut Vec<u8>) -> Result<bool> {
+        use rustix::io::Errno;
+        let fail = |e: Errno| HostError::file("write", &format!("/proc/{pid}/oom_score_adj"), e);
+        let gone = |e: Errno| matches!(e, Errno::NOENT | Errno::SRCH);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = match rustix::fs::openat(&self.dir, pid.to_string(), flags, Mode::empty()) {
+            Ok(folder) => folder,
+            Err(e) if gone(e) => return Ok(false),
             Err(e) => return Err(fail(e)),
         };
-        // One page holds every file that is read here, but for very long command lines, which are cut.
-        buffer.resize(4096, 0);
-        match rustix::io::read(&file, buffer.as_mut_slice()) {
-            Ok(len) => {
-                buffer.truncate(len);
-                Ok(true)
-            }
-            Err(Errno::SRCH) => {
-                buffer.clear();
-                Ok(false)
-            }
+        match read_in(&folder, "stat", buffer) {
+            Ok(()) => {}
+            Err(e) if gone(e) => return Ok(false),
+            Err(e) => return Err(fail(e)),
+        }
+        if !crate::proc::stat::parse(buffer).is_ok_and(|stat| stat.start_time == start_time) {
+            return Ok(false);
+        }
+        // The kernel takes what is written as a whole; a folder that stands for a machine must not keep old bytes.
+        let flags = OFlags::WRONLY | OFlags::TRUNC | OFlags::CLOEXEC;
+        let written = rustix::fs::openat(&folder, "oom_score_adj", flags, Mode::empty())
+            .and_then(|file| rustix::io::write(&file, score.to_string().as_bytes()));
+        match written {
+            Ok(_) => Ok(true),
+            Err(e) if gone(e) => Ok(false),
             Err(e) => Err(fail(e)),
         }
     }
@@ -99,11 +119,45 @@ impl ProcDir {
         Some(target.to_string_lossy().into_owned())
     }
 
-    /// Whether the program that a process runs belongs to `uid` and nobody else may write to it.
+    /// The owner of the program that a process runs, when nobody else may write to it (group and others).
     /// It looks at the open program itself, so a name in another mount namespace does not fool it.
     #[must_use]
-    pub fn exe_is_owned_by(&self, pid: i32, uid: u32) -> Option<bool> {
+    pub fn exe_owner(&self, pid: i32) -> Option<u32> {
         let stat = rustix::fs::statat(&self.dir, format!("{pid}/exe"), rustix::fs::AtFlags::empty()).ok()?;
-        Some(stat.st_uid == uid && stat.st_mode & 0o022 == 0)
+        (stat.st_mode & 0o022 == 0).then_some(stat.st_uid)
+    }
+}
+
+/// Reads a small file into a buffer, whose old bytes go.
+fn read_in(dir: &OwnedFd, path: &str, buffer: &mut Vec<u8>) -> rustix::io::Result<()> {
+    buffer.clear();
+    let file = rustix::fs::openat(dir, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    // One page holds every file that is read here, but for very long command lines, which are cut.
+    buffer.resize(4096, 0);
+    let read = rustix::io::read(&file, buffer.as_mut_slice());
+    buffer.truncate(read.unwrap_or(0));
+    read.map(drop)
+}
+
+/// `PID/NAME` without an allocation: the guard makes one for every process that starts.
+struct Name {
+    bytes: [u8; 48],
+    length: usize,
+}
+
+impl Name {
+    fn of(pid: i32, name: &str) -> Self {
+        use std::io::Write;
+        let mut bytes = [0; 48];
+        let room = bytes.len();
+        let mut rest = bytes.as_mut_slice();
+        // The names are those of this project, all short; a longer one would be no file of /proc.
+        let written = write!(rest, "{pid}/{name}").is_ok();
+        let length = if written { room - rest.len() } else { 0 };
+        Self { bytes, length }
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..self.length]).unwrap_or("")
     }
 }

@@ -58,6 +58,8 @@ pub enum Command {
     Status(Status),
     /// Show what the agent has seen: OOM kills, leaks, pressure, full swap
     Events(Events),
+    /// Keep protection on keepers and off the load, as they start; systemd runs it
+    Agent(Agent),
     /// Check, format or show a cspec document
     #[command(subcommand)]
     Spec(Spec),
@@ -209,6 +211,12 @@ pub enum TableFormat {
     Table,
     /// For programs; `oomguard schema NAME` describes it
     Json,
+}
+
+#[derive(Debug, Args)]
+pub struct Agent {
+    #[command(flatten)]
+    pub policy: PolicyArgs,
 }
 
 #[derive(Debug, Subcommand)]

@@ -103,7 +103,7 @@ pub fn read_or_reject(path: &Path) -> Result<Result<Document, Rejected>, Failure
 }
 
 /// One byte more than a document may have: the reader of documents says that it is too long.
-fn bytes(path: &Path) -> std::io::Result<Vec<u8>> {
+pub fn bytes(path: &Path) -> std::io::Result<Vec<u8>> {
     let most = MAX_BYTES as u64 + 1;
     let mut bytes = Vec::new();
     if path == Path::new("-") {

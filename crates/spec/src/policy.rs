@@ -23,6 +23,18 @@ pub struct Policy {
     pub oom_protection: Option<Protection>,
     /// When somebody is told.
     pub alerts: Alerts,
+    /// Whether `apply` installs the agent, which keeps protection on keepers and off the load. `None`: it does where
+    /// there is an `oom_protection`; see [`Policy::wants_agent`].
+    #[serde(default)]
+    pub agent: Option<bool>,
+}
+
+impl Policy {
+    /// Whether the agent belongs on a host with this policy.
+    #[must_use]
+    pub fn wants_agent(&self) -> bool {
+        self.agent.unwrap_or(self.oom_protection.is_some())
+    }
 }
 
 /// The swap that a host must have.
@@ -96,6 +108,26 @@ pub struct Protection {
     pub load: Score,
     /// The scores of services that go first.
     pub expendable: BTreeMap<UnitPattern, Score>,
+    /// Keepers that are no service of the system: the first rule that names a process decides.
+    #[serde(default)]
+    pub processes: Vec<ProcessRule>,
+}
+
+/// Names keepers among the processes. All that is given must be so; `exe`, `command` or `cgroup` is always given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProcessRule {
+    /// The program that it runs: the path that /proc/PID/exe links to. It must belong to root or, where `user` is
+    /// given, to that user: a path of another mount namespace proves nothing.
+    pub exe: Option<String>,
+    /// Its name (/proc/PID/comm, at most 15 bytes). A process chooses its own.
+    pub command: Option<String>,
+    /// Its real user: a name of /etc/passwd, or a number.
+    pub user: Option<String>,
+    /// The cgroup that it is in, or is below of: `/user.slice/user-1000.slice`.
+    pub cgroup: Option<String>,
+    /// Its oom_score_adj.
+    pub score: Score,
 }
 
 /// How one service is protected.

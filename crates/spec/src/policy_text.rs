@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::policy::{Policy, Protection, ServiceRule, SwapPolicy, SwapSize, Threshold};
+use crate::policy::{Policy, ProcessRule, Protection, ServiceRule, SwapPolicy, SwapSize, Threshold};
 use crate::roles::values::{share_text, size_text};
 
 /// Writes a policy as a document that reads back as the same policy.
@@ -20,6 +20,9 @@ pub fn policy_to_document(policy: &Policy, role: &str) -> String {
         push_protection(&mut text, protection);
     }
     push_alerts(&mut text, policy);
+    if let Some(agent) = policy.agent {
+        _ = write!(text, "\n  agent: {agent}");
+    }
     if text.len() == before {
         text.push_str(" {}");
     }
@@ -73,6 +76,20 @@ fn push_protection(text: &mut String, protection: &Protection) {
     for (unit, score) in &protection.expendable {
         _ = write!(text, "\n      {}: {score}", quote(unit.as_str()));
     }
+    if !protection.processes.is_empty() {
+        text.push_str("\n    processes:");
+    }
+    for rule in &protection.processes {
+        push_process(text, rule);
+    }
+}
+
+fn push_process(text: &mut String, rule: &ProcessRule) {
+    let stated =
+        [("exe", &rule.exe), ("command", &rule.command), ("user", &rule.user), ("cgroup", &rule.cgroup)];
+    let stated =
+        stated.iter().filter_map(|(key, value)| Some(format!("{key}: {}, ", quote(value.as_ref()?))));
+    _ = write!(text, "\n      - {{{}score: {}}}", stated.collect::<String>(), rule.score);
 }
 
 fn push_alerts(text: &mut String, policy: &Policy) {

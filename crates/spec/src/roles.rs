@@ -5,6 +5,7 @@ pub(crate) mod hosts;
 mod lint;
 mod monitoring;
 mod partial;
+mod processes;
 mod requirements;
 pub(crate) mod values;
 

@@ -58,6 +58,16 @@ fn a_wrong_value_is_told_with_what_to_write() {
         ("swap: {size: 99999999999999999999GB}", "size", "32GB"),
         ("swap: {size: 65TB}", "size", "32GB"),
         ("swap: {minimum: 1GB}", "no-swap-size", "size: 32GB"),
+        ("oom_protection: {processes: [{user: build, score: -800}]}", "no-process", "exe"),
+        ("oom_protection: {processes: [{exe: /usr/bin/screen}]}", "no-score", "score: -800"),
+        ("oom_protection: {processes: [{exe: screen, score: -800}]}", "process-rule", "readlink"),
+        ("oom_protection: {processes: [{exe: /usr/../screen, score: -800}]}", "process-rule", "readlink"),
+        ("oom_protection: {processes: [{command: 16-bytes-are-out, score: -800}]}", "process-rule", "comm"),
+        ("oom_protection: {processes: [{cgroup: user.slice, score: -800}]}", "process-rule", "/user.slice"),
+        ("oom_protection: {processes: [{exe: /a, user: 'a b', score: -800}]}", "process-rule", "build"),
+        ("oom_protection: {processes: [{exe: /a, usr: x, score: -800}]}", "unknown-key", "`user`"),
+        ("oom_protection: {processes: {exe: /a, score: -800}}", "wrong-kind", "- {exe"),
+        ("agent: maybe", "true-or-false", "false"),
         ("swap: {size: 1GB, minimum: 2GB}", "minimum-above-size", "minimum"),
         ("swap: {size: 1GB, file: swapfile}", "swap-file", "/swapfile"),
         ("swap: {size: 1GB, file: /a/../b}", "swap-file", "/swapfile"),
@@ -267,4 +277,35 @@ fn the_example_documents_are_read() {
 fn errors_outrank_warnings_in_one_place() {
     let lint = document("memory_config: {swappiness: 201, swap: 0.25x}\n").lint();
     assert_eq!(lint.iter().filter(|d| d.severity == Severity::Error).count(), 1);
+}
+
+#[test]
+fn process_rules_are_read_in_their_order_and_a_role_s_own_come_first() {
+    let document = document(
+        "memory_config:\n  oom_protection:\n    processes:\n      - {command: 'tmux: server', user: 1000, score: -700}\n\
+         roles:\n  ci:\n    memory_config:\n      agent: false\n      oom_protection:\n        processes:\n          \
+         - {exe: /usr/bin/screen, user: build, cgroup: /user.slice, score: -800}\n",
+    );
+    let policy = document.policy(Some("ci")).unwrap();
+    let rules = policy.oom_protection.clone().unwrap().processes;
+    assert_eq!(rules.len(), 2);
+    assert_eq!(rules[0].exe.as_deref(), Some("/usr/bin/screen"));
+    assert_eq!((rules[0].user.as_deref(), rules[0].cgroup.as_deref()), (Some("build"), Some("/user.slice")));
+    assert_eq!((rules[1].command.as_deref(), rules[1].score.get()), (Some("tmux: server"), -700));
+    assert!(!policy.wants_agent());
+    assert!(document.policy(None).unwrap().wants_agent());
+    assert!(!Policy::default().wants_agent());
+}
+
+#[test]
+fn a_rule_that_protects_the_load_or_anybody_who_asks_is_warned_about() {
+    let codes = |rule: &str| {
+        let document = document(&format!("memory_config:\n  oom_protection:\n    processes: [{rule}]\n"));
+        document.lint().iter().map(|said| said.code).collect::<Vec<_>>()
+    };
+    assert_eq!(codes("{exe: /usr/bin/screen, score: -800}"), [""; 0]);
+    assert_eq!(codes("{command: screen, user: build, score: -800}"), [""; 0]);
+    assert_eq!(codes("{command: screen, score: -800}"), ["name-only"]);
+    assert_eq!(codes("{cgroup: /system.slice/a.service, score: -800}"), ["protected-cgroup"]);
+    assert_eq!(codes("{exe: /a, score: -850}"), ["band"]);
 }

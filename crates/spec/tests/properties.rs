@@ -2,7 +2,7 @@
 #![allow(clippy::panic, clippy::unwrap_used)] // Helpers of tests are tests, too.
 
 use oomguard_spec::policy::{
-    Alerts, Policy, Protection, ServiceRule, SwapPolicy, SwapSize, SwapUsageAlert, Threshold,
+    Alerts, Policy, ProcessRule, Protection, ServiceRule, SwapPolicy, SwapSize, SwapUsageAlert, Threshold,
 };
 use oomguard_spec::score::Score;
 use oomguard_spec::size::Bytes;
@@ -113,15 +113,29 @@ fn protection() -> impl Strategy<Value = Protection> {
         .prop_map(|(score, memory_low)| ServiceRule { score, memory_low });
     let services = prop::collection::btree_map(unit("s"), rule, 0..4);
     let expendable = prop::collection::btree_map(unit("e"), score(-1000), 0..4);
-    (prop::option::of(score(-1000)), prop::option::of(score(-1000)), services, score(0), expendable).prop_map(
-        |(systemd_user, tmux_sessions, services, load, expendable)| Protection {
+    let processes = prop::collection::vec(process(), 0..4);
+    let keepers = (prop::option::of(score(-1000)), prop::option::of(score(-1000)));
+    (keepers, services, score(0), expendable, processes).prop_map(
+        |((systemd_user, tmux_sessions), services, load, expendable, processes)| Protection {
             systemd_user,
             tmux_sessions,
             services,
             load,
             expendable,
+            processes,
         },
     )
+}
+
+fn process() -> impl Strategy<Value = ProcessRule> {
+    let path = || prop::option::of("(/[a-zA-Z0-9_é:-][a-z.: #é@{-]{0,6}x){1,3}");
+    let command = prop::option::of("[a-z(:#-][a-zA-Z: ,'\"{}é]{0,4}[a-z)]");
+    let user = prop::option::of("[a-z0-9_][a-z0-9_.$-]{0,20}");
+    (path(), command, user, path(), score(-1000))
+        .prop_map(|(exe, command, user, cgroup, score)| ProcessRule { exe, command, user, cgroup, score })
+        .prop_filter("names a process", |rule| {
+            rule.exe.is_some() || rule.command.is_some() || rule.cgroup.is_some()
+        })
 }
 
 fn policy() -> impl Strategy<Value = Policy> {
@@ -137,9 +151,15 @@ fn policy() -> impl Strategy<Value = Policy> {
             hook,
             webhook,
         });
-    (prop::option::of(swap()), prop::option::of(0u8..=200), prop::option::of(protection()), alerts).prop_map(
-        |(swap, swappiness, oom_protection, alerts)| Policy { swap, swappiness, oom_protection, alerts },
-    )
+    let agent = prop::option::of(any::<bool>());
+    (prop::option::of(swap()), prop::option::of(0u8..=200), prop::option::of(protection()), alerts, agent)
+        .prop_map(|(swap, swappiness, oom_protection, alerts, agent)| Policy {
+            swap,
+            swappiness,
+            oom_protection,
+            alerts,
+            agent,
+        })
 }
 
 proptest! {

@@ -2,6 +2,7 @@
 
 mod ansible;
 mod check;
+mod guard;
 mod noop;
 mod report;
 mod swapfile;
@@ -42,6 +43,8 @@ enum Bench {
     Swapfile,
     /// An apply that changes nothing against Ansible's geerlingguy.swap, on two lab hosts
     Noop,
+    /// 20,000 short processes in a lab host, with the agent and without it
+    Guard,
 }
 
 impl Bench {
@@ -51,6 +54,7 @@ impl Bench {
             Self::Check => "check",
             Self::Swapfile => "swapfile",
             Self::Noop => "noop",
+            Self::Guard => "guard",
         }
     }
 }
@@ -69,6 +73,7 @@ pub fn run(root: &Path, args: &Args) -> Result<bool> {
         let rows = match bench {
             Bench::Check => check::measure(&binary, args.runs)?,
             Bench::Swapfile => swapfile::measure(&binary, args.runs)?,
+            Bench::Guard => guard::measure(&binary, args.runs)?,
             Bench::Noop => noop::measure(root, &binary, args.runs, args.roles.as_deref())?,
         };
         ensure!(!rows.is_empty(), "{} measured nothing", bench.name());

@@ -1,6 +1,8 @@
 //! What a host looks like now, read once into one value. Reading changes nothing and runs no program.
 
+pub mod agent;
 mod kernel;
+pub mod look;
 pub mod processes;
 pub mod swap;
 pub mod sysctl;
@@ -12,6 +14,7 @@ use oomguard_host::proc::pressure::Pressure;
 use oomguard_spec::policy::Policy;
 use serde::Serialize;
 
+pub use agent::AgentFacts;
 pub use kernel::Cgroups;
 pub use processes::{Process, Processes};
 pub use swap::SwapFacts;
@@ -43,6 +46,8 @@ pub struct Facts {
     pub swappiness: SwappinessFacts,
     /// What systemd is told about scores.
     pub units: UnitFacts,
+    /// The agent: its program, whether it starts at boot, whether it runs.
+    pub agent: AgentFacts,
     /// The processes that matter to a policy.
     pub processes: Processes,
     /// What this user could not read.
@@ -72,7 +77,9 @@ impl Facts {
         let memory = kernel::memory(host)?;
         let (kernel, kernel_version) = kernel::release(host, &mut unread);
         let systemd = kernel::systemd_version(host);
+        let processes = processes::read(host, policy, &mut unread);
         Ok(Self {
+            agent: agent::read(host, policy, &processes, &mut unread),
             machine_id: kernel::machine_id(host),
             kernel,
             kernel_version,
@@ -84,7 +91,7 @@ impl Facts {
             swap: swap::read(host, policy.swap.as_ref().map(|swap| swap.file.as_str()), &mut unread),
             swappiness: sysctl::read(host, &mut unread),
             units: units::read(host, policy, systemd, &mut unread),
-            processes: processes::read(host, policy, &mut unread),
+            processes,
             unread,
         })
     }

@@ -161,7 +161,8 @@ fn read_unit(host: &Host, path: String, unread: &mut Vec<Unread>) -> Option<(Str
 
 /// Where files of ours may be: the fixed ones, and the drop-in of any service.
 fn own_paths(host: &Host) -> Vec<String> {
-    let fixed = [layout::SYSCTL, layout::USER_LOAD, layout::USER_LOAD_OLD];
+    let fixed =
+        [layout::SYSCTL, layout::USER_LOAD, layout::USER_LOAD_OLD, layout::AGENT_UNIT, layout::AGENT_POLICY];
     let mut paths: Vec<String> = fixed.map(str::to_owned).into();
     let system = SYSTEM_DIRS[0];
     let folders = host.names_in(system).unwrap_or_default();

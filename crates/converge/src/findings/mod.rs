@@ -1,5 +1,6 @@
 //! Facts and policy to findings.
 
+mod agent;
 mod protection;
 mod scores;
 mod swap;
@@ -16,6 +17,7 @@ pub fn findings(policy: &Policy, facts: &Facts) -> Vec<Finding> {
     let mut found = swap::findings(policy, facts);
     found.extend(swappiness::findings(policy, facts));
     found.extend(protection::findings(policy, facts));
+    found.extend(agent::findings(policy, facts));
     found.extend(scores::findings(policy, facts));
     // Stable: within one severity the order above stays.
     found.sort_by_key(|finding| finding.severity);

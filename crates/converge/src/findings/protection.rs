@@ -3,6 +3,7 @@
 use oomguard_spec::policy::{Policy, Protection};
 use oomguard_spec::score::Score;
 
+use super::agent;
 use crate::facts::Facts;
 use crate::facts::units::Setting;
 use crate::finding::{Finding, Severity};
@@ -26,6 +27,10 @@ pub(super) fn findings(policy: &Policy, facts: &Facts) -> Vec<Finding> {
     }
     // A file of ours that says the right score and differs in something else, say after an update of oomguard.
     for file in &to_write {
+        // The agent's unit differs because its program does, and that is said elsewhere.
+        if agent::is_stale_unit(facts, file) {
+            continue;
+        }
         if facts.units.own_files.contains_key(&file.path) && !found.iter().any(|f| mentions(f, &file.path)) {
             found.push(
                 Finding::new(

@@ -1,5 +1,6 @@
 //! One file for each subcommand; no logic of their own.
 
+mod agent;
 mod apply;
 mod check;
 mod docs;
@@ -35,6 +36,7 @@ pub fn run(cli: Cli, terminal: &mut Terminal) -> Result<u8, Failure> {
         Command::Journal(args) => journal::run(args.command, &host, terminal),
         Command::Status(args) => status::run(&args, &host, terminal),
         Command::Events(args) => events::run(&args, &host, terminal),
+        Command::Agent(args) => agent::run(&args, live(&host)?, terminal),
         Command::Spec(command) => spec::run(&command, terminal),
         Command::Schema { name } => schema::run(name, terminal),
         Command::Completions { shell } => docs::completions(shell, terminal),

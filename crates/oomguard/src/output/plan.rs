@@ -70,6 +70,16 @@ fn one(change: &Change) -> String {
         Change::FileRemove { path, before, why } => {
             format!("delete {path}\n    {why}\n{}", indented(&diff::unified(path, Some(before), None)))
         }
+        Change::ProgramInstall { path, sha256, length } => {
+            format!(
+                "copy this program to {path}\n    {length} bytes, SHA-256 {sha256}; mode 0755, the agent's\n"
+            )
+        }
+        Change::ProgramRemove { path } => format!("delete the agent's program {path}\n"),
+        Change::LinkPut { path, target, why } => format!("link {path} -> {target}\n    {why}\n"),
+        Change::LinkRemove { path, target } => format!("delete the link {path} -> {target}\n"),
+        Change::AgentStart => "systemctl restart oomguard-agent.service\n".to_owned(),
+        Change::AgentStop => "systemctl stop oomguard-agent.service\n".to_owned(),
         Change::DirRemove { path } => format!("delete the folder {path}, if it is empty\n"),
         Change::Sysctl { key, from, to } => format!("write {key}: {from} -> {to}\n"),
         Change::ReloadSystem => "systemctl daemon-reload\n".to_owned(),

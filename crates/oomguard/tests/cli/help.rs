@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::run::{oomguard, ran, run, run_with_input};
 
-pub const COMMANDS: [&str; 16] = [
+pub const COMMANDS: [&str; 17] = [
     "check",
     "plan",
     "apply",
@@ -14,6 +14,7 @@ pub const COMMANDS: [&str; 16] = [
     "journal show",
     "status",
     "events",
+    "agent",
     "spec",
     "spec check",
     "spec fmt",

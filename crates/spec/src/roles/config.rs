@@ -1,6 +1,7 @@
 //! The `memory_config` mapping: every key is known, every value is checked where it stands.
 
 use super::partial::{At, Partial};
+use super::processes;
 use super::values;
 use crate::diagnostic::Sink;
 use crate::node::{Entry, Node};
@@ -10,11 +11,12 @@ use crate::text::{nearest, quoted};
 /// Reads a `memory_config`.
 pub(crate) fn read(node: &Node, sink: &mut Sink<'_>) -> Partial {
     let mut partial = Partial::default();
-    let keys = ["swap", "swappiness", "oom_protection", "alerts"];
+    let keys = ["swap", "swappiness", "oom_protection", "alerts", "agent"];
     each(node, "memory_config", &keys, sink, |entry, sink| match entry.key.text.as_str() {
         "swap" => swap(entry, &mut partial, sink),
         "swappiness" => partial.swappiness = at(&entry.value, values::swappiness, sink),
         "oom_protection" => protection(entry, &mut partial, sink),
+        "agent" => partial.agent = at(&entry.value, values::yes_or_no, sink),
         _ => alerts(&entry.value, &mut partial, sink),
     });
     partial
@@ -25,7 +27,7 @@ fn at<T>(node: &Node, read: fn(&Node, &mut Sink<'_>) -> Option<T>, sink: &mut Si
 }
 
 /// Calls back for each pair whose key is known, and reports the others.
-fn each(
+pub(super) fn each(
     node: &Node,
     what: &str,
     keys: &[&str],
@@ -90,11 +92,12 @@ fn not_encrypted(node: &Node, sink: &mut Sink<'_>) {
 
 fn protection(entry: &Entry, partial: &mut Partial, sink: &mut Sink<'_>) {
     partial.protection = Some(entry.key_range.clone());
-    let keys = ["systemd_user", "tmux_sessions", "services", "load", "expendable"];
+    let keys = ["systemd_user", "tmux_sessions", "services", "load", "expendable", "processes"];
     each(&entry.value, "oom_protection", &keys, sink, |entry, sink| match entry.key.text.as_str() {
         "systemd_user" => partial.systemd_user = at(&entry.value, values::score, sink),
         "tmux_sessions" => partial.tmux_sessions = at(&entry.value, values::score, sink),
         "load" => partial.load = at(&entry.value, values::score, sink),
+        "processes" => partial.processes.extend(processes::read(&entry.value, sink)),
         "services" => units(&entry.value, "services", sink, |unit, node, sink| {
             if let Some(value) = service(node, sink) {
                 partial.services.insert(unit, At { value, range: node.range.clone() });

@@ -20,6 +20,11 @@ pub(crate) fn role(name: &str, partial: &Partial, sink: &mut Sink<'_>) {
         let score = At { value: rule.value.score, range: rule.range.clone() };
         keeper(&format!("`{unit}`"), Some(&score), sink);
     }
+    for rule in &partial.processes {
+        let score = At { value: rule.value.score, range: rule.range.clone() };
+        keeper("a process that this rule names", Some(&score), sink);
+        super::processes::lint(rule, sink);
+    }
     for (unit, score) in &partial.expendable {
         if score.value.get() < 100 {
             let message =

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::diagnostic::{Severity, Sink};
 use crate::policy::{
-    Alerts, Policy, Protection, ServiceRule, SwapPolicy, SwapSize, SwapUsageAlert, Threshold,
+    Alerts, Policy, ProcessRule, Protection, ServiceRule, SwapPolicy, SwapSize, SwapUsageAlert, Threshold,
 };
 use crate::score::Score;
 use crate::size::Bytes;
@@ -40,6 +40,8 @@ pub(crate) struct Partial {
     pub(crate) load: Option<At<Score>>,
     pub(crate) services: BTreeMap<UnitPattern, At<ServiceRule>>,
     pub(crate) expendable: BTreeMap<UnitPattern, At<Score>>,
+    pub(crate) processes: Vec<At<ProcessRule>>,
+    pub(crate) agent: Option<At<bool>>,
     pub(crate) swap_usage: Option<SwapUsageAlert>,
     pub(crate) oom_events: Option<bool>,
     pub(crate) memory_pressure: Option<Threshold>,
@@ -56,7 +58,12 @@ impl Partial {
         services.extend(self.services);
         let mut expendable = base.expendable;
         expendable.extend(self.expendable);
+        // The first rule that names a process decides, so a role's own come first.
+        let mut processes = self.processes;
+        processes.extend(base.processes);
         Self {
+            processes,
+            agent: self.agent.or(base.agent),
             swap: self.swap.or(base.swap),
             size: self.size.or(base.size),
             size_unreadable: self.size_unreadable || base.size_unreadable,
@@ -105,7 +112,9 @@ impl Partial {
                 services: self.services.iter().map(|(unit, at)| (unit.clone(), at.value)).collect(),
                 load: self.load.as_ref().map_or(Score::NORMAL, |at| at.value),
                 expendable: self.expendable.iter().map(|(unit, at)| (unit.clone(), at.value)).collect(),
+                processes: self.processes.iter().map(|at| at.value.clone()).collect(),
             }),
+            agent: self.agent.as_ref().map(|at| at.value),
             alerts: Alerts {
                 swap_usage: self.swap_usage,
                 oom_events: self.oom_events.unwrap_or(false),

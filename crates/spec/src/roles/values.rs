@@ -204,6 +204,17 @@ pub(crate) fn parse_seconds(text: &str) -> Option<u32> {
     number.parse::<u32>().ok()?.checked_mul(factor)
 }
 
+/// `true` or `false`.
+pub(crate) fn yes_or_no(node: &Node, sink: &mut Sink<'_>) -> Option<bool> {
+    match node.to_json() {
+        serde_json::Value::Bool(value) => Some(value),
+        _ => {
+            sink.error("true-or-false", &node.range, "this is `true` or `false`".to_owned(), "write `false`");
+            None
+        }
+    }
+}
+
 /// A path that fstab can hold and that is what it looks like.
 pub(crate) fn swap_file(node: &Node, sink: &mut Sink<'_>) -> Option<String> {
     let text = text(node, "the path of a swap file", "/swapfile", sink)?;

@@ -1,0 +1,233 @@
+//! Keeps protection on keepers and off the load, process by process as they start.
+//!
+//! What a process's score should be is decided in `converge::expected`, as for check and apply. Here is only when to
+//! look, and the write.
+
+mod counts;
+mod queue;
+
+use std::time::Duration;
+
+use oomguard_converge::expected::expected;
+use oomguard_converge::facts::Process;
+use oomguard_converge::facts::look::{Look, Seen};
+use oomguard_converge::facts::processes::KeeperKind;
+use oomguard_host::proc::{oom_score_adj, stat};
+use oomguard_host::proc_event::ProcEvent;
+use oomguard_host::{Host, HostError};
+use oomguard_spec::policy::Policy;
+
+pub use counts::GuardCounts;
+use queue::Queue;
+
+/// A keeper that becomes one without an exec or a new name (screen's server is a fork of its client) is looked for so
+/// long after its program was started.
+const SETTLED: Duration = Duration::from_millis(80);
+
+/// What the guard did to one process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Act {
+    /// What it came to.
+    pub kind: ActKind,
+    /// The process.
+    pub process: Process,
+    /// Its oom_score_adj now.
+    pub to: i32,
+    /// Who says so.
+    pub says: String,
+}
+
+/// What a write came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActKind {
+    /// A keeper got its score.
+    Protected,
+    /// Protection that nobody declared was taken off.
+    Unleaked,
+}
+
+/// Is told of each write, and of each one that failed.
+pub trait Witness {
+    /// This was done.
+    fn acted(&mut self, act: &Act);
+    /// This could not be done.
+    fn failed(&mut self, process: &Process, error: &HostError);
+}
+
+/// The guard of one host under one policy.
+#[derive(Debug)]
+pub struct Guard {
+    host: Host,
+    look: Look,
+    queue: Queue,
+    /// The user managers of the last scan and since: what they start keeps a floor as low as theirs until it is raised.
+    managers: Vec<i32>,
+    /// When a full look is due because of something that was started (a time of `Host::monotonic`).
+    recheck: Option<Duration>,
+    counts: GuardCounts,
+    buffer: Vec<u8>,
+}
+
+impl Guard {
+    /// A guard that has looked at nothing yet.
+    ///
+    /// # Errors
+    /// When /proc is not there.
+    pub fn new(host: &Host, policy: &Policy) -> Result<Self, HostError> {
+        Ok(Self {
+            host: host.clone(),
+            look: Look::open(host, policy)?.for_mending_only(),
+            queue: Queue::new(),
+            managers: Vec::with_capacity(64),
+            recheck: None,
+            counts: GuardCounts::default(),
+            buffer: Vec::with_capacity(4096),
+        })
+    }
+
+    /// Goes on under another policy.
+    ///
+    /// # Errors
+    /// When /proc is not there; the old policy holds then.
+    pub fn set_policy(&mut self, policy: &Policy) -> Result<(), HostError> {
+        self.look = Look::open(&self.host, policy)?.for_mending_only();
+        self.recheck = Some(Duration::ZERO);
+        Ok(())
+    }
+
+    /// What was counted since the start.
+    #[must_use]
+    pub fn counts(&self) -> &GuardCounts {
+        &self.counts
+    }
+
+    /// When a full look is due because of what was heard; a time of `Host::monotonic`.
+    #[must_use]
+    pub fn recheck_due(&self) -> Option<Duration> {
+        self.recheck
+    }
+
+    /// Notes an event; [`Self::act`] does what follows from it. It costs no system call.
+    pub fn hear(&mut self, event: &ProcEvent) {
+        self.counts.events += 1;
+        match event {
+            ProcEvent::Exec { process } => self.note(*process),
+            // A thread's name is not its process's.
+            ProcEvent::Name { thread, process, comm } if thread == process => {
+                if self.look.may_be_keeper(ProcEvent::name(comm)) {
+                    self.note(*process);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn note(&mut self, pid: i32) {
+        if !self.queue.push(pid) {
+            self.lost();
+        }
+    }
+
+    /// Events were lost: only a full look tells what was missed.
+    pub fn lost(&mut self) {
+        self.counts.lost_events += 1;
+        self.recheck = Some(Duration::ZERO);
+    }
+
+    /// Looks at the processes that were heard of, and mends what is not as it should be. Most short ones have ended by
+    /// then, and cost one system call.
+    pub fn act(&mut self, witness: &mut dyn Witness) {
+        while let Some(pid) = self.queue.pop() {
+            self.started(pid, witness);
+        }
+    }
+
+    /// A process that was just started: two small files tell that nothing is to be done.
+    fn started(&mut self, pid: i32, witness: &mut dyn Witness) {
+        if !self.look.dir().read(pid, "oom_score_adj", &mut self.buffer).unwrap_or(false) {
+            return;
+        }
+        let Ok(score) = oom_score_adj::parse(&self.buffer) else { return };
+        if !self.look.dir().read(pid, "stat", &mut self.buffer).unwrap_or(false) {
+            return;
+        }
+        let Ok(stat) = stat::parse(&self.buffer) else { return };
+        if matches!(stat.comm.as_str(), "screen" | "zellij") {
+            let due = self.host.monotonic() + SETTLED;
+            self.recheck = Some(self.recheck.map_or(due, |earlier| earlier.min(due)));
+        }
+        let protected = score < self.look.lowest_ordinary();
+        if protected || self.look.may_be_keeper(stat.comm.as_bytes()) {
+            if self.mend(pid, witness) {
+                return;
+            }
+        }
+        if !protected && self.managers.contains(&stat.ppid) {
+            self.raise_floor(pid, stat.start_time, score);
+        }
+    }
+
+    /// Looks at one process in full, and mends its score. Whether the policy has something to say about it.
+    fn mend(&mut self, pid: i32, witness: &mut dyn Witness) -> bool {
+        let mut unread = Vec::new();
+        let Seen::Matters(process) = self.look.process(pid, &mut self.buffer, &mut unread) else {
+            return false;
+        };
+        if process.keeper == Some(KeeperKind::UserManager) && !self.managers.contains(&pid) {
+            self.managers.push(pid);
+        }
+        let expected = expected(&process, self.look.policy());
+        let Some(to) = expected.bound.correction(process.score).filter(|_| expected.mendable) else {
+            return true;
+        };
+        let kind = if process.score < to { ActKind::Unleaked } else { ActKind::Protected };
+        match self.look.dir().set_score(pid, process.start_time, to, &mut self.buffer) {
+            Ok(true) => {
+                self.counts.count(kind);
+                if kind == ActKind::Unleaked {
+                    self.note_children(pid);
+                }
+                witness.acted(&Act { kind, process: *process, to, says: expected.says });
+            }
+            Ok(false) => {}
+            Err(error) => {
+                self.counts.failed += 1;
+                witness.failed(&process, &error);
+            }
+        }
+        true
+    }
+
+    /// What a leaking process forked before it was mended has the same protection, and no exec need follow.
+    fn note_children(&mut self, pid: i32) {
+        // CONFIG_PROC_CHILDREN; without it the next full look finds them.
+        let name = format!("task/{pid}/children");
+        if self.look.dir().read(pid, &name, &mut self.buffer).unwrap_or(false) {
+            let text = String::from_utf8_lossy(&self.buffer).into_owned();
+            for child in text.split_ascii_whitespace().filter_map(|child| child.parse().ok()) {
+                self.note(child);
+            }
+        }
+    }
+
+    /// A child of a user manager took its own protection off, which leaves the floor where it was: its user could go
+    /// back down. A privileged write of the same score raises the floor.
+    fn raise_floor(&mut self, pid: i32, start_time: u64, score: i32) {
+        if self.look.dir().set_score(pid, start_time, score, &mut self.buffer).is_ok_and(|done| done) {
+            self.counts.floors += 1;
+        }
+    }
+
+    /// Looks at every process.
+    pub fn rescan(&mut self, witness: &mut dyn Witness) {
+        self.counts.rescans += 1;
+        self.recheck = None;
+        self.queue.clear();
+        self.managers.clear();
+        // Not being able to list /proc is as good as an empty one: the next scan comes.
+        for pid in self.look.pids().unwrap_or_default() {
+            self.mend(pid, witness);
+        }
+        self.act(witness);
+    }
+}

@@ -1,0 +1,63 @@
+//! Signals as something that can be waited for.
+
+use std::io::Read;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::low_level::pipe;
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// SIGTERM or SIGINT: end.
+    pub end: bool,
+    /// SIGHUP: read the configuration again.
+    pub reload: bool,
+}
+
+/// The signals that a daemon is steered by, caught from now on until the process ends.
+#[derive(Debug)]
+pub struct Signals {
+    end: UnixStream,
+    reload: UnixStream,
+}
+
+impl Signals {
+    /// Catches SIGTERM, SIGINT and SIGHUP.
+    ///
+    /// # Errors
+    /// When the system has no more file descriptors.
+    pub fn catch() -> std::io::Result<Self> {
+        let (end, ends) = UnixStream::pair()?;
+        let (reload, reloads) = UnixStream::pair()?;
+        end.set_nonblocking(true)?;
+        reload.set_nonblocking(true)?;
+        pipe::register(SIGTERM, ends.try_clone()?)?;
+        pipe::register(SIGINT, ends)?;
+        pipe::register(SIGHUP, reloads)?;
+        Ok(Self { end, reload })
+    }
+
+    /// What to wait for: one descriptor for the end, one for the reload.
+    #[must_use]
+    pub fn sources(&self) -> [BorrowedFd<'_>; 2] {
+        [self.end.as_fd(), self.reload.as_fd()]
+    }
+
+    /// What was asked since the last call.
+    #[must_use]
+    pub fn asked(&self) -> Asked {
+        Asked { end: drained(&self.end), reload: drained(&self.reload) }
+    }
+}
+
+/// Whether anything was in it; it is empty afterwards.
+fn drained(mut stream: &UnixStream) -> bool {
+    let mut bytes = [0; 64];
+    let mut any = false;
+    while stream.read(&mut bytes).is_ok_and(|count| count > 0) {
+        any = true;
+    }
+    any
+}

@@ -1,0 +1,83 @@
+//! A build of 20,000 short processes in a lab host, with the agent and without it, in turn.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use oomguard_lab::{HostSpec, Lab, Release, Vm};
+
+use super::Row;
+use super::report::Target;
+use super::times::Times;
+use crate::{lab, tools};
+
+/// At most so much more wall time, in percent.
+const MOST: f64 = 2.0;
+const DOCUMENT: &[u8] =
+    b"role: bench\nmemory_config:\n  oom_protection: {systemd_user: -900, tmux_sessions: -800, load: 0}\n";
+/// As make(1) does it: a shell for each, which becomes the program. In a pane of a protected tmux server.
+const BUILD: &str = "#!/bin/sh\ni=0; while [ $i -lt 20000 ]; do sh -c 'exec /bin/true'; i=$((i + 1)); done\n";
+const LIMIT: &str = "timeout 3000";
+
+/// Times the build `runs` times each way.
+///
+/// # Errors
+/// When the host does not boot, or something in it fails.
+pub fn measure(binary: &Path, runs: u32) -> Result<Vec<Row>> {
+    tools::need_lab()?;
+    let vm = Lab::new(lab::cache(None)?)?.boot(&HostSpec::new(Release::Bookworm))?;
+    vm.push(binary, "/usr/local/bin/oomguard", 0o755)?;
+    vm.write("/root/bench.cspec", DOCUMENT)?;
+    vm.write("/usr/local/bin/build", BUILD.as_bytes())?;
+    vm.ok("chmod 755 /usr/local/bin/build; oomguard apply --spec /root/bench.cspec --yes")?;
+    let session = vm.login("dev")?;
+    vm.ok_as("dev", "tmux new-session -d -s work")?;
+    let (mut with, mut without) = (Vec::new(), Vec::new());
+    let before = heard(&vm)?;
+    for _ in 0..runs {
+        vm.ok("systemctl stop oomguard-agent")?;
+        without.push(build(&vm)?);
+        vm.ok("systemctl start oomguard-agent; sleep 1")?;
+        with.push(build(&vm)?);
+    }
+    let cost = heard(&vm)?;
+    drop(session);
+    let times = |list: Vec<Duration>| {
+        let mut list = list.into_iter();
+        Times::of(runs, || list.next().context("a time is missing"))
+    };
+    let (with, without) = (times(with)?, times(without)?);
+    let more = (with.median().as_secs_f64() / without.median().as_secs_f64() - 1.0) * 100.0;
+    Ok(vec![
+        Row {
+            what: "20,000 short processes in a pane; peer: the same host without the agent".to_owned(),
+            ours: with.to_string(),
+            peer: without.to_string(),
+            result: format!("{more:+.1} %"),
+            target: Target::Is { words: format!("at most {MOST} % more"), met: more <= MOST },
+        },
+        Row {
+            what: "processor time of the agent during the last of these".to_owned(),
+            ours: format!("{:.2} s", (cost - before).max(0.0)),
+            peer: "-".to_owned(),
+            result: "-".to_owned(),
+            target: Target::None,
+        },
+    ])
+}
+
+/// One build in the pane, timed in the host.
+fn build(vm: &Vm) -> Result<Duration> {
+    let start = "rm -f /tmp/took; tmux send-keys -t work 'a=$(date +%s%N); build; echo $(($(date +%s%N) - a)) > /tmp/took.new; \
+                 mv /tmp/took.new /tmp/took' Enter";
+    vm.ok_as("dev", start)?;
+    // Looked for seldom: looking is work, too.
+    let took = vm.ok(&format!("{LIMIT} sh -c 'until [ -e /tmp/took ]; do sleep 2; done'; cat /tmp/took"))?;
+    Ok(Duration::from_nanos(took.trim().parse().context("the build did not say how long it took")?))
+}
+
+/// The processor time that the agent has used, in seconds.
+fn heard(vm: &Vm) -> Result<f64> {
+    let used = vm.ok("systemctl show -p CPUUsageNSec --value oomguard-agent")?;
+    Ok(used.trim().parse::<f64>().unwrap_or(0.0) / 1e9)
+}
