@@ -96,10 +96,12 @@ fn timed(vm: &Vm, command: &str) -> Result<Duration> {
 
 /// How long an apply takes from the first step of the swap file to the end of its last: it says each as it begins.
 fn creation(vm: &Vm) -> Result<Duration> {
-    let line = "oomguard apply --spec /root/bench.cspec --yes | python3 -uc '
-import sys, time
+    // Python starts it, so that the clock runs before the first line.
+    let line = "python3 -uc '
+import subprocess, time
+apply = [\"oomguard\", \"apply\", \"--spec\", \"/root/bench.cspec\", \"--yes\"]
 first = last = None
-for line in sys.stdin:
+for line in subprocess.Popen(apply, stdout=subprocess.PIPE, text=True, bufsize=1).stdout:
     now = time.monotonic_ns()
     if line.startswith(\"[\"):
         if first is None: first = now
