@@ -72,6 +72,13 @@ impl Host {
         }
     }
 
+    pub(crate) fn fixed_clock(&self) -> Option<u64> {
+        match self.clock {
+            Clock::Fixed(seconds) => Some(seconds),
+            Clock::System => None,
+        }
+    }
+
     /// The only user whose files and folders are trusted: root.
     #[must_use]
     pub fn trusted_uid(&self) -> u32 {

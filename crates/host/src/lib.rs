@@ -3,6 +3,7 @@
 //! It knows no policy. Readers take bytes and never fail without saying where; changes are made so that power may be
 //! cut after every call.
 
+pub mod clock;
 pub mod command;
 pub mod error;
 pub mod files;
@@ -12,6 +13,8 @@ mod octal;
 pub mod parse_error;
 pub mod proc;
 pub mod processes;
+pub mod ring_file;
+pub mod scan;
 pub mod swap_header;
 pub mod swapfile;
 pub mod sysctl;

@@ -36,7 +36,9 @@ impl Ansible {
             tools::run(Command::new(venv.join("bin/pip")).args(["install", "--quiet", "ansible"]))?;
         }
         let roles = match roles {
-            Some(roles) => fs::canonicalize(roles).with_context(|| format!("no folder {}", roles.display()))?,
+            Some(roles) => {
+                fs::canonicalize(roles).with_context(|| format!("no folder {}", roles.display()))?
+            }
             None => dir.join("roles"),
         };
         if !roles.join(ROLE).is_dir() {

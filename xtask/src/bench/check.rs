@@ -27,7 +27,8 @@ pub fn measure(binary: &Path, runs: u32) -> Result<Vec<Row>> {
         peak = peak.max(ran.peak);
         Ok::<_, anyhow::Error>(ran.time)
     })?;
-    let peer = Times::of(runs * 4, || Ok::<_, anyhow::Error>(run(Command::new("ps").arg("aux"), &[0])?.time))?;
+    let peer =
+        Times::of(runs * 4, || Ok::<_, anyhow::Error>(run(Command::new("ps").arg("aux"), &[0])?.time))?;
     let memory = peak as f64 / 1e6;
     let ratio = ours.faster_than(&peer);
     let words = format!("at most {} ms", LIMIT.as_millis());

@@ -52,7 +52,10 @@ pub fn measure(root: &Path, binary: &Path, runs: u32, roles: Option<&Path>) -> R
             what: "the floor of that: `ssh host true`".to_owned(),
             ours: floor.to_string(),
             peer: "-".to_owned(),
-            result: format!("{:.2}x the floor", over_ssh.median().as_secs_f64() / floor.median().as_secs_f64()),
+            result: format!(
+                "{:.2}x the floor",
+                over_ssh.median().as_secs_f64() / floor.median().as_secs_f64()
+            ),
             target: Target::None,
         },
     ])
@@ -67,7 +70,11 @@ fn ssh(vm: &Vm, command: &str, part: &str) -> Result<Duration> {
     let output = ssh.output().context("cannot run ssh")?;
     let time = started.elapsed();
     let said = String::from_utf8_lossy(&output.stdout);
-    ensure!(output.status.success() && said.contains(part), "`{command}` over ssh: {}\n{said}", output.status);
+    ensure!(
+        output.status.success() && said.contains(part),
+        "`{command}` over ssh: {}\n{said}",
+        output.status
+    );
     Ok(time)
 }
 
@@ -75,5 +82,8 @@ fn ssh(vm: &Vm, command: &str, part: &str) -> Result<Duration> {
 pub fn ssh_options() -> Vec<&'static str> {
     let options = ["BatchMode=yes", "IdentitiesOnly=yes", "StrictHostKeyChecking=no"];
     let files = ["UserKnownHostsFile=/dev/null", "LogLevel=ERROR"];
-    ["-F", "none"].into_iter().chain(options.into_iter().chain(files).flat_map(|option| ["-o", option])).collect()
+    ["-F", "none"]
+        .into_iter()
+        .chain(options.into_iter().chain(files).flat_map(|option| ["-o", option]))
+        .collect()
 }

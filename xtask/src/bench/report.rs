@@ -126,7 +126,8 @@ pub fn write(path: &Path, sections: &[Section]) -> Result<()> {
     let shown = path.display();
     let mut text = fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
     for section in sections {
-        text = replaced(&text, section).with_context(|| format!("{shown} has no mark for {}", section.name))?;
+        text =
+            replaced(&text, section).with_context(|| format!("{shown} has no mark for {}", section.name))?;
     }
     fs::write(path, text).with_context(|| format!("cannot write {shown}"))
 }

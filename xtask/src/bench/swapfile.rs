@@ -71,16 +71,21 @@ fn on(vm: &Vm, fs: &str, runs: u32) -> Result<[Row; 2]> {
         }
     };
     Ok([
-        row(format!("swap file of 4 GiB on {fs}, from nothing to switched on; peer: dd"), &creations, &|ratio| {
-            Target::at_least(WANTED, ratio)
+        row(
+            format!("swap file of 4 GiB on {fs}, from nothing to switched on; peer: dd"),
+            &creations,
+            &|ratio| Target::at_least(WANTED, ratio),
+        ),
+        row(format!("the same with fstab, reload and checks: a whole `apply` on {fs}"), &applies, &|_| {
+            Target::None
         }),
-        row(format!("the same with fstab, reload and checks: a whole `apply` on {fs}"), &applies, &|_| Target::None),
     ])
 }
 
 /// How long a command takes in the host, by the host's own clock.
 fn timed(vm: &Vm, command: &str) -> Result<Duration> {
-    let line = format!("a=$(date +%s%N); ({command}) >&2; code=$?; b=$(date +%s%N); echo $((b - a)); exit $code");
+    let line =
+        format!("a=$(date +%s%N); ({command}) >&2; code=$?; b=$(date +%s%N); echo $((b - a)); exit $code");
     let output = vm.run_for(&line, LIMIT)?;
     // 2: it is applied, and something that a person has to decide is left.
     if output.status != 0 && output.status != 2 {
