@@ -1,7 +1,7 @@
 //! The readers of memory: of a process, and of the whole machine's counters.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // Helpers of tests are tests, too.
 
-use oomguard_host::proc::{meminfo, statm, status, vmstat};
+use oomguard_host::proc::{cgroup, meminfo, statm, status, vmstat};
 use proptest::prelude::*;
 
 const STATUS: &[u8] = b"Name:\ttmux: server\nUmask:\t0077\nState:\tS (sleeping)\nUid:\t1000\t1000\t1000\t1000\n\
@@ -16,6 +16,19 @@ fn the_memory_of_a_process() {
     let error = status::parse_memory(b"Name:\tx\nVmSwap:\tmuch kB\n").unwrap_err();
     assert_eq!((error.line, error.raw.as_str()), (2, "much"));
     assert!(status::parse_memory(b"VmRSS:\t18446744073709551615 kB\n").is_err());
+}
+
+#[test]
+fn the_unit_that_says_most() {
+    let manager = "/user.slice/user-1000.slice/user@1000.service";
+    for (path, unit) in [
+        (format!("{manager}/init.scope"), Some("user@1000.service")),
+        (format!("{manager}/app.slice/agent.service"), Some("agent.service")),
+        ("/system.slice/ssh.service".to_owned(), Some("ssh.service")),
+        ("/".to_owned(), None),
+    ] {
+        assert_eq!(cgroup::nearest_unit(&path), unit, "{path}");
+    }
 }
 
 #[test]

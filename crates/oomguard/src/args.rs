@@ -55,6 +55,11 @@ pub enum Command {
     Journal(Journal),
     /// Show swap, swappiness, pressure and protected processes in one screen
     Status(Status),
+    /// Show in which order the kernel would kill if memory ran out
+    Rank(Rank),
+    /// Show or record the minutes before an incident
+    #[command(subcommand)]
+    Recorder(Recorder),
     /// Check, format or show a cspec document
     #[command(subcommand)]
     Spec(Spec),
@@ -187,6 +192,51 @@ pub struct Status {
     pub format: TextFormat,
 }
 
+#[derive(Debug, Args)]
+pub struct Rank {
+    #[command(flatten)]
+    pub policy: PolicyArgs,
+    /// Think of this load as running too, for example rustc:3.5GB*8; may be given several times
+    #[arg(long, value_name = "NAME:SIZE*N")]
+    pub add: Vec<String>,
+    /// How to print
+    #[arg(long, default_value = "table")]
+    pub format: TableFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TableFormat {
+    /// For people
+    Table,
+    /// For programs; `oomguard schema NAME` describes it
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Recorder {
+    /// Show how memory, swap, pressure and the largest processes went, while it records or after a crash
+    Show {
+        /// Only what was recorded since: a time ago (90s, 10m, 2h) or a moment in UTC (2026-01-23T14:05:00Z)
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+        /// Another file than the host's
+        #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+        file: Option<PathBuf>,
+        /// How to print
+        #[arg(long, default_value = "table")]
+        format: TableFormat,
+    },
+    /// Record without the agent, as during a load test; until it is killed, or for a while
+    Run {
+        /// How long: 90s, 10m, 2h
+        #[arg(long = "for", value_name = "DURATION")]
+        length: Option<String>,
+        /// Another file than the host's
+        #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+        file: Option<PathBuf>,
+    },
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Spec {
     /// Read documents and say what is wrong with them
@@ -231,6 +281,10 @@ pub enum SchemaName {
     Journal,
     /// `oomguard status --format json`
     Status,
+    /// `oomguard rank --format json`
+    Rank,
+    /// `oomguard recorder show --format json`
+    Recorder,
     /// The policy inside a plan
     Policy,
 }

@@ -203,7 +203,7 @@ impl Table {
         }
         if let Some(group) = self.scan.read(pid, "cgroup").and_then(|bytes| cgroup::parse(bytes).ok()) {
             let path = group.systemd_path().unwrap_or("/");
-            let unit = cgroup::user_unit_of(path).or_else(|| cgroup::unit_of(path)).unwrap_or("");
+            let unit = cgroup::nearest_unit(path).unwrap_or("");
             details.unit.push_str(cut_name(unit, NAME));
         }
         if let Some(score) = self.scan.read(pid, "oom_score_adj").and_then(|b| oom_score_adj::parse(b).ok()) {

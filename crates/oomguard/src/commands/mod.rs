@@ -5,6 +5,8 @@ mod check;
 mod docs;
 mod journal;
 mod plan;
+mod rank;
+mod recorder;
 mod rollback;
 mod schema;
 mod spec;
@@ -33,6 +35,8 @@ pub fn run(cli: Cli, terminal: &mut Terminal) -> Result<u8, Failure> {
         Command::Rollback(args) => rollback::run(&args, live(&host)?, terminal),
         Command::Journal(args) => journal::run(args.command, &host, terminal),
         Command::Status(args) => status::run(&args, &host, terminal),
+        Command::Rank(args) => rank::run(&args, &host, terminal),
+        Command::Recorder(command) => recorder::run(&command, &host, terminal),
         Command::Spec(command) => spec::run(&command, terminal),
         Command::Schema { name } => schema::run(name, terminal),
         Command::Completions { shell } => docs::completions(shell, terminal),

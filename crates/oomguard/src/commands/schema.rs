@@ -10,6 +10,8 @@ use crate::args::SchemaName;
 use crate::failure::{Failure, code};
 use crate::output::Terminal;
 use crate::output::check::Report;
+use crate::output::rank::Report as RankReport;
+use crate::output::recorder::Report as RecorderReport;
 use crate::output::status::Screen;
 
 pub fn run(name: Option<SchemaName>, terminal: &mut Terminal) -> Result<u8, Failure> {
@@ -28,6 +30,8 @@ pub fn run(name: Option<SchemaName>, terminal: &mut Terminal) -> Result<u8, Fail
                 SchemaName::Plan => schema_for!(Plan),
                 SchemaName::Journal => schema_for!(Entry),
                 SchemaName::Status => schema_for!(Screen),
+                SchemaName::Rank => schema_for!(RankReport),
+                SchemaName::Recorder => schema_for!(RecorderReport),
                 SchemaName::Policy => schema_for!(Policy),
             };
             serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"

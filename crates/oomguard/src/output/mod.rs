@@ -3,6 +3,8 @@
 pub mod check;
 pub mod junit;
 pub mod plan;
+pub mod rank;
+pub mod recorder;
 pub mod status;
 mod terminal;
 mod wrap;
