@@ -16,7 +16,10 @@ fn as_things_are_and_as_the_policy_means_it() {
     assert_eq!((now["schema"].as_str(), now["policy"].is_null()), (Some("oomguard.rank/1"), true));
     assert_eq!(names(&now), ["(sd-pam)", "systemd", "bash", "tmux: server"]);
     assert_eq!(now["never"][0]["name"], "systemd");
-    assert_eq!(now["order"][0]["oom_score"], 737, "100 of 1000 for its score, 6 for its 6.7 MiB of 1 GiB; and two thirds of it all");
+    assert_eq!(
+        now["order"][0]["oom_score"], 737,
+        "100 of 1000 for its score, 6 for its 6.7 MiB of 1 GiB; and two thirds of it all"
+    );
 
     let meant = host.run(&["rank", "--role", "ci", "--format", "json"]).exits(0).json();
     assert_eq!(names(&meant), ["bash", "tmux: server", "(sd-pam)", "systemd"]);
@@ -42,7 +45,8 @@ fn a_load_is_killed_until_it_fits() {
         .prints("2 processes of it would be killed, and nothing else");
     // One that is expendable goes before them, however small.
     host.0.process(900, 801, "cc1", 900, "/user.slice/user-1000.slice/session-3.scope");
-    host.run(&["rank", "--add", "rustc:1.5GB*4"]).prints("cc1 (pid 900)            session-3.scope     7.5 MiB    0 B     900   killed: expendable:");
+    host.run(&["rank", "--add", "rustc:1.5GB*4"])
+        .prints("cc1 (pid 900)            session-3.scope     7.5 MiB    0 B     900   killed: expendable:");
 }
 
 #[test]
