@@ -10,6 +10,10 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = proc::swaps::parse(bytes);
     let _ = proc::pressure::parse(bytes);
     let _ = proc::status::parse_uid(bytes);
+    let _ = proc::status::parse_memory(bytes);
+    let _ = proc::statm::parse_resident(bytes);
+    let _ = proc::vmstat::counters(bytes, ["pswpin", "allocstall_*"]);
+    let _ = proc::meminfo::values(bytes, ["MemTotal", "Slab"]);
     let _ = proc::oom_score_adj::parse(bytes);
     let _ = proc::uptime::parse(bytes);
     let _ = proc::kernel_cmdline::parse(bytes);

@@ -13,6 +13,7 @@ pub mod metrics;
 pub mod notify;
 pub mod oom_line;
 pub mod protected;
+pub mod recorder;
 pub mod reporter;
 pub mod run;
 pub mod since;

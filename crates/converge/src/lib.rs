@@ -18,6 +18,7 @@ pub mod layout;
 mod own_files;
 pub mod plan;
 mod preflight;
+pub mod rank;
 pub mod rollback;
 pub mod step;
 pub mod swap_decision;

@@ -3,6 +3,7 @@
 //! It knows no policy. Readers take bytes and never fail without saying where; changes are made so that power may be
 //! cut after every call.
 
+pub mod clock;
 pub mod command;
 pub mod connector;
 pub mod error;
@@ -21,6 +22,8 @@ pub mod proc;
 pub mod proc_event;
 pub mod processes;
 pub mod psi;
+pub mod ring_file;
+pub mod scan;
 pub mod signals;
 pub mod start;
 pub mod swap_header;

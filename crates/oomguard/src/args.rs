@@ -60,6 +60,11 @@ pub enum Command {
     Events(Events),
     /// Keep protection on keepers and off the load, as they start; systemd runs it
     Agent(Agent),
+    /// Show in which order the kernel would kill if memory ran out
+    Rank(Rank),
+    /// Show or record the minutes before an incident
+    #[command(subcommand)]
+    Recorder(Recorder),
     /// Check, format or show a cspec document
     #[command(subcommand)]
     Spec(Spec),
@@ -193,6 +198,18 @@ pub struct Status {
 }
 
 #[derive(Debug, Args)]
+pub struct Rank {
+    #[command(flatten)]
+    pub policy: PolicyArgs,
+    /// Think of this load as running too, for example rustc:3.5GB*8; may be given several times
+    #[arg(long, value_name = "NAME:SIZE*N")]
+    pub add: Vec<String>,
+    /// How to print
+    #[arg(long, default_value = "table")]
+    pub format: TableFormat,
+}
+
+#[derive(Debug, Args)]
 pub struct Events {
     /// Only those since then: `15m`, `2h`, `7d`, `2026-01-23` or `2026-01-23T14:00:00Z`
     #[arg(long, value_name = "TIME")]
@@ -217,6 +234,31 @@ pub enum TableFormat {
 pub struct Agent {
     #[command(flatten)]
     pub policy: PolicyArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Recorder {
+    /// Show how memory, swap, pressure and the largest processes went, while it records or after a crash
+    Show {
+        /// Only what was recorded since: a time ago (90s, 10m, 2h) or a moment in UTC (2026-01-23T14:05:00Z)
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+        /// Another file than the host's
+        #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+        file: Option<PathBuf>,
+        /// How to print
+        #[arg(long, default_value = "table")]
+        format: TableFormat,
+    },
+    /// Record without the agent, as during a load test; until it is killed, or for a while
+    Run {
+        /// How long: 90s, 10m, 2h
+        #[arg(long = "for", value_name = "DURATION")]
+        length: Option<String>,
+        /// Another file than the host's
+        #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+        file: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -263,6 +305,10 @@ pub enum SchemaName {
     Journal,
     /// `oomguard status --format json`
     Status,
+    /// `oomguard rank --format json`
+    Rank,
+    /// `oomguard recorder show --format json`
+    Recorder,
     /// The policy inside a plan
     Policy,
     /// `oomguard events --format json`

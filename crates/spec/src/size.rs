@@ -1,6 +1,7 @@
 //! Amounts of memory and disk.
 
 use std::fmt;
+use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,24 @@ impl Bytes {
     #[must_use]
     pub const fn round_down_to_mib(self) -> Self {
         Self(self.0 / MIB * MIB)
+    }
+}
+
+/// A text that is no size, and why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is no size: {why}")]
+pub struct SizeError {
+    text: String,
+    why: String,
+}
+
+impl FromStr for Bytes {
+    type Err = SizeError;
+
+    /// Reads a size as documents have it: `32GB`, `32G`, `32GiB`, `1.5GB`.
+    fn from_str(text: &str) -> Result<Self, SizeError> {
+        let shown = || text.chars().take(40).map(|c| if c.is_control() { '?' } else { c }).collect();
+        crate::roles::values::parse_size(text).map_err(|why| SizeError { text: shown(), why })
     }
 }
 

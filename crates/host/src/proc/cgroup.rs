@@ -73,6 +73,12 @@ pub fn user_unit_of(path: &str) -> Option<&str> {
     first_unit(below).map(|(unit, _)| unit)
 }
 
+/// The unit that says most about what a process is: the user's own unit where there is one, else the system's. A user
+/// manager itself (its `init.scope`) is its service.
+pub fn nearest_unit(path: &str) -> Option<&str> {
+    user_unit_of(path).filter(|unit| *unit != "init.scope").or_else(|| unit_of(path))
+}
+
 /// The first component that is no slice, where it is a unit, and what follows it.
 fn first_unit(path: &str) -> Option<(&str, &str)> {
     let mut rest = path.strip_suffix(" (deleted)").unwrap_or(path);

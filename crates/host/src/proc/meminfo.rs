@@ -66,3 +66,20 @@ pub fn parse(bytes: &[u8]) -> Result<Meminfo, ParseError> {
         swap_cached: get(7)?,
     })
 }
+
+/// The lines that are named, in bytes and in that order; `None` for one that is not there or not in `kB`.
+#[must_use]
+pub fn values<const N: usize>(bytes: &[u8], names: [&str; N]) -> [Option<u64>; N] {
+    let mut found = [None; N];
+    for (_, line) in lines(bytes) {
+        let Some(colon) = line.iter().position(|&b| b == b':') else { continue };
+        let (name, rest) = line.split_at(colon);
+        let Some(index) = names.iter().position(|wanted| wanted.as_bytes() == name) else { continue };
+        let mut parts = fields(&rest[1..]);
+        let (value, unit) = (parts.next().and_then(super::number::<u64>), parts.next());
+        if found[index].is_none() && unit == Some(b"kB") {
+            found[index] = value.and_then(|kib| kib.checked_mul(1024));
+        }
+    }
+    found
+}

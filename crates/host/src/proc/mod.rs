@@ -9,6 +9,7 @@ pub mod mountinfo;
 pub mod oom_score_adj;
 pub mod pressure;
 pub mod stat;
+pub mod statm;
 pub mod status;
 pub mod swaps;
 pub mod uptime;

@@ -1,6 +1,6 @@
 //! `oomguard check`: in which ways a host misses its policy.
 
-use oomguard_converge::{Facts, Plan, findings};
+use oomguard_converge::{Facts, Plan, findings, rank};
 use oomguard_host::Host;
 
 use crate::args::{Check, CheckFormat};
@@ -14,7 +14,8 @@ pub fn run(args: &Check, host: &Host, terminal: &mut Terminal) -> Result<u8, Fai
     let facts = Facts::read(host, &source.policy)?;
     let found = findings(&source.policy, &facts);
     let refusals = Plan::make(&source.policy, &facts).refusals;
-    let report = Report::new(super::host_name(host), &source.name, found, refusals, &facts);
+    let mut report = Report::new(super::host_name(host), &source.name, found, refusals, &facts);
+    report.dies_first = rank::first(host, &facts)?;
     let text = match args.format {
         CheckFormat::Table => check::table(&report, &facts, &source.args, terminal),
         CheckFormat::Json => report.to_json(),

@@ -7,6 +7,8 @@ mod docs;
 mod events;
 mod journal;
 mod plan;
+mod rank;
+mod recorder;
 mod rollback;
 mod schema;
 mod spec;
@@ -37,6 +39,8 @@ pub fn run(cli: Cli, terminal: &mut Terminal) -> Result<u8, Failure> {
         Command::Status(args) => status::run(&args, &host, terminal),
         Command::Events(args) => events::run(&args, &host, terminal),
         Command::Agent(args) => agent::run(&args, live(&host)?, terminal),
+        Command::Rank(args) => rank::run(&args, &host, terminal),
+        Command::Recorder(command) => recorder::run(&command, &host, terminal),
         Command::Spec(command) => spec::run(&command, terminal),
         Command::Schema { name } => schema::run(name, terminal),
         Command::Completions { shell } => docs::completions(shell, terminal),

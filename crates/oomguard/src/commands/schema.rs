@@ -12,6 +12,8 @@ use crate::args::SchemaName;
 use crate::failure::{Failure, code};
 use crate::output::Terminal;
 use crate::output::check::Report;
+use crate::output::rank::Report as RankReport;
+use crate::output::recorder::Report as RecorderReport;
 use crate::output::status::Screen;
 
 pub fn run(name: Option<SchemaName>, terminal: &mut Terminal) -> Result<u8, Failure> {
@@ -30,6 +32,8 @@ pub fn run(name: Option<SchemaName>, terminal: &mut Terminal) -> Result<u8, Fail
                 SchemaName::Plan => schema_for!(Plan),
                 SchemaName::Journal => schema_for!(Entry),
                 SchemaName::Status => schema_for!(Screen),
+                SchemaName::Rank => schema_for!(RankReport),
+                SchemaName::Recorder => schema_for!(RecorderReport),
                 SchemaName::Policy => schema_for!(Policy),
                 SchemaName::Events => schema_for!(Log),
                 SchemaName::Event => schema_for!(event::Entry),

@@ -6,6 +6,7 @@ use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width};
 use oomguard_converge::facts::Unread;
 use oomguard_converge::finding::Refusal;
+use oomguard_converge::rank::First;
 use oomguard_converge::{Facts, Finding, Severity};
 use oomguard_spec::size::Bytes;
 use schemars::JsonSchema;
@@ -37,6 +38,8 @@ pub struct Report {
     pub refusals: Vec<Refusal>,
     /// What this user could not read.
     pub unread: Vec<NotRead>,
+    /// Who is killed first if memory runs out now: the first line of `oomguard rank`.
+    pub dies_first: Option<First>,
 }
 
 /// Something that could not be read.
@@ -93,6 +96,7 @@ impl Report {
             findings,
             refusals,
             unread: NotRead::all(facts),
+            dies_first: None,
         }
     }
 
@@ -120,7 +124,20 @@ pub fn table(report: &Report, facts: &Facts, args: &str, terminal: &Terminal) ->
         text.push('\n');
     }
     text.push_str(&verdict(report, args, terminal));
+    let first = report.dies_first.as_ref().map(|first| wrap(&first_words(first), terminal.width().into()));
+    text.extend(first.map(|line| line + "\n"));
     text
+}
+
+fn first_words(first: &First) -> String {
+    let unit = first.unit.as_ref().map(|unit| format!(" in {unit}")).unwrap_or_default();
+    format!(
+        "Killed first if memory ran out now: {} (pid {}{unit}), {}, score {}.",
+        first.name,
+        first.pid,
+        Bytes(first.size),
+        first.score
+    )
 }
 
 fn host_words(facts: &Facts) -> String {

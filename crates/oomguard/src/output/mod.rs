@@ -4,6 +4,8 @@ pub mod check;
 pub mod events;
 pub mod junit;
 pub mod plan;
+pub mod rank;
+pub mod recorder;
 pub mod status;
 mod terminal;
 mod wrap;

@@ -129,7 +129,7 @@ impl Page {
         let args = &args[..to_file.unwrap_or(args.len())];
         let mut command = oomguard(args);
         command.current_dir(self.dir.path());
-        if matches!(args[0], "check" | "plan" | "status" | "journal" | "events") {
+        if matches!(args[0], "check" | "plan" | "status" | "journal" | "events" | "rank" | "recorder") {
             let host = self.hosts.entry(host.to_owned()).or_insert_with(|| host_of(host));
             command.arg("--root").arg(host.root());
         }

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::run::{oomguard, ran, run, run_with_input};
 
-pub const COMMANDS: [&str; 17] = [
+pub const COMMANDS: [&str; 21] = [
     "check",
     "plan",
     "apply",
@@ -15,6 +15,10 @@ pub const COMMANDS: [&str; 17] = [
     "status",
     "events",
     "agent",
+    "rank",
+    "recorder",
+    "recorder show",
+    "recorder run",
     "spec",
     "spec check",
     "spec fmt",
@@ -36,7 +40,7 @@ fn help_of_every_command() {
 /// A new command must get its snapshot, its page and its place in the documents.
 #[test]
 fn the_list_above_is_complete() {
-    for command in ["", "journal", "spec"] {
+    for command in ["", "journal", "recorder", "spec"] {
         let help = run(command.split_whitespace().chain(["-h"])).exits(0).out;
         let list = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
         // A long description goes on in the next line, further in.

@@ -47,6 +47,7 @@ impl Folder {
         let session = Session::open(&self.0.host, policy, env!("CARGO_PKG_VERSION")).unwrap();
         let outcome = session.apply(&mut StopAfter(0)).unwrap();
         assert_eq!(outcome.left, []);
+        self.0.show_scores();
         outcome.id.unwrap()
     }
 
@@ -54,6 +55,7 @@ impl Folder {
     pub fn roll_back(&self) {
         let _alone = one_at_a_time();
         Undoing::open(&self.0.host, None).unwrap().run(&mut StopAfter(0)).unwrap();
+        self.0.show_scores();
     }
 
     pub fn memory(&self, kib: u64) {

@@ -21,6 +21,8 @@ mod hosts;
 mod journal;
 mod output;
 mod plan;
+mod rank;
+mod recorder;
 mod run;
 mod schema;
 mod smoke;

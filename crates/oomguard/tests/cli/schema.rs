@@ -85,7 +85,7 @@ fn type_of(value: &Value) -> &'static str {
 }
 
 #[track_caller]
-fn conforms(name: &str, value: &Value) {
+pub fn conforms(name: &str, value: &Value) {
     let schema = schema(name);
     check(&schema, &schema, value, name).unwrap();
     // The checker notices what is missing.
@@ -99,7 +99,7 @@ fn conforms(name: &str, value: &Value) {
 #[test]
 fn the_names() {
     let names = run(["schema"]).exits(0).quietly().out;
-    assert_eq!(names, "check\nplan\njournal\nstatus\npolicy\nevents\nevent\n");
+    assert_eq!(names, "check\nplan\njournal\nstatus\nrank\nrecorder\npolicy\nevents\nevent\n");
     for name in names.lines() {
         assert!(schema(name)["required"].is_array(), "{name}");
     }
@@ -112,7 +112,7 @@ fn what_is_printed_is_as_the_schema_says() {
     refused.0.write("/run/systemd/container", "lxc\n");
     refused.remove("/proc/pressure");
     for host in [&fresh, &good, &refused] {
-        for name in ["check", "status", "plan"] {
+        for name in ["check", "status", "plan", "rank"] {
             conforms(name, &host.run(&[name, "--format", "json"]).json());
         }
         conforms("policy", &host.run(&["plan", "--format", "json"]).json()["policy"]);

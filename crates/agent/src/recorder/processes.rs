@@ -1,0 +1,249 @@
+//! The largest and the fastest growing processes, found with as few reads as will do.
+//!
+//! `statm` is one line of numbers that the kernel keeps anyway, and no lock of the process is taken for it; what a process has
+//! in swap is in `status` alone, which costs three times as much. So `status` is read of the few that are recorded, of
+//! those whose resident memory shrank (it may have gone to swap), and of the others by turns. `smaps` walks page tables
+//! and is never read.
+
+use std::cmp::Reverse;
+
+use oomguard_host::proc::{cgroup, oom_score_adj, stat, statm, status};
+use oomguard_host::scan::Scan;
+use oomguard_host::{Host, Result};
+
+use super::record::{NAME, OF_EACH, Process, cut_name};
+
+/// Room for so many processes is there from the start.
+const ROOM: usize = 4096;
+/// A thread of the kernel or a zombie is looked at again once in so many records: its number may be another's by then.
+const IDLE_TURNS: u32 = 16;
+/// A small process that did not grow is looked at once in so many calm records.
+const STEADY_TURNS: u32 = 4;
+/// Smaller than this is small.
+const SMALL: u64 = 16 << 20;
+/// Swap of the others is looked at once in so many records.
+const SWAP_TURNS: u32 = 16;
+/// Resident memory that shrank by so much may have gone to swap.
+const SHRUNK: u64 = 256 << 10;
+/// Name, unit and score are read again once in so many records.
+const DETAIL_TURNS: u32 = 6;
+
+/// What is known of every process.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    pid: i32,
+    rss: u64,
+    swap: u64,
+    /// When both were read, in microseconds since the boot.
+    read_us: u64,
+    /// Bytes a second.
+    growth: i64,
+}
+
+impl Known {
+    fn size(&self) -> u64 {
+        self.rss + self.swap
+    }
+}
+
+/// What is known of those that were recorded.
+#[derive(Debug, Default)]
+struct Details {
+    pid: i32,
+    start_time: u64,
+    name: String,
+    unit: String,
+    score: i32,
+    round: u32,
+}
+
+/// All processes of a host, as they were when they were last looked at.
+#[derive(Debug)]
+pub struct Table {
+    scan: Scan,
+    page: u64,
+    pids: Vec<i32>,
+    known: Vec<Known>,
+    /// What `known` becomes; kept for its room.
+    fresh: Vec<Known>,
+    order: Vec<u32>,
+    details: Vec<Details>,
+    round: u32,
+    last_us: u64,
+}
+
+impl Table {
+    pub(super) fn new(host: &Host) -> Result<Self> {
+        Ok(Self {
+            scan: host.scan()?,
+            page: host.page_size(),
+            pids: Vec::with_capacity(ROOM),
+            known: Vec::with_capacity(ROOM),
+            fresh: Vec::with_capacity(ROOM),
+            order: Vec::with_capacity(ROOM),
+            details: Vec::with_capacity(4 * OF_EACH),
+            round: 0,
+            last_us: 0,
+        })
+    }
+
+    /// How many processes there were.
+    pub(super) fn count(&self) -> usize {
+        self.pids.len()
+    }
+
+    /// Looks at all processes, and puts those that matter into `out`.
+    pub(super) fn take(
+        &mut self,
+        now_us: u64,
+        pressed: bool,
+        swapping: bool,
+        out: &mut Vec<Process>,
+    ) -> Result<()> {
+        self.round = self.round.wrapping_add(1);
+        self.scan.pids(&mut self.pids)?;
+        self.look(now_us, pressed, swapping);
+        self.last_us = now_us;
+        self.choose();
+        for index in 0..self.order.len() {
+            let known = &mut self.known[self.order[index] as usize];
+            if swapping {
+                swap_of(&mut self.scan, known);
+            }
+            let known = *known;
+            self.describe(known.pid);
+        }
+        let known = &self.known;
+        self.order.sort_unstable_by_key(|index| Reverse(known[*index as usize].size()));
+        self.fill(out);
+        Ok(())
+    }
+
+    fn look(&mut self, now_us: u64, pressed: bool, swapping: bool) {
+        self.fresh.clear();
+        let mut old = self.known.iter().peekable();
+        for &pid in &self.pids {
+            while old.next_if(|known| known.pid < pid).is_some() {}
+            let before = old.next_if(|known| known.pid == pid).copied();
+            let turn = |turns: u32| (self.round.wrapping_add(pid as u32)).is_multiple_of(turns);
+            if let Some(before) = before {
+                let idle = before.size() == 0 && !turn(IDLE_TURNS);
+                let steady = !pressed && before.growth == 0 && before.size() < SMALL && !turn(STEADY_TURNS);
+                if idle || steady {
+                    self.fresh.push(before);
+                    continue;
+                }
+            }
+            let Some(resident) =
+                self.scan.read(pid, "statm").and_then(|bytes| statm::parse_resident(bytes).ok())
+            else {
+                continue;
+            };
+            let rss = resident.saturating_mul(self.page);
+            let then = before.unwrap_or(Known { pid, rss: 0, swap: 0, read_us: self.last_us, growth: 0 });
+            let mut known = Known { rss, read_us: now_us, ..then };
+            let may_have_swap = before.is_none() || rss + SHRUNK <= then.rss || turn(SWAP_TURNS);
+            if swapping && rss > 0 && may_have_swap {
+                swap_of(&mut self.scan, &mut known);
+            } else if !swapping {
+                known.swap = 0;
+            }
+            known.growth = growth(&then, &known);
+            self.fresh.push(known);
+        }
+        std::mem::swap(&mut self.known, &mut self.fresh);
+    }
+
+    /// Puts the largest and the fastest growing into `order`.
+    fn choose(&mut self) {
+        let known = &self.known;
+        self.order.clear();
+        self.order.extend((0..known.len() as u32).filter(|index| known[*index as usize].size() > 0));
+        let largest = |index: &u32| Reverse(known[*index as usize].size());
+        if self.order.len() <= 2 * OF_EACH {
+            return;
+        }
+        self.order.select_nth_unstable_by_key(OF_EACH - 1, largest);
+        let rest = &mut self.order[OF_EACH..];
+        rest.select_nth_unstable_by_key(OF_EACH - 1, |index| Reverse(known[*index as usize].growth));
+        self.order.truncate(2 * OF_EACH);
+        // The second half is for those that grow.
+        let mut at = 0;
+        self.order.retain(|index| {
+            at += 1;
+            at <= OF_EACH || known[*index as usize].growth > 0
+        });
+    }
+
+    /// Reads who a process is, unless that was done a short while ago.
+    fn describe(&mut self, pid: i32) {
+        let place = match self.details.iter().position(|details| details.pid == pid) {
+            Some(place) if self.round.wrapping_sub(self.details[place].round) < DETAIL_TURNS => return,
+            Some(place) => place,
+            None if self.details.len() < 4 * OF_EACH => {
+                self.details.push(Details::default());
+                self.details.len() - 1
+            }
+            // There are more places than processes in a record, so the oldest is of nobody who is in this one.
+            None => {
+                let round = self.round;
+                let age = |details: &Details| round.wrapping_sub(details.round);
+                (0..self.details.len()).max_by_key(|place| age(&self.details[*place])).unwrap_or(0)
+            }
+        };
+        let Some(details) = self.details.get_mut(place) else { return };
+        details.pid = pid;
+        details.round = self.round;
+        details.name.clear();
+        details.unit.clear();
+        details.score = 0;
+        if let Some(stat) = self.scan.read(pid, "stat").and_then(|bytes| stat::parse(bytes).ok()) {
+            details.start_time = stat.start_time;
+            details.name.push_str(&stat.comm);
+        }
+        if let Some(group) = self.scan.read(pid, "cgroup").and_then(|bytes| cgroup::parse(bytes).ok()) {
+            let path = group.systemd_path().unwrap_or("/");
+            let unit = cgroup::nearest_unit(path).unwrap_or("");
+            details.unit.push_str(cut_name(unit, NAME));
+        }
+        if let Some(score) = self.scan.read(pid, "oom_score_adj").and_then(|b| oom_score_adj::parse(b).ok()) {
+            details.score = score;
+        }
+    }
+
+    fn fill(&self, out: &mut Vec<Process>) {
+        out.resize_with(self.order.len(), Process::default);
+        for (place, index) in out.iter_mut().zip(&self.order) {
+            let known = &self.known[*index as usize];
+            place.pid = known.pid;
+            place.rss = known.rss;
+            place.swap = known.swap;
+            place.growth = known.growth;
+            place.name.clear();
+            place.unit.clear();
+            if let Some(details) = self.details.iter().find(|details| details.pid == known.pid) {
+                place.start_time = details.start_time;
+                place.name.push_str(&details.name);
+                place.unit.push_str(&details.unit);
+                place.score = details.score;
+            }
+        }
+    }
+}
+
+fn swap_of(scan: &mut Scan, known: &mut Known) {
+    let memory = scan.read(known.pid, "status").and_then(|bytes| status::parse_memory(bytes).ok()?);
+    if let Some(memory) = memory {
+        known.swap = memory.swap;
+    }
+}
+
+fn growth(then: &Known, now: &Known) -> i64 {
+    let time = now.read_us.saturating_sub(then.read_us);
+    // The first look at a host says nothing about growth.
+    if then.read_us == 0 || time == 0 {
+        return 0;
+    }
+    let grown = i128::from(now.size()) - i128::from(then.size());
+    i64::try_from(grown * 1_000_000 / i128::from(time)).unwrap_or(0)
+}

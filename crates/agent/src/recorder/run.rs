@@ -1,0 +1,107 @@
+//! The recorder's loop.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use oomguard_host::Host;
+
+use super::{Recorder, RecorderError, Syncer};
+
+/// No record is durable later than this after it was taken, as far as the disk can do it: half of the two seconds that
+/// may be lost, so that the disk has the other half.
+const DURABLE: Duration = Duration::from_secs(1);
+/// Between two calm records memory is looked at so often.
+const GLANCE: Duration = Duration::from_secs(1);
+
+/// What a run came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ran {
+    /// How many records were taken.
+    pub records: u64,
+    /// How many could not be taken.
+    pub failed: u64,
+}
+
+/// Records until `stop` is set, or for so long. An error of one record is given to `failed`, and the next is tried all
+/// the same: a host that is short of memory has such moments.
+///
+/// Records are made durable by a thread of its own, so that a busy disk delays none: a calm record at once (one page
+/// and a flush in five seconds; its page would be written anyway, half a minute later), others once a second.
+///
+/// # Errors
+/// When the first record cannot be taken, or a thread cannot be started.
+pub fn run(
+    host: &Host,
+    recorder: &mut Recorder,
+    length: Option<Duration>,
+    stop: &AtomicBool,
+    failed: &mut (dyn FnMut(&RecorderError) + Send),
+) -> Result<Ran, RecorderError> {
+    let syncer = recorder.syncer()?;
+    let mut ran = Ran::default();
+    let end = length.map(|length| Instant::now() + length);
+    thread::scope(|scope| {
+        // Of several requests one is enough: a sync makes all records durable that are there.
+        let (ask, asked) = sync_channel::<()>(1);
+        thread::Builder::new()
+            .name("recorder-sync".to_owned())
+            .stack_size(64 << 10)
+            .spawn_scoped(scope, move || keep_durable(&syncer, &asked))
+            .map_err(|e| RecorderError::Thread(e.to_string()))?;
+        loop {
+            let began = Instant::now();
+            match recorder.sample(host) {
+                Ok(_) => {
+                    ran.records += 1;
+                    // Full: a sync is asked for already.
+                    let _ = ask.try_send(());
+                }
+                Err(error) if ran.records == 0 => return Err(error),
+                Err(error) => {
+                    ran.failed += 1;
+                    failed(&error);
+                }
+            }
+            let next = began + recorder.next_interval();
+            if !wait(recorder, end.map_or(next, |end| end.min(next)), stop) {
+                return Ok(());
+            }
+            if end.is_some_and(|end| Instant::now() >= end) {
+                return Ok(());
+            }
+        }
+    })?;
+    recorder.sync()?;
+    Ok(ran)
+}
+
+/// Waits for the next record; `false` when the run is to end.
+fn wait(recorder: &mut Recorder, until: Instant, stop: &AtomicBool) -> bool {
+    loop {
+        if stop.load(Ordering::Relaxed) {
+            return false;
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return true;
+        }
+        thread::sleep(left.min(GLANCE));
+        if left > GLANCE && recorder.glance() {
+            return true;
+        }
+    }
+}
+
+fn keep_durable(syncer: &Syncer, asked: &Receiver<()>) {
+    let mut last = None::<Instant>;
+    while asked.recv().is_ok() {
+        if let Some(early) = last.and_then(|last| DURABLE.checked_sub(last.elapsed())) {
+            thread::sleep(early);
+        }
+        last = Some(Instant::now());
+        // Whoever records meets the same disk with the next page, and says so.
+        let _ = syncer.sync();
+    }
+}

@@ -1,0 +1,12 @@
+//! `/proc/PID/statm` (proc_pid_statm(5); kernel `fs/proc/array.c`, `proc_pid_statm`).
+
+use super::{fields, required};
+use crate::parse_error::ParseError;
+
+/// The resident memory in pages: the second field. A thread of the kernel and a zombie have 0.
+///
+/// # Errors
+/// It is no number, or missing.
+pub fn parse_resident(bytes: &[u8]) -> Result<u64, ParseError> {
+    required(1, "resident", fields(bytes).nth(1), bytes)
+}
