@@ -201,15 +201,15 @@ pub enum Event {
         /// The score now.
         to: i32,
     },
-    /// Load is protected without being declared, and stays so.
-    LeakFound {
+    /// The guard could not write a score: a keeper is not protected, or load stays so.
+    ScoreNotWritten {
         /// Its number.
         pid: i32,
         /// Its name.
         comm: Text,
         /// Its score.
         score: i32,
-        /// Why nothing was done.
+        /// Why it could not be written.
         why: Text,
     },
     /// Events were lost; what was in them nobody knows.
@@ -262,7 +262,7 @@ pub const KINDS: [&str; 16] = [
     "protected_process_died",
     "keeper_protected",
     "leak_mended",
-    "leak_found",
+    "score_not_written",
     "lost_events",
     "source_missing",
     "policy_reloaded",
@@ -285,7 +285,7 @@ impl Event {
             Self::ProtectedProcessDied { .. } => 6,
             Self::KeeperProtected { .. } => 7,
             Self::LeakMended { .. } => 8,
-            Self::LeakFound { .. } => 9,
+            Self::ScoreNotWritten { .. } => 9,
             Self::LostEvents { .. } => 10,
             Self::SourceMissing { .. } => 11,
             Self::PolicyReloaded { .. } => 12,
@@ -314,7 +314,7 @@ impl Event {
             Self::PolicyRejected { .. } => Level::Error,
             Self::CgroupOom { .. }
             | Self::PressureHigh { .. }
-            | Self::LeakFound { .. }
+            | Self::ScoreNotWritten { .. }
             | Self::LostEvents { .. }
             | Self::SourceMissing { .. } => Level::Warning,
             Self::PressureLow { .. } | Self::LeakMended { .. } => Level::Notice,
@@ -380,8 +380,8 @@ impl Event {
                     "{comm} (pid {pid}) was protected without being declared: its oom_score_adj went from {from} to {to}"
                 )
             }
-            Self::LeakFound { pid, comm, score, why } => {
-                format!("{comm} (pid {pid}) is protected at {score} without being declared: {why}")
+            Self::ScoreNotWritten { pid, comm, score, why } => {
+                format!("{comm} (pid {pid}) stays at {score}: {why}")
             }
             Self::LostEvents { source, count } => {
                 let source = match source {
@@ -399,7 +399,7 @@ impl Event {
             }
             Self::PolicyReloaded { policy } => format!("the policy was read again: {policy}"),
             Self::PolicyRejected { policy, why } => {
-                format!("{policy} cannot be used, and the policy before stays: {why}")
+                format!("{policy} cannot be used, and what was in force before stays in force: {why}")
             }
             Self::AgentStarted { version, policy } => format!("oomguard {version} begins; policy: {policy}"),
             Self::AgentStopped => "the agent ends".to_owned(),
@@ -490,7 +490,7 @@ pub(crate) mod tests {
             },
             Event::KeeperProtected { pid: 1, comm: comm(), unit: unit.clone(), from: 0, to: -800 },
             Event::LeakMended { pid: 1, comm: comm(), unit, from: -800, to: 0 },
-            Event::LeakFound { pid: 1, comm: comm(), score: -800, why: "it is not ours".into() },
+            Event::ScoreNotWritten { pid: 1, comm: comm(), score: -800, why: "it is not ours".into() },
             Event::LostEvents { source: Source::Kmsg, count: Some(7) },
             Event::SourceMissing { source: "connector".into(), why: "no".into(), instead: "a scan".into() },
             Event::PolicyReloaded { policy: "ci".into() },

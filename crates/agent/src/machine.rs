@@ -27,6 +27,12 @@ pub fn sample(host: &Host) -> Result<Sample> {
     })
 }
 
+/// How many processes the kernel's OOM killer has killed since boot; `None` where the kernel does not count.
+#[must_use]
+pub fn oom_kills(host: &Host) -> Option<u64> {
+    parsed(host, "/proc/vmstat", vmstat::parse).ok()?.oom_kill
+}
+
 /// Sets the machine's metrics to what is now. What cannot be read stays as it was, and is counted.
 pub fn refresh(host: &Host, metrics: &Metrics) {
     let count = |failed: bool| {

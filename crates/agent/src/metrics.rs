@@ -257,9 +257,6 @@ impl Metrics {
                 self.leaks_found.inc();
                 self.leaks_mended.inc();
             }
-            Event::LeakFound { .. } => {
-                self.leaks_found.inc();
-            }
             Event::LostEvents { source, count } => {
                 let counter = match source {
                     Source::Kmsg => &self.kmsg_lost,

@@ -23,7 +23,7 @@ pub struct ProtectedProcess {
     pub comm: Text,
     /// Its unit.
     pub unit: Option<Text>,
-    /// Its oom_score_adj.
+    /// The oom_score_adj that the policy gives it.
     pub score: i32,
 }
 
@@ -37,7 +37,7 @@ impl ProtectedProcess {
                 start_time: process.start_time,
                 comm: Text::new(&process.comm),
                 unit: process.unit.as_deref().map(Text::new),
-                score: process.score,
+                score: wanted,
             }),
             Bound::Exactly(_) | Bound::AtLeast(_) | Bound::Any => None,
         }
@@ -100,6 +100,11 @@ impl Protected {
     /// Takes one more, as the guard protects it.
     pub fn add(&mut self, process: ProtectedProcess) {
         self.living.insert(process.pid, process);
+    }
+
+    /// Those that live, as far as is known: number and start time.
+    pub fn living(&self) -> impl Iterator<Item = (i32, u64)> {
+        self.living.values().map(|process| (process.pid, process.start_time))
     }
 
     /// How many live.

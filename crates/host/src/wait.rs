@@ -16,7 +16,7 @@ pub enum Interest {
 }
 
 /// The most sources that one wait can have.
-pub const MOST: usize = 16;
+pub const MOST: usize = 32;
 
 /// Waits until a source is ready, or the time is over (`None`: for ever). Bit N of the answer is source N; 0 is the end
 /// of the time. A signal that comes in between is no end of the waiting for its own pipe.

@@ -234,6 +234,12 @@ pub enum TableFormat {
 pub struct Agent {
     #[command(flatten)]
     pub policy: PolicyArgs,
+    /// Serve metrics and /healthz on this port of 127.0.0.1; 0: do not
+    #[arg(long, value_name = "PORT", default_value_t = oomguard_agent::http::PORT)]
+    pub port: u16,
+    /// Also put the metrics into this folder of node_exporter's textfile collector
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub textfile: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -48,6 +48,8 @@ pub enum ActKind {
 
 /// Is told of each write, and of each one that failed.
 pub trait Witness {
+    /// The policy has something to say about this process.
+    fn seen(&mut self, _process: &Process) {}
     /// This was done.
     fn acted(&mut self, act: &Act);
     /// This could not be done.
@@ -176,6 +178,7 @@ impl Guard {
         if process.keeper == Some(KeeperKind::UserManager) && !self.managers.contains(&pid) {
             self.managers.push(pid);
         }
+        witness.seen(&process);
         let expected = expected(&process, self.look.policy());
         let Some(to) = expected.bound.correction(process.score).filter(|_| expected.mendable) else {
             return true;

@@ -27,7 +27,7 @@ pub use rate::Rate;
 pub use record::Record;
 pub use recording::{Recording, read};
 pub use ring::{Opened, Syncer};
-pub use run::run;
+pub use run::{Told, run};
 
 use ring::Ring;
 use snapshot::Snapshots;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use oomguard_host::Host;
 
-use super::{Recorder, RecorderError, Syncer};
+use super::{Record, Recorder, RecorderError, Syncer};
 
 /// No record is durable later than this after it was taken, as far as the disk can do it: half of the two seconds that
 /// may be lost, so that the disk has the other half.
@@ -24,8 +24,17 @@ pub struct Ran {
     pub failed: u64,
 }
 
-/// Records until `stop` is set, or for so long. An error of one record is given to `failed`, and the next is tried all
-/// the same: a host that is short of memory has such moments.
+/// What became of one record.
+#[derive(Clone, Copy, Debug)]
+pub enum Told<'a> {
+    /// It was taken.
+    Taken(&'a Record),
+    /// It could not be taken; the next is tried all the same.
+    Failed(&'a RecorderError),
+}
+
+/// Records until `stop` is set, or for so long. An error of one record is told, and the next is tried all the same: a host
+/// that is short of memory has such moments.
 ///
 /// Records are made durable by a thread of its own, so that a busy disk delays none: a calm record at once (one page
 /// and a flush in five seconds; its page would be written anyway, half a minute later), others once a second.
@@ -37,7 +46,7 @@ pub fn run(
     recorder: &mut Recorder,
     length: Option<Duration>,
     stop: &AtomicBool,
-    failed: &mut (dyn FnMut(&RecorderError) + Send),
+    told: &mut (dyn FnMut(Told<'_>) + Send),
 ) -> Result<Ran, RecorderError> {
     let syncer = recorder.syncer()?;
     let mut ran = Ran::default();
@@ -55,13 +64,14 @@ pub fn run(
             match recorder.sample(host) {
                 Ok(_) => {
                     ran.records += 1;
+                    told(Told::Taken(&recorder.record));
                     // Full: a sync is asked for already.
                     let _ = ask.try_send(());
                 }
                 Err(error) if ran.records == 0 => return Err(error),
                 Err(error) => {
                     ran.failed += 1;
-                    failed(&error);
+                    told(Told::Failed(&error));
                 }
             }
             let next = began + recorder.next_interval();

@@ -1,24 +1,43 @@
 //! The agent's loop: one thread that waits for the kernel, for signals and for the time, and does what is due.
+//!
+//! Whatever may wait for a disk, a network or another program has a thread of its own: the reporter, the recorder and
+//! the server of the metrics.
 
-mod line;
+mod kernel;
 mod published;
-mod reports;
+mod recording;
+mod witness;
 
 use std::ffi::OsString;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::Duration;
 
+use oomguard_converge::facts::Facts;
+use oomguard_converge::findings;
 use oomguard_host::connector::{Connector, Next};
 use oomguard_host::notify::Notifier;
+use oomguard_host::proc::stat;
 use oomguard_host::signals::Signals;
 use oomguard_host::wait::{Interest, wait};
 use oomguard_host::{Host, HostError, memory};
 use oomguard_spec::policy::Policy;
 
+use crate::event::{Event, Source};
+use crate::exposition::Format;
 use crate::guard::Guard;
-pub use line::{Level, Line};
+use crate::http::{self, Beat, Page};
+use crate::metrics::Metrics;
+use crate::notify::Ways;
+use crate::protected::Protected;
+use crate::reporter::{Lines, Reporter};
+use crate::text::Text;
+use crate::textfile;
+use kernel::Kernel;
 pub use published::POLICY_DIGEST;
-use reports::Reports;
+use recording::Recording;
+use witness::Noting;
 
 /// A full look at all processes while events come: what changes its own score makes no event.
 const SLOW_SCAN: Duration = Duration::from_secs(30);
@@ -29,6 +48,16 @@ const FAST_SCAN: Duration = Duration::from_secs(5);
 const GATHER: Duration = Duration::from_millis(25);
 /// Full looks that events ask for, such as after lost ones, are at least so far apart.
 const BETWEEN_RECHECKS: Duration = Duration::from_millis(250);
+/// Memory, swap, the kernel's count of kills, and whether the protected processes live.
+const SAMPLE: Duration = Duration::from_secs(5);
+/// Samples that pressure asks for are at least so far apart.
+const BETWEEN_SAMPLES: Duration = Duration::from_secs(1);
+/// What `check` would find: it reads some hundred files.
+const DRIFT: Duration = Duration::from_secs(300);
+/// The file for node_exporter.
+const TEXTFILE: Duration = Duration::from_secs(15);
+/// A loop that has not come round for so long is ill, and /healthz says so: 12 samples.
+const HEALTHY_MS: u64 = 60_000;
 
 /// A policy and where it comes from.
 #[derive(Clone, Debug)]
@@ -41,16 +70,31 @@ pub struct Loaded {
     pub digest: String,
 }
 
+/// Why there is no policy to be had.
+#[derive(Clone, Debug)]
+pub struct NotLoaded {
+    /// Where it was to come from, in words.
+    pub name: String,
+    /// What is wrong with it.
+    pub why: String,
+}
+
 /// What the agent is given from outside.
 pub struct Surroundings<'a> {
-    /// Reads the policy: at the start, and at each SIGHUP. The error is for the log.
-    pub load: &'a mut dyn FnMut() -> Result<Loaded, String>,
-    /// Takes the lines of the log.
-    pub log: &'a mut dyn FnMut(&Line<'_>),
+    /// The version of oomguard.
+    pub version: &'static str,
+    /// Reads the policy: at the start, and at each SIGHUP.
+    pub load: &'a mut dyn FnMut() -> Result<Loaded, NotLoaded>,
+    /// Takes the lines of the log: standard error, which journald reads.
+    pub lines: Lines,
     /// The value of NOTIFY_SOCKET, see sd_notify(3).
     pub notify_socket: Option<OsString>,
     /// The value of WATCHDOG_USEC, in microseconds.
     pub watchdog_usec: Option<u64>,
+    /// The port of 127.0.0.1 for the metrics; `None`: nobody listens.
+    pub port: Option<u16>,
+    /// The folder of node_exporter's textfile collector, when the metrics are to be put there.
+    pub textfile: Option<String>,
 }
 
 /// Why the agent does not run.
@@ -62,7 +106,7 @@ pub enum AgentError {
     /// The machine said no.
     #[error(transparent)]
     Host(#[from] HostError),
-    /// The system has no means to wait.
+    /// The system has no means to wait, or no threads.
     #[error("cannot wait for events: {0}")]
     Wait(#[from] std::io::Error),
 }
@@ -77,133 +121,194 @@ pub fn run(host: &Host, mut around: Surroundings<'_>) -> Result<(), AgentError> 
     }
     let signals = Signals::catch()?;
     let notifier = Notifier::new(around.notify_socket.as_deref())?;
+    let mut events = Vec::new();
     if let Err(e) = memory::lock_on_fault() {
-        (around.log)(Line::new(Level::Warning, "memory-not-locked").text("why", &e.to_string()));
+        events.push(missing("locked memory", &e.to_string(), "the agent may be swapped out"));
     }
+    let (metrics, registry) = Metrics::new(around.version);
+    let beat = Beat::new(host, HEALTHY_MS);
+    let page = Arc::new(Page { host: host.clone(), metrics: metrics.clone(), registry, beat });
+    let server = around.port.map(|port| {
+        http::serve(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), Arc::clone(&page)).map_err(|e| {
+            events.push(missing("the port of the metrics", &e.to_string(), "nobody can scrape this agent"));
+        })
+    });
+    let reporter =
+        Reporter::start(host.clone(), metrics.clone(), Arc::clone(&around.lines), Ways::default())?;
     let mut agent = Agent {
         host,
+        policy: Policy::default(),
         guard: None,
         connector: None,
-        reports: Reports::default(),
-        next_scan: Duration::ZERO,
-        gather_until: Duration::ZERO,
-        last_recheck: Duration::ZERO,
+        kernel: Kernel::open(host, &mut events),
+        protected: Protected::default(),
+        refusals: 0,
+        reporter,
+        metrics,
+        page,
+        textfile: around.textfile.take(),
+        events,
+        due: Due::default(),
     };
-    agent.subscribe(&mut around);
-    agent.load(&mut around);
-    agent.look_at_all(&mut around);
+    let recording = Recording::start(host, &agent.metrics, &mut agent.events);
+    agent.subscribe();
+    agent.load(&mut around, true);
+    agent.look_at_all();
+    agent.report();
     notifier.say(&format!("READY=1\nSTATUS={}", agent.status()));
     let watchdog = around.watchdog_usec.map(|usec| Duration::from_micros(usec / 2));
     let mut next_sign = Duration::ZERO;
     loop {
         let now = host.monotonic();
+        agent.page.beat.beat(host);
         if let Some(every) = watchdog.filter(|_| now >= next_sign) {
             notifier.say(&format!("WATCHDOG=1\nSTATUS={}", agent.status()));
             next_sign = now + every;
         }
-        agent.wait(&signals, watchdog.map(|_| next_sign))?;
+        let pressed = agent.wait(&signals, watchdog.map(|_| next_sign))?;
         let asked = signals.asked();
         if asked.end {
-            notifier.say("STOPPING=1");
-            (around.log)(&Line::new(Level::Info, "stopped"));
-            return Ok(());
+            break;
         }
         if asked.reload {
             notifier.reloading(host);
-            agent.load(&mut around);
+            agent.load(&mut around, false);
             notifier.say(&format!("READY=1\nSTATUS={}", agent.status()));
         }
-        agent.listen(&mut around);
-        agent.look_if_due(&mut around);
+        agent.listen();
+        agent.kernel.hear(&mut agent.events);
+        agent.do_what_is_due(pressed);
+        agent.report();
     }
+    notifier.say("STOPPING=1");
+    agent.reporter.handle(Event::AgentStopped);
+    agent.reporter.finish();
+    // The server and the recorder's file last: until here they tell of the end.
+    drop((server, recording));
+    Ok(())
+}
+
+fn missing(source: &str, why: &str, instead: &str) -> Event {
+    Event::SourceMissing { source: source.into(), why: why.into(), instead: instead.into() }
+}
+
+/// When what is due next, by `Host::monotonic`.
+#[derive(Debug, Default)]
+struct Due {
+    scan: Duration,
+    gathered: Duration,
+    last_recheck: Duration,
+    sample: Duration,
+    last_sample: Duration,
+    drift: Duration,
+    textfile: Duration,
 }
 
 struct Agent<'h> {
     host: &'h Host,
+    policy: Policy,
     /// `None` while there is no policy that can be used: then nothing is touched, and so nothing is unprotected.
     guard: Option<Guard>,
     connector: Option<Connector>,
-    reports: Reports,
-    next_scan: Duration,
-    gather_until: Duration,
-    last_recheck: Duration,
+    kernel: Kernel,
+    protected: Protected,
+    refusals: u64,
+    reporter: Reporter,
+    metrics: Metrics,
+    page: Arc<Page>,
+    textfile: Option<String>,
+    /// What has happened and was not reported yet.
+    events: Vec<Event>,
+    due: Due,
 }
 
 impl Agent<'_> {
-    fn subscribe(&mut self, around: &mut Surroundings<'_>) {
+    fn subscribe(&mut self) {
         match self.host.connector() {
-            Ok(connector) => self.connector = Some(connector),
-            Err(e) => self.without_connector(&e.to_string(), around),
+            Ok(connector) => {
+                self.connector = Some(connector);
+                self.metrics.connector_up.set(1);
+            }
+            Err(e) => self.without_connector(&e),
         }
     }
 
     /// Said once: whatever comes back, the scan goes on until the agent is started again.
-    fn without_connector(&mut self, why: &str, around: &mut Surroundings<'_>) {
+    fn without_connector(&mut self, why: &dyn std::fmt::Display) {
         self.connector = None;
-        let seconds = FAST_SCAN.as_secs().to_string();
-        (around.log)(
-            Line::new(Level::Warning, "no-process-events")
-                .text("why", why)
-                .text("instead", "a look at all processes")
-                .text("every_seconds", &seconds),
-        );
+        self.metrics.connector_up.set(0);
+        self.events.push(kernel::no_process_events(why, FAST_SCAN.as_secs()));
     }
 
     /// Takes the policy that is there now; a broken one leaves the old one in force.
-    fn load(&mut self, around: &mut Surroundings<'_>) {
-        match (around.load)() {
-            Err(why) => {
-                let instead = if self.guard.is_some() { "the old one" } else { "none: nothing is touched" };
-                (around.log)(
-                    Line::new(Level::Error, "policy-broken").text("why", &why).text("in_force", instead),
-                );
+    fn load(&mut self, around: &mut Surroundings<'_>, first: bool) {
+        let rejected = |name: &str, why: &str| Event::PolicyRejected { policy: name.into(), why: why.into() };
+        let loaded = match (around.load)() {
+            Ok(loaded) => loaded,
+            Err(NotLoaded { name, why }) => {
+                self.events.push(rejected(&name, &why));
+                return;
             }
-            Ok(loaded) => {
-                let taken = match &mut self.guard {
-                    Some(guard) => guard.set_policy(&loaded.policy),
-                    None => Guard::new(self.host, &loaded.policy).map(|guard| self.guard = Some(guard)),
-                };
-                match taken {
-                    Ok(()) => {
-                        published::publish(self.host, &loaded.digest);
-                        (around.log)(Line::new(Level::Info, "policy").text("from", &loaded.name));
-                    }
-                    Err(e) => {
-                        (around.log)(Line::new(Level::Error, "policy-broken").text("why", &e.to_string()));
-                    }
-                }
-            }
+        };
+        let taken = match &mut self.guard {
+            Some(guard) => guard.set_policy(&loaded.policy),
+            None => Guard::new(self.host, &loaded.policy).map(|guard| self.guard = Some(guard)),
+        };
+        if let Err(e) = taken {
+            self.events.push(rejected(&loaded.name, &e.to_string()));
+            return;
         }
+        published::publish(self.host, &loaded.digest);
+        let load = loaded.policy.oom_protection.as_ref().map_or(0, |protection| protection.load.get());
+        self.reporter.set_ways(Ways::of(&loaded.policy.alerts, load));
+        self.kernel.set_policy(self.host, &loaded.policy, &mut self.events);
+        self.metrics.policy_loaded.set(i64::try_from(self.host.now()).unwrap_or(i64::MAX));
+        let policy = Text::new(&loaded.name);
+        self.events.push(if first {
+            Event::AgentStarted { version: around.version.into(), policy }
+        } else {
+            Event::PolicyReloaded { policy }
+        });
+        self.policy = loaded.policy;
+        self.due.drift = Duration::ZERO;
     }
 
-    /// Waits for whatever is next. Events that gather are not waited for.
-    fn wait(&self, signals: &Signals, sign: Option<Duration>) -> std::io::Result<()> {
+    /// Waits for whatever is next; `true` when memory pressure or a cgroup's counter was it. Events that gather are not
+    /// waited for.
+    fn wait(&self, signals: &Signals, sign: Option<Duration>) -> std::io::Result<bool> {
         let now = self.host.monotonic();
-        let gathering = now < self.gather_until;
+        let gathering = now < self.due.gathered;
         let [end, reload] = signals.sources();
-        let mut sources =
-            [(end, Interest::Readable), (reload, Interest::Readable), (end, Interest::Readable)];
-        let mut count = 2;
-        if let Some(connector) = self.connector.as_ref().filter(|_| !gathering) {
-            sources[2].0 = connector.as_fd();
-            count = 3;
+        let mut sources = [(end, Interest::Readable); oomguard_host::wait::MOST];
+        let connector = self.connector.iter().filter(|_| !gathering);
+        let all = [(end, Interest::Readable), (reload, Interest::Readable)]
+            .into_iter()
+            .chain(connector.map(|connector| (connector.as_fd(), Interest::Readable)))
+            .chain(self.kernel.sources());
+        let mut count = 0;
+        for (place, source) in sources.iter_mut().zip(all) {
+            *place = source;
+            count += 1;
         }
-        let mut until = self.next_scan;
+        let mut until = self.due.scan.min(self.due.sample);
         if gathering && self.connector.is_some() {
-            until = until.min(self.gather_until);
+            until = until.min(self.due.gathered);
         }
-        if let Some(sign) = sign {
-            until = until.min(sign);
+        if self.textfile.is_some() {
+            until = until.min(self.due.textfile);
         }
-        if let Some(due) = self.recheck_due() {
+        for due in [sign, self.recheck_due()].into_iter().flatten() {
             until = until.min(due);
         }
-        wait(&sources[..count], Some(until.saturating_sub(now))).map(drop)
+        let ready = wait(&sources[..count], Some(until.saturating_sub(now)))?;
+        let priority =
+            |(at, source): (usize, &(_, Interest))| ready & (1 << at) != 0 && source.1 == Interest::Priority;
+        Ok(sources[..count].iter().enumerate().any(priority))
     }
 
     /// Takes all events that wait, then looks at what they tell of.
-    fn listen(&mut self, around: &mut Surroundings<'_>) {
-        let (Some(connector), false) = (&mut self.connector, self.host.monotonic() < self.gather_until)
+    fn listen(&mut self) {
+        let (Some(connector), false) = (&mut self.connector, self.host.monotonic() < self.due.gathered)
         else {
             return;
         };
@@ -217,48 +322,119 @@ impl Agent<'_> {
                     }
                 }
                 Ok(Next::Lost) => {
-                    (around.log)(
-                        Line::new(Level::Notice, "events-lost").text("then", "a look at all processes"),
-                    );
+                    self.events.push(Event::LostEvents { source: Source::Connector, count: None });
                     if let Some(guard) = &mut self.guard {
                         guard.lost();
                     }
                 }
                 Ok(Next::Empty) => break None,
-                Err(e) => break Some(e.to_string()),
+                Err(e) => break Some(e),
             }
         };
         if let Some(why) = broken {
-            self.without_connector(&why, around);
-            self.next_scan = Duration::ZERO;
+            self.without_connector(&why);
+            self.due.scan = Duration::ZERO;
         }
         if heard {
-            if let Some(guard) = &mut self.guard {
-                guard.act(&mut self.reports.to(around.log));
-            }
-            self.gather_until = self.host.monotonic() + GATHER;
+            self.with_guard(Guard::act);
+            self.due.gathered = self.host.monotonic() + GATHER;
         }
+    }
+
+    /// Lets the guard do something, and takes in what it saw and did.
+    fn with_guard(&mut self, what: fn(&mut Guard, &mut dyn crate::guard::Witness)) {
+        let mut seen = Vec::new();
+        if let Some(guard) = &mut self.guard {
+            let (policy, events, refusals) = (&self.policy, &mut self.events, &mut self.refusals);
+            what(guard, &mut Noting { policy, events, protected: &mut seen, refusals });
+            let counts = guard.counts();
+            let ahead = |now: u64, counter: &prometheus_client::metrics::counter::Counter| {
+                counter.inc_by(now.saturating_sub(counter.get()));
+            };
+            ahead(counts.events(), &self.metrics.guard_events);
+            ahead(counts.rescans(), &self.metrics.guard_rescans);
+        }
+        for process in seen {
+            self.protected.add(process);
+        }
+        self.metrics.protected.set(i64::try_from(self.protected.count()).unwrap_or(i64::MAX));
     }
 
     fn recheck_due(&self) -> Option<Duration> {
         let due = self.guard.as_ref()?.recheck_due()?;
-        Some(due.max(self.last_recheck + BETWEEN_RECHECKS))
+        Some(due.max(self.due.last_recheck + BETWEEN_RECHECKS))
     }
 
-    fn look_if_due(&mut self, around: &mut Surroundings<'_>) {
+    fn do_what_is_due(&mut self, pressed: bool) {
         let now = self.host.monotonic();
-        if now >= self.next_scan || self.recheck_due().is_some_and(|due| now >= due) {
-            self.look_at_all(around);
+        if now >= self.due.scan || self.recheck_due().is_some_and(|due| now >= due) {
+            self.look_at_all();
+        }
+        if now >= self.due.sample || pressed && now >= self.due.last_sample + BETWEEN_SAMPLES {
+            self.due.last_sample = now;
+            self.due.sample = now + SAMPLE;
+            self.kernel.sample(self.host, &self.metrics, &mut self.events);
+            self.see_who_lives();
+        }
+        if now >= self.due.drift && self.guard.is_some() {
+            self.due.drift = now + DRIFT;
+            if let Ok(facts) = Facts::read(self.host, &self.policy) {
+                self.metrics.set_findings(&findings(&self.policy, &facts));
+            }
+        }
+        if let Some(dir) = self.textfile.as_deref().filter(|_| now >= self.due.textfile) {
+            self.due.textfile = now + TEXTFILE;
+            if let Err(e) = textfile::write(self.host, dir, &self.page.print(Format::Text)) {
+                self.events.push(missing("the file for node_exporter", &e.to_string(), "it is tried again"));
+                // Said once: node_exporter's own alert tells of a file that is old.
+                self.textfile = None;
+            }
         }
     }
 
-    fn look_at_all(&mut self, around: &mut Surroundings<'_>) {
-        if let Some(guard) = &mut self.guard {
-            guard.rescan(&mut self.reports.to(around.log));
-        }
+    fn look_at_all(&mut self) {
+        self.with_guard(Guard::rescan);
         let now = self.host.monotonic();
-        self.last_recheck = now;
-        self.next_scan = now + if self.connector.is_some() { SLOW_SCAN } else { FAST_SCAN };
+        self.due.last_recheck = now;
+        self.due.scan = now + if self.connector.is_some() { SLOW_SCAN } else { FAST_SCAN };
+    }
+
+    /// The connector's filter leaves out the ends of processes, of which a build has thousands; there are few
+    /// protected ones, so each is looked at.
+    fn see_who_lives(&mut self) {
+        let lives = |pid: i32, start_time: u64| {
+            let stat = self.host.read(&format!("/proc/{pid}/stat")).ok();
+            let stat = stat.and_then(|bytes| stat::parse(&bytes).ok());
+            // A zombie has ended: its memory is gone.
+            stat.is_some_and(|stat| stat.start_time == start_time && stat.state != 'Z')
+        };
+        let gone: Vec<i32> =
+            self.protected.living().filter(|(pid, start)| !lives(*pid, *start)).map(|(pid, _)| pid).collect();
+        let now = self.host.monotonic_ms();
+        for pid in gone {
+            self.events.extend(self.protected.gone(pid, None, now));
+        }
+        self.events.extend(self.protected.tick(now));
+        self.metrics.protected.set(i64::try_from(self.protected.count()).unwrap_or(i64::MAX));
+    }
+
+    /// Hands on what has happened. A kill of a protected process is followed up.
+    fn report(&mut self) {
+        let now = self.host.monotonic_ms();
+        let mut killed = false;
+        for event in std::mem::take(&mut self.events) {
+            if let Event::OomKill { pid, .. } = event {
+                killed = true;
+                self.events.extend(self.protected.oom_kill(pid, now));
+            }
+            self.reporter.handle(event);
+        }
+        if killed {
+            self.see_who_lives();
+        }
+        for event in std::mem::take(&mut self.events) {
+            self.reporter.handle(event);
+        }
     }
 
     /// One line for `systemctl status`.

@@ -38,7 +38,7 @@ pub fn run(cli: Cli, terminal: &mut Terminal) -> Result<u8, Failure> {
         Command::Journal(args) => journal::run(args.command, &host, terminal),
         Command::Status(args) => status::run(&args, &host, terminal),
         Command::Events(args) => events::run(&args, &host, terminal),
-        Command::Agent(args) => agent::run(&args, live(&host)?, terminal),
+        Command::Agent(args) => agent::run(&args, live(&host)?),
         Command::Rank(args) => rank::run(&args, &host, terminal),
         Command::Recorder(command) => recorder::run(&command, &host, terminal),
         Command::Spec(command) => spec::run(&command, terminal),

@@ -81,8 +81,12 @@ fn record(
     let never = AtomicBool::new(false);
     // The next record is tried all the same; the last reason is said at the end.
     let mut last = None;
-    let mut failed = |error: &recorder::RecorderError| last = Some(error.to_string());
-    let ran = recorder::run(host, &mut recorder, length, &never, &mut failed).map_err(Failure::error)?;
+    let mut told = |told: recorder::Told<'_>| {
+        if let recorder::Told::Failed(error) = told {
+            last = Some(error.to_string());
+        }
+    };
+    let ran = recorder::run(host, &mut recorder, length, &never, &mut told).map_err(Failure::error)?;
     terminal.print(&format!("{path}: {}\n", counted(usize::try_from(ran.records).unwrap_or(0), "record")))?;
     if let Some(last) = last {
         return Err(Failure::error(format!(

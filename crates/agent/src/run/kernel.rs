@@ -1,0 +1,154 @@
+//! What the kernel tells beside process events: its log, the counters of cgroups, and memory pressure.
+
+use std::fmt::Display;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use oomguard_host::kmsg::{Heard, Kmsg, Start};
+use oomguard_host::memory_events::MemoryEventsFile;
+use oomguard_host::psi::PsiTrigger;
+use oomguard_host::wait::Interest;
+use oomguard_host::Host;
+use oomguard_spec::policy::Policy;
+
+use crate::alerts::{self, Watch};
+use crate::event::{Event, Source};
+use crate::kills::Kills;
+use crate::machine;
+use crate::metrics::Metrics;
+use crate::text::Text;
+
+/// The cgroups whose kills are told of beside those of the services that the policy names.
+const SLICES: [&str; 2] = ["/user.slice", "/system.slice"];
+/// As many as can be waited for.
+const MOST_CGROUPS: usize = 24;
+
+/// The open sources, and what was made of them so far.
+pub(super) struct Kernel {
+    kmsg: Option<Kmsg>,
+    pressure: Option<PsiTrigger>,
+    cgroups: Vec<Counted>,
+    kills: Kills,
+    watch: Watch,
+}
+
+struct Counted {
+    cgroup: String,
+    file: MemoryEventsFile,
+    kills: u64,
+}
+
+impl Kernel {
+    /// Opens what there is. What is not there is told of, once.
+    pub(super) fn open(host: &Host, events: &mut Vec<Event>) -> Self {
+        let kmsg = match Kmsg::open(host, Start::Now) {
+            Ok(kmsg) => Some(kmsg),
+            Err(e) => {
+                let instead = "OOM kills are only counted, by /proc/vmstat";
+                events.push(missing("/dev/kmsg", &e.to_string(), instead));
+                None
+            }
+        };
+        Self { kmsg, pressure: None, cgroups: Vec::new(), kills: Kills::default(), watch: Watch::default() }
+    }
+
+    /// Watches for what a policy names. What was known of the old one's thresholds stays known.
+    pub(super) fn set_policy(&mut self, host: &Host, policy: &Policy, events: &mut Vec<Event>) {
+        self.watch.replace(&policy.alerts);
+        self.pressure = match PsiTrigger::set(host, alerts::trigger(&policy.alerts)) {
+            Ok(trigger) => Some(trigger),
+            Err(e) => {
+                let instead = "pressure is looked at every 5 s";
+                events.push(missing("/proc/pressure/memory", &e.to_string(), instead));
+                None
+            }
+        };
+        self.cgroups = cgroups(policy)
+            .into_iter()
+            .filter_map(|cgroup| {
+                // A service that is not running has no cgroup, and no processes to be killed.
+                let file = MemoryEventsFile::open(host, &cgroup).ok()??;
+                let kills = file.read().ok()??.oom_kill;
+                Some(Counted { cgroup, file, kills })
+            })
+            .take(MOST_CGROUPS)
+            .collect();
+    }
+
+    /// What to wait for.
+    pub(super) fn sources(&self) -> impl Iterator<Item = (BorrowedFd<'_>, Interest)> {
+        let kmsg = self.kmsg.iter().map(|kmsg| (kmsg.as_fd(), Interest::Readable));
+        let pressure = self.pressure.iter().map(|trigger| (trigger.as_fd(), Interest::Priority));
+        let cgroups = self.cgroups.iter().map(|counted| (counted.file.as_fd(), Interest::Priority));
+        kmsg.chain(pressure).chain(cgroups)
+    }
+
+    /// Takes all that the kernel has said and counted since the last call. Costs one system call a source when it is
+    /// nothing.
+    pub(super) fn hear(&mut self, events: &mut Vec<Event>) {
+        self.hear_log(events);
+        self.cgroups.retain_mut(|counted| match counted.file.read() {
+            Ok(Some(now)) => {
+                let more = now.oom_kill.saturating_sub(counted.kills);
+                if more > 0 {
+                    counted.kills = now.oom_kill;
+                    events.push(Event::CgroupOom { cgroup: Text::new(&counted.cgroup), kills: more });
+                }
+                true
+            }
+            // Its service was stopped; the next policy or sample opens that of the next start.
+            Ok(None) => false,
+            Err(_) => true,
+        });
+    }
+
+    fn hear_log(&mut self, events: &mut Vec<Event>) {
+        let Some(kmsg) = &mut self.kmsg else { return };
+        loop {
+            match kmsg.read() {
+                Ok(Heard::Record(record)) => events.extend(self.kills.line(&record.text)),
+                Ok(Heard::Lost(count)) => {
+                    events.push(Event::LostEvents { source: Source::Kmsg, count: Some(count) });
+                }
+                Ok(Heard::Unreadable(_)) => {}
+                Ok(Heard::Nothing) => return,
+                Err(e) => {
+                    let instead = "OOM kills are only counted, by /proc/vmstat";
+                    events.push(missing("/dev/kmsg", &e.to_string(), instead));
+                    self.kmsg = None;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Looks at memory, swap and the kernel's own count of kills: every few seconds, and when pressure rises.
+    pub(super) fn sample(&mut self, host: &Host, metrics: &Metrics, events: &mut Vec<Event>) {
+        if let Some(oom_kill) = machine::oom_kills(host) {
+            events.extend(self.kills.counter(oom_kill));
+        }
+        let Ok(sample) = machine::sample(host) else {
+            metrics.read_errors.inc();
+            return;
+        };
+        events.extend(self.watch.sample(&sample));
+        metrics.set_alerts(self.watch.swap_step(), self.watch.pressure_is_high());
+    }
+}
+
+/// The slices, and the services that the policy names one by one.
+fn cgroups(policy: &Policy) -> Vec<String> {
+    let slices = SLICES.iter().map(|slice| (*slice).to_owned());
+    let services = policy.oom_protection.iter().flat_map(|protection| protection.services.keys());
+    let named = services.map(ToString::to_string).filter(|unit| !unit.contains(['*', '?', '[']));
+    slices.chain(named.map(|unit| format!("/system.slice/{unit}"))).collect()
+}
+
+fn missing(source: &str, why: &str, instead: &str) -> Event {
+    Event::SourceMissing { source: source.into(), why: why.into(), instead: instead.into() }
+}
+
+/// The kernel's refusal to give a source of process events.
+pub(super) fn no_process_events(why: &dyn Display, seconds: u64) -> Event {
+    let instead = format!("all processes are looked at every {seconds} s");
+    missing("the process connector", &why.to_string(), &instead)
+}

@@ -1,0 +1,51 @@
+//! What the guard sees and does, as events and as the list of who is protected.
+
+use oomguard_converge::facts::Process;
+use oomguard_host::HostError;
+use oomguard_spec::policy::Policy;
+
+use crate::event::Event;
+use crate::guard::{Act, ActKind, Witness};
+use crate::protected::ProtectedProcess;
+use crate::text::Text;
+
+/// Refused writes are told of once in so many: whoever refuses one mostly refuses all.
+const REFUSALS_BETWEEN: u64 = 100;
+
+/// Notes what the guard sees and does under a policy.
+pub(super) struct Noting<'a> {
+    pub(super) policy: &'a Policy,
+    pub(super) events: &'a mut Vec<Event>,
+    /// The protected processes that were seen.
+    pub(super) protected: &'a mut Vec<ProtectedProcess>,
+    /// Writes that were refused so far.
+    pub(super) refusals: &'a mut u64,
+}
+
+impl Witness for Noting<'_> {
+    fn seen(&mut self, process: &Process) {
+        self.protected.extend(ProtectedProcess::of(process, self.policy));
+    }
+
+    fn acted(&mut self, act: &Act) {
+        let process = &act.process;
+        let (pid, comm) = (process.pid, Text::new(&process.comm));
+        let (unit, from, to) = (process.unit.as_deref().map(Text::new), process.score, act.to);
+        self.events.push(match act.kind {
+            ActKind::Protected => Event::KeeperProtected { pid, comm, unit, from, to },
+            ActKind::Unleaked => Event::LeakMended { pid, comm, unit, from, to },
+        });
+    }
+
+    fn failed(&mut self, process: &Process, error: &HostError) {
+        if self.refusals.is_multiple_of(REFUSALS_BETWEEN) {
+            self.events.push(Event::ScoreNotWritten {
+                pid: process.pid,
+                comm: Text::new(&process.comm),
+                score: process.score,
+                why: Text::new(&error.to_string()),
+            });
+        }
+        *self.refusals += 1;
+    }
+}
