@@ -1,5 +1,6 @@
 //! Memory runs out on real hosts: with the agent only load dies, and without it, or with tmux simply at -800, not only.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // Helpers of tests are tests, too.
+#![allow(clippy::print_stderr)] // How long a scene took, and who died, is worth reading when one fails.
 
 mod host;
 
