@@ -128,12 +128,16 @@ pub fn user_manager(score: Score, systemd: u32) -> OwnFile {
 #[must_use]
 pub fn user_load(load: Score, systemd: u32) -> OwnFile {
     let why = format!("what a user manager starts runs at {load} and does not inherit its protection");
-    let reason = "# What a user starts is load: it must not inherit the protection of its manager.\n";
+    // tmux from 3.4 on puts each pane into a scope of its own; by systemd's default (`stop`) the shell of the pane, and with
+    // the last pane the server, would end with the first compiler that is killed.
+    let reason = "# What a user starts is load: it must not inherit the protection of its manager. When one process of it is\n\
+                  # killed, the others of its unit (the shell of a tmux pane) go on.\n";
     if systemd >= since::DEFAULT_OOM_SCORE_ADJUST {
-        let text = format!("{HEADER}{reason}[Manager]\nDefaultOOMScoreAdjust={load}\n");
+        let text =
+            format!("{HEADER}{reason}[Manager]\nDefaultOOMPolicy=continue\nDefaultOOMScoreAdjust={load}\n");
         OwnFile { path: USER_LOAD.to_owned(), text, why }
     } else {
-        let text = format!("{HEADER}{reason}[Service]\nOOMScoreAdjust={load}\n");
+        let text = format!("{HEADER}{reason}[Service]\nOOMPolicy=continue\nOOMScoreAdjust={load}\n");
         OwnFile { path: USER_LOAD_OLD.to_owned(), text, why }
     }
 }

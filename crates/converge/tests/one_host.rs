@@ -62,7 +62,9 @@ fn before_systemd_250_the_load_is_set_by_a_drop_in_for_all_user_services() {
     std::fs::remove_file(fixture.real("/usr/lib/systemd/libsystemd-shared-252.so")).unwrap();
     fixture.write("/usr/lib/systemd/libsystemd-shared-247.so", "");
     assert_eq!(apply(&fixture, &policy(4)).unwrap().left, []);
-    assert!(fixture.read(layout::USER_LOAD_OLD).ends_with("[Service]\nOOMScoreAdjust=0\n"));
+    assert!(
+        fixture.read(layout::USER_LOAD_OLD).ends_with("[Service]\nOOMPolicy=continue\nOOMScoreAdjust=0\n")
+    );
     assert!(!fixture.exists(layout::USER_LOAD));
     assert!(
         !fixture.read(layout::USER_MANAGER).contains("ManagedOOMPreference"),

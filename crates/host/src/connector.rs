@@ -94,7 +94,7 @@ impl Connector {
             if wait::wait(&[(self.socket.as_fd(), Interest::Readable)], Some(ANSWER))? == 0 {
                 return Err(silent());
             }
-            match self.next()? {
+            match self.receive()? {
                 Next::Event(ProcEvent::Ack { ack, error: 0 }) if ack == ours => return Ok(()),
                 Next::Event(ProcEvent::Ack { ack, error }) if ack == ours => {
                     return Err(std::io::Error::from_raw_os_error(error.cast_signed()));
@@ -108,7 +108,7 @@ impl Connector {
     ///
     /// # Errors
     /// When the socket is broken.
-    pub fn next(&mut self) -> std::io::Result<Next> {
+    pub fn receive(&mut self) -> std::io::Result<Next> {
         loop {
             let received = rustix::net::recvfrom(&self.socket, &mut self.buffer, RecvFlags::empty());
             let (length, sender) = match received {

@@ -115,10 +115,10 @@ impl Guard {
         match event {
             ProcEvent::Exec { process } => self.note(*process),
             // A thread's name is not its process's.
-            ProcEvent::Name { thread, process, comm } if thread == process => {
-                if self.look.may_be_keeper(ProcEvent::name(comm)) {
-                    self.note(*process);
-                }
+            ProcEvent::Name { thread, process, comm }
+                if thread == process && self.look.may_be_keeper(ProcEvent::name(comm)) =>
+            {
+                self.note(*process);
             }
             _ => {}
         }
@@ -159,10 +159,9 @@ impl Guard {
             self.recheck = Some(self.recheck.map_or(due, |earlier| earlier.min(due)));
         }
         let protected = score < self.look.lowest_ordinary();
-        if protected || self.look.may_be_keeper(stat.comm.as_bytes()) {
-            if self.mend(pid, witness) {
-                return;
-            }
+        let candidate = protected || self.look.may_be_keeper(stat.comm.as_bytes());
+        if candidate && self.mend(pid, witness) {
+            return;
         }
         if !protected && self.managers.contains(&stat.ppid) {
             self.raise_floor(pid, stat.start_time, score);

@@ -314,7 +314,7 @@ impl Agent<'_> {
         };
         let mut heard = false;
         let broken = loop {
-            match connector.next() {
+            match connector.receive() {
                 Ok(Next::Event(event)) => {
                     heard = true;
                     if let Some(guard) = &mut self.guard {
