@@ -105,7 +105,6 @@ impl Drop for Prometheus {
 }
 
 #[test]
-#[ignore = "until `oomguard agent` is there: whoever merges the agent takes this line away"]
 fn an_alert_fires_after_a_real_oom_kill() {
     let vm = boot(&HostSpec::new(Release::Bookworm));
     run(&vm, "oomguard apply --role ci --yes").exits(0);

@@ -3,11 +3,11 @@
 use std::fmt::Display;
 use std::os::fd::{AsFd, BorrowedFd};
 
+use oomguard_host::Host;
 use oomguard_host::kmsg::{Heard, Kmsg, Start};
 use oomguard_host::memory_events::MemoryEventsFile;
 use oomguard_host::psi::PsiTrigger;
 use oomguard_host::wait::Interest;
-use oomguard_host::Host;
 use oomguard_spec::policy::Policy;
 
 use crate::alerts::{self, Watch};
