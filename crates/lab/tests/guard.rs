@@ -208,7 +208,12 @@ fn lost_events_cause_a_look_at_all(vm: &Vm) {
     // More renamings than the socket holds, while nobody takes them; then a process that makes no event itself.
     let flood = "import os\nfor n in range(30000):\n open('/proc/self/comm', 'w').write(str(n))\n";
     vm.write("/root/flood.py", flood.as_bytes()).unwrap();
-    ok(vm, &format!("sleep 900 & echo $! > /root/quiet; sleep 1; {agent} -STOP; python3 /root/flood.py"));
+    ok(
+        vm,
+        &format!(
+            "sleep 900 >/dev/null 2>&1 </dev/null & echo $! > /root/quiet; sleep 1; {agent} -STOP; python3 /root/flood.py"
+        ),
+    );
     ok(vm, "echo -600 > /proc/$(cat /root/quiet)/oom_score_adj");
     ok(vm, &format!("{agent} -CONT"));
     ok(
@@ -256,7 +261,7 @@ fn without_the_connector(vm: &Vm) {
     vm.write("/etc/systemd/system/oomguard-agent.service.d/no-net.conf", drop_in.as_bytes()).unwrap();
     ok(
         vm,
-        "systemctl daemon-reload; systemctl restart oomguard-agent; sleep 900 & echo $! > /root/quiet; sleep 1",
+        "systemctl daemon-reload; systemctl restart oomguard-agent; sleep 900 >/dev/null 2>&1 </dev/null & echo $! > /root/quiet; sleep 1",
     );
     ok(vm, "echo -600 > /proc/$(cat /root/quiet)/oom_score_adj");
     ok(

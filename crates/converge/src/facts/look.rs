@@ -214,8 +214,7 @@ impl Look {
     }
 
     fn keeper(&self, process: &Process, buffer: &mut Vec<u8>) -> Option<KeeperKind> {
-        let manager = process.unit.as_deref().is_some_and(|unit| unit.starts_with("user@"));
-        if manager && process.cgroup.ends_with("/init.scope") {
+        if self.is_user_manager(process) {
             return Some(KeeperKind::UserManager);
         }
         let program = self.multiplexer(process, buffer)?;
@@ -224,6 +223,24 @@ impl Look {
         // Anybody can call a process `tmux: server`; only root can put a program where it belongs to root.
         let trusted = self.dir.exe_owner(process.pid) == Some(self.host.trusted_uid());
         (is_it && trusted).then_some(KeeperKind::Multiplexer)
+    }
+
+    /// `systemd --user` or its PAM helper: by its place, which is init.scope (before systemd 254 it is the service's own
+    /// cgroup at first, from which it moves itself), and by its program, because that place belongs to its user, who
+    /// could put anything there.
+    fn is_user_manager(&self, process: &Process) -> bool {
+        let Some(unit) = process.unit.as_deref().filter(|unit| unit.starts_with("user@")) else {
+            return false;
+        };
+        let place = process.cgroup.strip_suffix("/init.scope").unwrap_or(&process.cgroup);
+        if place.strip_suffix(unit).is_none_or(|above| !above.ends_with('/')) {
+            return false;
+        }
+        // Who may not see the program goes by the place alone; that user changes nothing.
+        self.exe_path(process.pid).is_none_or(|exe| {
+            exe.rsplit('/').next().is_some_and(|name| name.starts_with("systemd"))
+                && self.dir.exe_owner(process.pid) == Some(self.host.trusted_uid())
+        })
     }
 
     /// The multiplexer whose server this process looks like.
