@@ -218,3 +218,25 @@ fn a_start_of_screen_asks_for_a_look_at_all_soon_after() {
     let due = guard.recheck_due().unwrap();
     assert!(due > before && due - before < std::time::Duration::from_millis(500));
 }
+
+/// Before systemd 254 a user manager starts in the service's own cgroup, and its user may put anything there.
+#[test]
+fn a_user_manager_that_starts_keeps_its_score_and_what_only_stands_in_its_place_does_not() {
+    let machine = Machine::new();
+    let mut guard = Guard::new(&machine.host(), &policy()).unwrap();
+    let service = "/user.slice/user-1001.slice/user@1001.service";
+    for (pid, program, cgroup) in [
+        (900, "systemd", service.to_owned()),
+        (901, "systemd", format!("{service}/init.scope")),
+        (902, "cc", format!("{service}/init.scope")),
+        (903, "systemd", format!("{service}/app.slice/x.service")),
+    ] {
+        machine.process(pid, 1, "systemd", -900, &cgroup);
+        let path = machine.dir.path().join(program);
+        fs::write(&path, "").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        symlink(&path, machine.dir.path().join(format!("proc/{pid}/exe"))).unwrap();
+    }
+    let done = after(&mut guard, &[exec(900), exec(901), exec(902), exec(903)]);
+    assert_eq!(done, [(ActKind::Unleaked, 903, 0), (ActKind::Unleaked, 902, 0)]);
+}

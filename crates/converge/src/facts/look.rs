@@ -217,9 +217,10 @@ impl Look {
     }
 
     fn keeper(&self, process: &Process, buffer: &mut Vec<u8>) -> Option<KeeperKind> {
-        let manager = process.unit.as_deref().is_some_and(|unit| unit.starts_with("user@"));
-        if manager && process.cgroup.ends_with("/init.scope") {
-            return self.in_managers_scope(process);
+        if let Some(unit) = process.unit.as_deref().filter(|unit| unit.starts_with("user@"))
+            && in_managers_scope(process, unit)
+        {
+            return self.of_manager(process);
         }
         let program = self.multiplexer(process, buffer)?;
         let Some(exe) = self.exe_path(process.pid) else { return Some(KeeperKind::MultiplexerUnseen) };
@@ -229,9 +230,16 @@ impl Look {
         (is_it && trusted).then_some(KeeperKind::Multiplexer)
     }
 
-    /// The manager, its PAM helper, or what it runs for a moment. What stays longer was put there by the user.
-    fn in_managers_scope(&self, process: &Process) -> Option<KeeperKind> {
-        if matches!(process.comm.as_str(), "systemd" | "(sd-pam)") {
+    /// `systemd --user`, its PAM helper, or what it runs for a moment: by its place, and by its name and program, because
+    /// that place belongs to its user, who could put anything there. What stays longer was put there by the user.
+    fn of_manager(&self, process: &Process) -> Option<KeeperKind> {
+        let named = matches!(process.comm.as_str(), "systemd" | "(sd-pam)");
+        // Who may not see the program goes by the place and name alone; that user changes nothing.
+        let is_systemd = self.exe_path(process.pid).is_none_or(|exe| {
+            exe.rsplit('/').next().is_some_and(|name| name.starts_with("systemd"))
+                && self.dir.exe_owner(process.pid) == Some(self.host.trusted_uid())
+        });
+        if named && is_systemd {
             return Some(KeeperKind::UserManager);
         }
         let uptime = uptime::parse(&self.host.read("/proc/uptime").ok()?).ok()?;
@@ -265,4 +273,11 @@ impl Look {
                 .any(|pattern| pattern.matches(unit))
         })
     }
+}
+
+/// Whether a process is in the cgroup of a user manager itself: init.scope, and before systemd 254 at first the service's
+/// own cgroup, from which the manager moves itself.
+fn in_managers_scope(process: &Process, unit: &str) -> bool {
+    let place = process.cgroup.strip_suffix("/init.scope").unwrap_or(&process.cgroup);
+    place.strip_suffix(unit).is_some_and(|above| above.ends_with('/'))
 }
