@@ -8,6 +8,7 @@ pub mod error;
 pub mod files;
 pub mod fstab;
 pub mod host;
+pub mod kernel_log;
 mod octal;
 pub mod parse_error;
 pub mod proc;

@@ -3,6 +3,7 @@
 mod apply;
 mod check;
 mod docs;
+mod incident;
 mod journal;
 mod plan;
 mod rollback;
@@ -33,6 +34,7 @@ pub fn run(cli: Cli, terminal: &mut Terminal) -> Result<u8, Failure> {
         Command::Rollback(args) => rollback::run(&args, live(&host)?, terminal),
         Command::Journal(args) => journal::run(args.command, &host, terminal),
         Command::Status(args) => status::run(&args, &host, terminal),
+        Command::Incident(args) => incident::run(&args, &host, terminal),
         Command::Spec(command) => spec::run(&command, terminal),
         Command::Schema { name } => schema::run(name, terminal),
         Command::Completions { shell } => docs::completions(shell, terminal),

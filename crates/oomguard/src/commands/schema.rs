@@ -29,6 +29,7 @@ pub fn run(name: Option<SchemaName>, terminal: &mut Terminal) -> Result<u8, Fail
                 SchemaName::Journal => schema_for!(Entry),
                 SchemaName::Status => schema_for!(Screen),
                 SchemaName::Policy => schema_for!(Policy),
+                SchemaName::Incident => schema_for!(oomguard_incident::Report),
             };
             serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"
         }

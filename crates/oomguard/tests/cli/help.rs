@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::run::{oomguard, ran, run, run_with_input};
 
-pub const COMMANDS: [&str; 15] = [
+pub const COMMANDS: [&str; 16] = [
     "check",
     "plan",
     "apply",
@@ -13,6 +13,7 @@ pub const COMMANDS: [&str; 15] = [
     "journal list",
     "journal show",
     "status",
+    "incident",
     "spec",
     "spec check",
     "spec fmt",

@@ -17,6 +17,7 @@ mod docs;
 mod fixture;
 mod help;
 mod hosts;
+mod incident;
 mod journal;
 mod output;
 mod plan;
