@@ -18,6 +18,8 @@ pub struct JournalRecord {
     pub boot: Option<String>,
     /// What was said.
     pub message: Vec<u8>,
+    /// Whether it is a line of a log that something else wrapped in JSON, with its own prefix.
+    pub wrapped: bool,
 }
 
 /// The longest line of JSON that is read; the journal's own limit for a field in its JSON is 4096 bytes.
@@ -43,6 +45,7 @@ pub fn read(line: &[u8]) -> Option<JournalRecord> {
         program: identifier.as_bytes().to_vec(),
         boot: text("_BOOT_ID").map(str::to_owned),
         message,
+        wrapped: value.get("MESSAGE").is_none(),
     })
 }
 

@@ -74,7 +74,17 @@ impl Reader {
     /// Takes one line.
     pub fn line(&mut self, number: u64, raw: &[u8]) -> Seen {
         let raw = raw.get(..MESSAGE_LIMIT * 4).unwrap_or(raw);
+        if memchr::memchr(ESCAPE, raw).is_some() {
+            return self.plain_line(number, &uncoloured(raw));
+        }
+        self.plain_line(number, raw)
+    }
+
+    fn plain_line(&mut self, number: u64, raw: &[u8]) -> Seen {
         if let Some(record) = json_line::read(raw) {
+            if record.wrapped {
+                return self.prefixed_line(number, &record.message);
+            }
             if let Some(boot) = &record.boot
                 && self.boot.as_ref().is_some_and(|known| known != boot)
             {
@@ -85,6 +95,10 @@ impl Reader {
             let origin = if record.kernel { Origin::Kernel } else { Origin::Program(&record.program) };
             return self.message(number, &record.time, origin, true, &record.message);
         }
+        self.prefixed_line(number, raw)
+    }
+
+    fn prefixed_line(&mut self, number: u64, raw: &[u8]) -> Seen {
         let mut line = Line::read(raw);
         if let Some(sequence) = line.sequence {
             self.count_lost(number, sequence);
@@ -224,4 +238,24 @@ impl Reader {
             self.done.extend(self.episodes.report(report));
         }
     }
+}
+
+const ESCAPE: u8 = 0x1b;
+
+/// A line without the colours of `dmesg --color` (CSI sequences that end in `m`). Other escapes stay, to be shown.
+fn uncoloured(raw: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some((first, others)) = rest.split_first() {
+        if let [ESCAPE, b'[', inside @ ..] = rest
+            && let Some(end) = inside.iter().take(16).position(|byte| !byte.is_ascii_digit() && *byte != b';')
+            && inside.get(end) == Some(&b'm')
+        {
+            rest = inside.get(end + 1..).unwrap_or_default();
+            continue;
+        }
+        out.push(*first);
+        rest = others;
+    }
+    out
 }

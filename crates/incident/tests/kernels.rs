@@ -57,6 +57,24 @@ const TABLE: &[Row] = &[
         &["329:python3", "330:python3", "331:python3"],
         Some("group-limit.service"),
     ),
+    ("6.12-global-no-swap.dmesg-T", Scope::Global, Cause::NoSwap, LimitOf::Host, &["486:python3"], None),
+    (
+        "6.12-global-swap.short",
+        Scope::Global,
+        Cause::MemoryAndSwapFull,
+        LimitOf::Host,
+        &["567:python3"],
+        None,
+    ),
+    ("6.12-memcg.kmsg", Scope::Memcg, Cause::CgroupLimit, LimitOf::OwnCgroup, &["407:python3"], None),
+    (
+        "6.12-oom-group.monotonic",
+        Scope::Memcg,
+        Cause::CgroupLimit,
+        LimitOf::OwnCgroup,
+        &["437:python3", "439:python3", "440:python3"],
+        None,
+    ),
 ];
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod ansible;
 mod check;
+mod incident;
 mod noop;
 mod report;
 mod swapfile;
@@ -32,6 +33,9 @@ pub struct Args {
     /// The Ansible role geerlingguy.swap, as `ansible-galaxy role install -p DIR geerlingguy.swap` puts it into DIR
     #[arg(long, value_name = "DIR")]
     roles: Option<PathBuf>,
+    /// The size of the log for `incident`
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(20..=100_000))]
+    megabytes: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -42,6 +46,8 @@ enum Bench {
     Swapfile,
     /// An apply that changes nothing against Ansible's geerlingguy.swap, on two lab hosts
     Noop,
+    /// `incident` on a log of 2 GB with 1,000 reports, against `rg -c`
+    Incident,
 }
 
 impl Bench {
@@ -51,6 +57,7 @@ impl Bench {
             Self::Check => "check",
             Self::Swapfile => "swapfile",
             Self::Noop => "noop",
+            Self::Incident => "incident",
         }
     }
 }
@@ -70,6 +77,7 @@ pub fn run(root: &Path, args: &Args) -> Result<bool> {
             Bench::Check => check::measure(&binary, args.runs)?,
             Bench::Swapfile => swapfile::measure(&binary, args.runs)?,
             Bench::Noop => noop::measure(root, &binary, args.runs, args.roles.as_deref())?,
+            Bench::Incident => incident::measure(root, &binary, args.runs, args.megabytes)?,
         };
         ensure!(!rows.is_empty(), "{} measured nothing", bench.name());
         let section = Section { name: bench.name(), machine: report::machine(root)?, rows };

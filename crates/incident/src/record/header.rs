@@ -78,6 +78,12 @@ fn invoked(before: &[u8], rest: &[u8]) -> Option<(Record, Shape)> {
         Some(at) if before.len() > COMM_LIMIT => before.get(at + 2..)?.trim_ascii(),
         _ => before.trim_ascii(),
     };
+    // A field of the journal's export or pretty JSON.
+    let comm = comm.strip_prefix(b"MESSAGE=").unwrap_or(comm);
+    let comm = match memchr::memmem::rfind(comm, b": \"") {
+        Some(at) => comm.get(at + 3..)?,
+        None => comm,
+    };
     // kmsg makes four characters of a byte that cannot be printed.
     if comm.is_empty() || comm.len() > COMM_LIMIT * 4 {
         return None;

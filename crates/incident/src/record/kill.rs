@@ -114,6 +114,11 @@ fn limit(before: &[u8]) -> Limit {
 
 fn killed(before: &[u8], rest: &[u8]) -> Option<(Record, Shape)> {
     let (pid, rest) = match id(rest) {
+        // A number at the end of a line may be cut.
+        Some((_, b"")) => return Some((Record::Cut, Shape::Open)),
+        Some((_, rest)) if rest.starts_with(b"...") || rest.starts_with("\u{2026}".as_bytes()) => {
+            return None;
+        }
         Some(found) => found,
         // Cut or wrapped before the number.
         None if rest.trim_ascii().is_empty() => return Some((Record::Cut, Shape::Open)),

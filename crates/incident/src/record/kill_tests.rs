@@ -50,6 +50,14 @@ fn what_is_cut_is_not_there() {
     let cut = killed("Out of memory: Killed process 7 (foo) total-vm:12kB, anon-rss:3");
     assert_eq!((cut.total_vm_kib, cut.anon_rss_kib), (Some(12), None));
     assert_eq!(killed("Killed process 7 (fo").comm, None);
+    for text in [
+        "Out of memory: Killed process 48",
+        "Out of memory: Killed process 48...",
+        "Killed process 48\u{2026}",
+    ] {
+        let read = read(text.as_bytes());
+        assert!(!matches!(read, Some((Record::Killed(_), _))), "{text}: {read:?}");
+    }
     let dots = killed("Killed process 48 (python3) total-vm:293428kB, anon-...");
     assert_eq!((dots.total_vm_kib, dots.anon_rss_kib), (Some(293_428), None));
 }

@@ -19,7 +19,11 @@ fn a_file_and_standard_input_are_the_same() {
     for format in ["text", "markdown", "html", "json", "cspec"] {
         let file = run(["incident", "--format", format, &path]).exits(0).quietly().out;
         let piped = run_with_input(&["incident", "--format", format, "-"], &bytes).exits(0).quietly().out;
-        let file = file.replace(&path, "-").replace(&path.replace('_', "\\_"), "-").replace("FILE ", "").replace(' ', "");
+        let file = file
+            .replace(&path, "-")
+            .replace(&path.replace('_', "\\_"), "-")
+            .replace("FILE ", "")
+            .replace(' ', "");
         assert_eq!(file, piped.replace(' ', ""), "{format}");
     }
 }
@@ -53,7 +57,9 @@ fn since_leaves_out_what_was_before() {
         json["incidents"].as_array().unwrap().len()
     };
     assert_eq!((count("2026-01-01"), count("2100-01-01 00:00")), (1, 0));
-    run(["incident", "--since", "yesterday", &path]).exits(64).complains("--since yesterday: that is no time");
+    run(["incident", "--since", "yesterday", &path])
+        .exits(64)
+        .complains("--since yesterday: that is no time");
 }
 
 #[test]
