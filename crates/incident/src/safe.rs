@@ -10,6 +10,13 @@ pub const NAME_LIMIT: usize = 512;
 /// than `limit` characters ends in `...`. The cost is bounded by `limit`, not by `raw`.
 #[must_use]
 pub fn shown(raw: &[u8], limit: usize) -> String {
+    // Nearly every line is short and plain.
+    if raw.len() <= limit
+        && raw.iter().all(|byte| (0x20..0x7f).contains(byte))
+        && let Ok(plain) = str::from_utf8(raw)
+    {
+        return plain.to_owned();
+    }
     // No character has more than four bytes.
     let head = raw.get(..limit.saturating_mul(4)).unwrap_or(raw);
     let mut cut = head.len() < raw.len();

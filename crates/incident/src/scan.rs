@@ -11,7 +11,7 @@ use crate::reader::{Reader, Seen};
 
 /// Words of the lines that an episode can begin with, and of those that may follow far behind. None is shorter than four
 /// bytes: the search gets slow with short ones.
-const WORDS: [&str; 30] = [
+const WORDS: [&str; 31] = [
     "oom-k",
     "oom_",
     "-oom",
@@ -37,6 +37,7 @@ const WORDS: [&str; 30] = [
     " Comm: ",
     ", comm: ",
     "=9/KILL",
+    "restart counter",
     "Linux version ",
     "-- Reboot --",
     "-- Boot ",
@@ -46,13 +47,13 @@ const WORDS: [&str; 30] = [
 
 /// How many lines after one that meant something are read, whatever is in them: the rest of a report, what systemd
 /// says of units, and gaps that other lines make.
-const CLOSE_LOOK: u32 = 160;
+const CLOSE_LOOK: u32 = 64;
 
 /// A line longer than this is cut here; the rest of it is skipped.
-const LINE_LIMIT: usize = 256 * 1024;
+const LINE_LIMIT: usize = 64 * 1024;
 
 /// How much is read at once: fits into the cache of one processor.
-const BUFFER: usize = 512 * 1024;
+const BUFFER: usize = 128 * 1024;
 
 /// Reads a log as a stream.
 #[derive(Debug)]

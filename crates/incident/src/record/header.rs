@@ -66,7 +66,7 @@ pub fn read(text: &[u8]) -> Option<(Record, Shape)> {
     if let Some(start) = memchr::memmem::find(text, b"Task in /") {
         return task_in(text.get(start..)?);
     }
-    cpu(text).map(|cpu| (Record::Cpu(cpu), Shape::Whole))
+    None
 }
 
 /// The longest comm; a longer one has something else glued to it.
@@ -168,7 +168,8 @@ pub fn trace(text: &[u8]) -> Option<Record> {
     has(text, b"__alloc_pages").then_some(Record::Trace { memcg: false })
 }
 
-fn cpu(text: &[u8]) -> Option<CpuLine> {
+/// A line that many reports of the kernel have.
+pub fn cpu(text: &[u8]) -> Option<CpuLine> {
     let (pid, rest) = if text.starts_with(b"CPU: ") {
         let (pid, rest) = id(after(text, b" PID: ")?)?;
         (pid, rest.strip_prefix(b" Comm: ")?)
@@ -190,7 +191,8 @@ mod tests {
     use super::*;
 
     fn record(text: &str) -> Record {
-        read(text.as_bytes()).unwrap().0
+        let cpu = || cpu(text.as_bytes()).map(Record::Cpu);
+        read(text.as_bytes()).map(|(record, _)| record).or_else(cpu).unwrap()
     }
 
     #[test]

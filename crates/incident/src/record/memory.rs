@@ -89,8 +89,14 @@ pub struct Zone {
 
 /// Reads a line about memory.
 pub fn read(text: &[u8]) -> Option<Record> {
-    if has(text, b"\n") {
+    if text.contains(&b'\n') {
         return several(text);
+    }
+    // Traces, registers and what others say: no word of it is a counter.
+    if text.len() > 1200
+        || !text.iter().any(u8::is_ascii_digit) && text.len() > 12 && !text.starts_with(b"Mem")
+    {
+        return None;
     }
     let unequal = |key: &[u8]| kib_after(text.strip_prefix(key)?, b"=");
     if let Some(free) = unequal(b"Free swap") {
@@ -145,6 +151,9 @@ fn memcg_stats(text: &[u8]) -> Option<Record> {
 }
 
 fn usage(text: &[u8]) -> Option<Record> {
+    if !text.first().is_some_and(|first| b"mks".contains(first)) {
+        return None;
+    }
     let at = memchr::memmem::find(text, b": usage ")?;
     let of = match text.get(..at)? {
         b"memory" => Of::Memory,
@@ -158,7 +167,11 @@ fn usage(text: &[u8]) -> Option<Record> {
 }
 
 fn zone(text: &[u8]) -> Option<Record> {
-    let at = memchr::memmem::find(text, b" free:")?;
+    // Zones have names in capitals, of a node or not.
+    if !text.first().is_some_and(u8::is_ascii_uppercase) {
+        return None;
+    }
+    let at = memchr::memmem::find(text.get(..40).unwrap_or(text), b" free:")?;
     let name = text.get(..at)?;
     let zone_like = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b' ';
     if name.len() > 24 || !name.iter().all(zone_like) {
@@ -171,10 +184,10 @@ fn zone(text: &[u8]) -> Option<Record> {
 
 /// `Node 0 DMA: 1*4kB (U) ...`: the first column is that of single pages.
 fn page_size(text: &[u8]) -> Option<Record> {
-    let at = memchr::memmem::find(text, b": ")?;
-    if at > 24 {
+    if !text.first().is_some_and(u8::is_ascii_uppercase) {
         return None;
     }
+    let at = memchr::memmem::find(text.get(..26).unwrap_or(text), b": ")?;
     let (_, rest) = number(text.get(at + 2..)?)?;
     let (size, rest) = number(rest.strip_prefix(b"*")?)?;
     let fits = rest.starts_with(b"kB") && [4, 8, 16, 32, 64, 256].contains(&size) && has(rest, b"*");

@@ -15,7 +15,48 @@ pub use memory::{Counters, MemcgUsage, Of, Zone};
 pub use program::{ProgramKill, Unit, UnitEvent};
 pub use table::{Columns, Task, row};
 
+use std::sync::LazyLock;
+
+use aho_corasick::packed::Searcher;
+
 use crate::line::Origin;
+
+/// What the messages have in them that are looked for anywhere in a line. Most lines have none of it, and one look at
+/// them is cheaper than a look for each.
+const MARKS: [&str; 25] = [
+    "oom_reaper",
+    "illed process",
+    "ill process",
+    "emory: Killed",
+    " invoked oom",
+    "oom-kill:",
+    "Task in /",
+    "Tasks in ",
+    "no killable",
+    "mem_cgroup_o",
+    "__alloc_pages",
+    "messages",
+    "Killed /",
+    "Marked /",
+    "ending SIG",
+    "System OOM",
+    "Linux version",
+    "-- Reboot",
+    "-- Boot",
+    "logged out",
+    "Removed session",
+    ".service: ",
+    ".scope: ",
+    ".slice: ",
+    "Killed process",
+];
+
+static MARK: LazyLock<Option<Searcher>> = LazyLock::new(|| Searcher::new(MARKS));
+
+fn has_mark(text: &[u8]) -> bool {
+    // Without the fast search every line is looked at closely.
+    MARK.as_ref().is_none_or(|marks| marks.find(text).is_some())
+}
 
 /// What one message says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,8 +139,23 @@ pub fn read(text: &[u8], origin: Origin<'_>) -> Option<(Record, Shape)> {
         return None;
     }
     if let Origin::Program(name) = origin {
-        return program::read(text, name).map(|record| (record, Shape::Whole));
+        return if has_mark(text) {
+            program::read(text, name).map(|record| (record, Shape::Whole))
+        } else {
+            None
+        };
     }
+    if has_mark(text)
+        && let Some(read) = marked(text)
+    {
+        return Some(read);
+    }
+    let whole = |record| (record, Shape::Whole);
+    table::read(text).or_else(|| header::cpu(text).map(Record::Cpu)).or_else(|| memory::read(text)).map(whole)
+}
+
+/// A message with one of the marks in it.
+fn marked(text: &[u8]) -> Option<(Record, Shape)> {
     if text.starts_with(b"Kernel panic") || text.starts_with(b"Out of memory and no killable") {
         return crate::bytes::has(text, b"no killable processes")
             .then_some((Record::NothingToKill, Shape::Whole));
@@ -108,12 +164,11 @@ pub fn read(text: &[u8], origin: Origin<'_>) -> Option<(Record, Shape)> {
         let (path, _) = crate::bytes::split_once(rest, b" are going to be killed")?;
         return Some((Record::Group(path.to_vec()), Shape::Whole));
     }
+    let whole = |record| (record, Shape::Whole);
     kill::read(text)
         .or_else(|| header::read(text))
-        .or_else(|| table::read(text).map(|record| (record, Shape::Whole)))
-        .or_else(|| memory::read(text).map(|record| (record, Shape::Whole)))
-        .or_else(|| header::trace(text).map(|record| (record, Shape::Whole)))
-        .or_else(|| program::read(text, b"").map(|record| (record, Shape::Whole)))
+        .or_else(|| header::trace(text).map(whole))
+        .or_else(|| program::read(text, b"").map(whole))
 }
 
 impl Record {

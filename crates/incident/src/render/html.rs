@@ -67,7 +67,7 @@ fn died(out: &mut String, incident: &Incident) {
     }
     out.push_str(
         "<div class=\"wide\"><table><tr><th>process</th><th class=\"n\">pid</th><th class=\"n\">anonymous</th>\
-         <th class=\"n\">swap</th><th class=\"n\">score adj</th><th>cgroup</th></tr>\n",
+         <th class=\"n\">swap</th><th class=\"n\">score adj</th><th class=\"path\">cgroup</th></tr>\n",
     );
     for kill in incident.kills.iter().take(MOST) {
         row(out, kill);
@@ -97,7 +97,7 @@ fn row(out: &mut String, kill: &Kill) {
     _ = writeln!(
         out,
         "<tr><td class=\"name\">{}{by}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
-         <td class=\"n\">{}</td><td>{}</td></tr>",
+         <td class=\"n\">{}</td><td class=\"path\">{}</td></tr>",
         h(kill.comm.as_deref().unwrap_or("-")),
         number(kill.pid.map(i64::from)),
         size_or_dash(kill.anon_rss_kib),
@@ -164,14 +164,14 @@ fn memory(out: &mut String, incident: &Incident) {
         );
     }
     if let Some(whole) = whole {
-        let of = if incident.memory.limit_kib.is_some() { "the cgroup's limit" } else { "the host's memory" };
+        let of = if incident.memory.limit_kib.is_some() { "The cgroup's limit" } else { "The host's memory" };
         let all = size_or_dash(incident.memory.limit_kib.or(incident.memory.ram_kib));
         let swap = match (incident.memory.swap_total_kib, incident.memory.swap_free_kib) {
             (Some(0), _) => " There was no swap.".to_owned(),
             (Some(total), free) => format!(" Of {} of swap {} were free.", size(total), size_or_dash(free)),
             _ => String::new(),
         };
-        _ = writeln!(out, "<p>Of {of}, {all}:{swap}</p>\n{whole}");
+        _ = writeln!(out, "<p>{of} of {all}.{swap}</p>\n{whole}");
     }
 }
 

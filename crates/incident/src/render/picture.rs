@@ -13,9 +13,9 @@ use crate::size::size;
 const WIDTH: u64 = 640;
 const ROW: u64 = 26;
 /// Where bars begin: names have at most 15 characters and a pid.
-const LEFT: u64 = 190;
+const LEFT: u64 = 230;
 /// Room for the amount behind a bar.
-const RIGHT: u64 = 80;
+const RIGHT: u64 = 110;
 
 /// Who held what at the kill; `None` where the log has no task table, or not how large a page is.
 pub fn holders(incident: &Incident) -> Option<String> {
@@ -62,7 +62,7 @@ pub fn whole(incident: &Incident) -> Option<String> {
     let parts = [
         ("processes", "anon", memory.anon_kib),
         ("files", "file", memory.file_kib),
-        ("slab and page tables", "kernel", kernel(incident)),
+        ("kernel", "kernel", kernel(incident)),
         ("locked", "locked", memory.unevictable_kib),
         ("free", "free", if cgroup { None } else { memory.free_kib }),
         ("unexplained", "rest", memory.unexplained_kib),
@@ -72,7 +72,7 @@ pub fn whole(incident: &Incident) -> Option<String> {
     if there.is_empty() {
         return None;
     }
-    let mut out = open(34 + 20 * there.len().div_ceil(2) as u64, "Where the memory was");
+    let mut out = open(36 + 22 * there.len().div_ceil(2) as u64, "Where the memory was");
     let mut x = 0u128;
     for (number, (name, class, kib)) in there.iter().enumerate() {
         let width = u128::from(*kib) * u128::from(WIDTH) / u128::from(all);
@@ -80,7 +80,7 @@ pub fn whole(incident: &Incident) -> Option<String> {
         _ = write!(out, "<rect class=\"{class}\" x=\"{x}\" y=\"0\" width=\"{width}\" height=\"22\"/>");
         x += width;
         let (column, row) = (number as u64 % 2, number as u64 / 2);
-        let (left, top) = (column * (WIDTH / 2), 34 + row * 20);
+        let (left, top) = (column * (WIDTH / 2), 36 + row * 22);
         _ = write!(
             out,
             "<rect class=\"{class}\" x=\"{left}\" y=\"{top}\" width=\"12\" height=\"12\"/>\
@@ -109,9 +109,9 @@ const MOST_SAMPLES: usize = 600;
 /// Memory and swap that were used over the minutes before; `None` with fewer than two samples.
 pub fn minutes(minutes: &Minutes) -> Option<String> {
     const HEIGHT: u64 = 220;
-    const TOP: u64 = 8;
+    const TOP: u64 = 18;
     const BOTTOM: u64 = 24;
-    const AXIS: u64 = 70;
+    const AXIS: u64 = 112;
     let skip = minutes.samples.len().saturating_sub(MOST_SAMPLES);
     let samples = minutes.samples.get(skip..).filter(|samples| samples.len() > 1)?;
     let (first, last) = (samples.first()?, samples.last()?);
