@@ -21,7 +21,7 @@ pub mod scan;
 mod size;
 pub mod time;
 
-pub use log::{LogError, Options, Since, read, read_all};
+pub use log::{LogError, Options, Since, read, read_all, read_file};
 pub use minutes::{Minutes, Sample, Sized};
 pub use model::{Incident, Report, SCHEMA};
 pub use record::{Killed, Limit, kernel_kill};

@@ -1,6 +1,7 @@
 //! A whole log to explained incidents, one at a time.
 
-use std::io::{self, Read};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 
 use crate::episode::Episode;
 use crate::explain::{History, explain};
@@ -74,28 +75,80 @@ impl Since {
 pub fn read<E: From<LogError> + From<io::Error>>(
     log: impl Read,
     options: &Options<'_>,
-    mut each: impl FnMut(Incident) -> Result<(), E>,
+    each: impl FnMut(Incident) -> Result<(), E>,
 ) -> Result<u64, E> {
+    let mut explainer = Explainer { options, history: History::default(), kept: None, each };
     let mut scanner = Scanner::new().ok_or(LogError::Search)?;
     let mut reader = Reader::default();
-    let mut history = History::default();
-    // One is kept back, because the minutes before are of the last.
-    let mut kept: Option<Episode> = None;
-    scanner.read(log, &mut reader, |reader| {
+    scanner.read(log, &mut reader, |reader| explainer.take(reader))?;
+    explainer.finish()?;
+    Ok(reader.lost())
+}
+
+/// The same for a file, looked through by so many threads.
+///
+/// # Errors
+/// Those of reading, and those of `each`.
+pub fn read_file<E: From<LogError> + From<io::Error>>(
+    mut file: File,
+    threads: usize,
+    options: &Options<'_>,
+    each: impl FnMut(Incident) -> Result<(), E>,
+) -> Result<u64, E> {
+    let about = file.metadata()?;
+    // What is no file has no length, and of a small one nobody needs help.
+    if !about.is_file() || about.len() < SMALL {
+        return read(file, options, each);
+    }
+    let mut explainer = Explainer { options, history: History::default(), kept: None, each };
+    let mut scanner = Scanner::new().ok_or(LogError::Search)?;
+    let mut reader = Reader::default();
+    let rest =
+        scanner.read_file(&file, about.len(), threads, &mut reader, |reader| explainer.take(reader))?;
+    // The last line, and what was written meanwhile.
+    file.seek(SeekFrom::Start(rest))?;
+    scanner.read(file, &mut reader, |reader| explainer.take(reader))?;
+    explainer.finish()?;
+    Ok(reader.lost())
+}
+
+/// A file smaller than this is read by one thread.
+const SMALL: u64 = 4 * 1024 * 1024;
+
+/// Explains episodes as they end.
+struct Explainer<'a, F> {
+    options: &'a Options<'a>,
+    history: History,
+    /// One is kept back, because the minutes before are of the last.
+    kept: Option<Episode>,
+    each: F,
+}
+
+impl<F> Explainer<'_, F> {
+    fn take<E>(&mut self, reader: &mut Reader) -> Result<(), E>
+    where
+        F: FnMut(Incident) -> Result<(), E>,
+    {
         for episode in reader.take_done() {
-            if options.since.is_some_and(|since| !since.admits(&episode)) {
+            if self.options.since.is_some_and(|since| !since.admits(&episode)) {
                 continue;
             }
-            if let Some(before) = kept.replace(episode) {
-                each(explain(&before, &mut history, None))?;
+            if let Some(before) = self.kept.replace(episode) {
+                (self.each)(explain(&before, &mut self.history, None))?;
             }
         }
-        Ok::<(), E>(())
-    })?;
-    if let Some(last) = kept {
-        each(explain(&last, &mut history, options.minutes))?;
+        Ok(())
     }
-    Ok(reader.lost())
+
+    fn finish<E>(&mut self) -> Result<(), E>
+    where
+        F: FnMut(Incident) -> Result<(), E>,
+    {
+        match self.kept.take() {
+            Some(last) => (self.each)(explain(&last, &mut self.history, self.options.minutes)),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Reads a log into one report, with all of its incidents.

@@ -4,7 +4,7 @@
 use std::io::{self, Read};
 
 use oomguard_incident::render::{cspec, html, markdown, text};
-use oomguard_incident::{Incident, Options, kernel_kill, read_all};
+use oomguard_incident::{Incident, LogError, Options, kernel_kill, read_all, read_file};
 use proptest::prelude::*;
 
 fn incidents(log: &[u8]) -> Vec<Incident> {
@@ -148,4 +148,40 @@ fn ordinary_lines_between_make_no_difference() {
             .collect();
         assert_eq!(kills(&noisy), kills(&log));
     }
+}
+
+/// A large log, so that several threads look through it, with reports across the borders of their blocks.
+#[test]
+fn a_file_is_read_as_a_stream_is() {
+    let reports = fixtures();
+    let mut log = Vec::new();
+    for number in 0..80_usize {
+        for line in 0..(1000 + number * 7) {
+            log.extend(
+                format!("Nov 24 15:47:27 lab cron[{line}]: (root) CMD (test -x /usr/sbin/anacron)\n").bytes(),
+            );
+        }
+        log.extend(&reports[number % reports.len()]);
+        log.extend(b"\n-- Boot 0 --\n");
+        if number == 40 {
+            log.extend(vec![b'x'; 700_000]);
+            log.push(b'\n');
+        }
+    }
+    assert!(log.len() > 6_000_000);
+    let path = std::env::temp_dir().join(format!("oomguard-incident-{}.log", std::process::id()));
+    std::fs::write(&path, &log).unwrap();
+    let streamed = serde_json::to_string(&incidents(&log)).unwrap();
+    for threads in [1, 2, 5] {
+        let mut found = Vec::new();
+        let file = std::fs::File::open(&path).unwrap();
+        let each = |incident| {
+            found.push(incident);
+            Ok::<(), LogError>(())
+        };
+        read_file(file, threads, &Options::default(), each).unwrap();
+        assert_eq!(found.len(), 80);
+        assert!(serde_json::to_string(&found).unwrap() == streamed, "with {threads} threads it differs");
+    }
+    std::fs::remove_file(&path).unwrap();
 }

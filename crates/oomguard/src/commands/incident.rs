@@ -6,7 +6,7 @@ use std::path::Path;
 
 use oomguard_host::Host;
 use oomguard_incident::render::{cspec, html, markdown, text};
-use oomguard_incident::{Incident, LogError, Options, SCHEMA, Since, read};
+use oomguard_incident::{Incident, LogError, Options, SCHEMA, Since, read, read_file};
 
 use crate::args::{Incident as Args, IncidentFormat};
 use crate::failure::{Failure, code};
@@ -31,7 +31,7 @@ pub fn run(args: &Args, host: &Host, terminal: &mut Terminal) -> Result<u8, Fail
     let since = args.since.as_deref().map(|text| since(text, host)).transpose()?;
     match &args.file {
         Some(path) if path == Path::new("-") => {
-            report(args.format, "-", since, io::stdin().lock(), terminal)?;
+            report(args.format, "-", since, Log::Stream(io::stdin().lock()), terminal)?;
         }
         Some(path) => {
             let shown = path.display().to_string();
@@ -42,7 +42,7 @@ pub fn run(args: &Args, host: &Host, terminal: &mut Terminal) -> Result<u8, Fail
                     "{shown} is a folder; give a log, or `-` for standard input"
                 )));
             }
-            report(args.format, &shown, since, file, terminal)?;
+            report(args.format, &shown, since, Log::<io::Empty>::File(file), terminal)?;
         }
         None => machine(args, host, since, terminal)?,
     }
@@ -78,11 +78,11 @@ fn machine(args: &Args, host: &Host, since: Option<Since>, terminal: &mut Termin
             let count = journal.read(&mut first)?;
             if count > 0 {
                 let all = first.get(..count).unwrap_or_default().chain(&mut journal);
-                report(args.format, "journal", since, all, terminal)?;
+                report(args.format, "journal", since, Log::Stream(all), terminal)?;
                 return Ok(journal.finish()?);
             }
             match journal.finish() {
-                Ok(()) => return report(args.format, "journal", since, io::empty(), terminal),
+                Ok(()) => return report(args.format, "journal", since, Log::Stream(io::empty()), terminal),
                 Err(error) => error,
             }
         }
@@ -91,14 +91,38 @@ fn machine(args: &Args, host: &Host, since: Option<Since>, terminal: &mut Termin
     if args.boot.is_some() {
         return Err(Failure::error(format!("--boot needs the journal: {failed}")));
     }
-    report(args.format, "/dev/kmsg", since, host.kernel_log()?, terminal)
+    report(args.format, "/dev/kmsg", since, Log::Stream(host.kernel_log()?), terminal)
+}
+
+/// Where a log comes from.
+enum Log<R> {
+    /// A file, which several threads can look through.
+    File(File),
+    /// Anything else.
+    Stream(R),
+}
+
+impl<R: Read> Log<R> {
+    fn read(
+        self,
+        options: &Options<'_>,
+        each: impl FnMut(Incident) -> Result<(), Failure>,
+    ) -> Result<u64, Failure> {
+        match self {
+            Self::Stream(log) => read(log, options, each),
+            Self::File(file) => {
+                let threads = std::thread::available_parallelism().map_or(1, |count| count.get().min(8));
+                read_file(file, threads, options, each)
+            }
+        }
+    }
 }
 
 fn report(
     format: IncidentFormat,
     source: &str,
     since: Option<Since>,
-    log: impl Read,
+    log: Log<impl Read>,
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
     let options = Options { since, minutes: None };
@@ -106,7 +130,7 @@ fn report(
         return json(source, &options, log, terminal);
     }
     let mut last = None;
-    let lost = read::<Failure>(log, &options, |incident| {
+    let lost = log.read(&options, |incident| {
         last = Some(incident);
         Ok(())
     })?;
@@ -125,7 +149,12 @@ fn report(
 }
 
 /// One incident after the other as they are read, so that a log of any size is no burden.
-fn json(source: &str, options: &Options<'_>, log: impl Read, terminal: &mut Terminal) -> Result<(), Failure> {
+fn json(
+    source: &str,
+    options: &Options<'_>,
+    log: Log<impl Read>,
+    terminal: &mut Terminal,
+) -> Result<(), Failure> {
     let text = |value: &str| serde_json::Value::from(value).to_string();
     terminal.print(&format!(
         "{{\n  \"schema\": {},\n  \"source\": {},\n  \"incidents\": [",
@@ -133,7 +162,7 @@ fn json(source: &str, options: &Options<'_>, log: impl Read, terminal: &mut Term
         text(source)
     ))?;
     let mut first = true;
-    let lost = read::<Failure>(log, options, |incident: Incident| {
+    let lost = log.read(options, |incident| {
         let one = serde_json::to_string_pretty(&incident).unwrap_or_default().replace('\n', "\n    ");
         terminal.print(&format!("{}\n    {one}", if first { "" } else { "," }))?;
         first = false;

@@ -3,6 +3,8 @@
 //! Everything that an episode can begin with has one of a few words in it. They are looked for in all lines at once,
 //! and only the lines around a hit are read. So time is linear in the log, and memory is bounded by one buffer.
 
+mod blocks;
+
 use std::io::{self, Read};
 
 use aho_corasick::{AhoCorasick, MatchKind};
@@ -45,6 +47,9 @@ const WORDS: [&str; 31] = [
     "MESSAGE\":[",
 ];
 
+/// No word is longer.
+const LONGEST_WORD: usize = 16;
+
 /// How many lines after one that meant something are read, whatever is in them: the rest of a report, what systemd
 /// says of units, and gaps that other lines make.
 const CLOSE_LOOK: u32 = 64;
@@ -70,6 +75,15 @@ impl Scanner {
     pub fn new() -> Option<Self> {
         let words = AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(WORDS).ok()?;
         Some(Self { words, lines: 0, close_look: 0 })
+    }
+
+    /// One that looks for the same words.
+    fn new_like(other: &Self) -> Self {
+        Self { words: other.words.clone(), lines: 0, close_look: 0 }
+    }
+
+    fn has_word(&self, data: &[u8]) -> bool {
+        self.words.find(data).is_some()
     }
 
     /// Reads all of a log. `done` is called after each part, so that finished episodes do not pile up.
@@ -107,7 +121,10 @@ impl Scanner {
             let Some(last) = memchr::memrchr(b'\n', data.get(fresh..).unwrap_or_default()) else {
                 if filled >= LINE_LIMIT {
                     if !skip {
+                        // Its end is counted when it comes.
+                        let before = self.lines;
                         self.part(data, reader);
+                        self.lines = before;
                     }
                     (skip, filled) = (true, 0);
                 }
@@ -156,4 +173,14 @@ impl Scanner {
 
 fn count_lines(data: &[u8]) -> u64 {
     memchr::memchr_iter(b'\n', data).count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_as_long_as_is_said() {
+        assert!(WORDS.iter().all(|word| (4..=LONGEST_WORD).contains(&word.len())));
+    }
 }
