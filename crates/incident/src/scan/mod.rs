@@ -6,6 +6,7 @@
 mod blocks;
 
 use std::io::{self, Read};
+use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
@@ -60,6 +61,10 @@ const LINE_LIMIT: usize = 64 * 1024;
 /// How much is read at once: fits into the cache of one processor.
 const BUFFER: usize = 128 * 1024;
 
+/// Building it takes longer than reading a small log.
+static SEARCH: LazyLock<Option<AhoCorasick>> =
+    LazyLock::new(|| AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(WORDS).ok());
+
 /// Reads a log as a stream.
 #[derive(Debug)]
 pub struct Scanner {
@@ -73,8 +78,7 @@ impl Scanner {
     /// A scanner at the start of a log; `None` never happens, as the words are known to fit.
     #[must_use]
     pub fn new() -> Option<Self> {
-        let words = AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(WORDS).ok()?;
-        Some(Self { words, lines: 0, close_look: 0 })
+        Some(Self { words: SEARCH.clone()?, lines: 0, close_look: 0 })
     }
 
     /// One that looks for the same words.
