@@ -10,8 +10,13 @@ use anyhow::{Context, Result, bail};
 use crate::{static_binary, tools};
 
 /// What the fuzzer begins with: the repository's own documents and test data.
-const SEEDS: [&str; 4] =
-    ["specs", "crates/spec/src/builtin", "crates/spec/tests/documents", "crates/host/tests/data"];
+const SEEDS: [&str; 5] = [
+    "specs",
+    "crates/spec/src/builtin",
+    "crates/spec/tests/documents",
+    "crates/host/tests/data",
+    "crates/incident/tests/data",
+];
 
 /// Run the fuzz targets (all of fuzz/fuzz_targets, or those named), one after the other.
 #[derive(clap::Args)]

@@ -1,6 +1,6 @@
 //! Running the system's own programs: util-linux's and systemd's.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use crate::error::{HostError, Result};
 use crate::host::Host;
@@ -24,22 +24,9 @@ impl Host {
     /// # Errors
     /// When it cannot be started, or the host is a folder without programs.
     pub fn run(&self, program: &str, args: &[&str]) -> Result<Ran> {
-        let Some(path) = self.programs() else {
-            return Err(HostError::NotLive { program: program.to_owned() });
-        };
-        // Looked for by ourselves, because `Command` looks in the PATH of the caller.
-        let found = std::env::split_paths(path).map(|dir| dir.join(program)).find(|file| file.is_file());
-        let Some(file) = found else {
-            let source = std::io::Error::new(std::io::ErrorKind::NotFound, "it is not installed");
-            return Err(HostError::Start { program: program.to_owned(), source });
-        };
-        let output = Command::new(file)
+        let output = self
+            .command(program)?
             .args(args)
-            .env_clear()
-            .env("PATH", path)
-            .env("LC_ALL", "C")
-            .env("OOMGUARD_ROOT", self.root())
-            .current_dir("/")
             .stdin(Stdio::null())
             .output()
             .map_err(|source| HostError::Start { program: program.to_owned(), source })?;

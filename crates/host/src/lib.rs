@@ -10,6 +10,7 @@ pub mod error;
 pub mod files;
 pub mod fstab;
 pub mod host;
+pub mod kernel_log;
 pub mod kmsg;
 pub mod memory;
 pub mod memory_events;

@@ -65,6 +65,8 @@ pub enum Command {
     /// Show or record the minutes before an incident
     #[command(subcommand)]
     Recorder(Recorder),
+    /// Explain what the OOM killer did and why, from a kernel log
+    Incident(Incident),
     /// Check, format or show a cspec document
     #[command(subcommand)]
     Spec(Spec),
@@ -267,6 +269,36 @@ pub enum Recorder {
     },
 }
 
+#[derive(Debug, Args)]
+pub struct Incident {
+    /// A log; `-` is standard input. Without it, this machine's journal, or /dev/kmsg
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
+    /// Only incidents from then on: `2026-01-23 13:38` (UTC, or the log's own zone), or `90m`, `24h`, `7d` ago
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub since: Option<String>,
+    /// Only one boot of the journal: 0 is this one, -1 the one before; see journalctl(1)
+    #[arg(long, value_name = "N", allow_hyphen_values = true, conflicts_with = "file")]
+    pub boot: Option<i32>,
+    /// How to print: the last incident, or with json all of them
+    #[arg(long, default_value = "text")]
+    pub format: IncidentFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum IncidentFormat {
+    /// One screen
+    Text,
+    /// For an issue
+    Markdown,
+    /// One page that needs no network
+    Html,
+    /// For programs; `oomguard schema incident` describes it
+    Json,
+    /// A session document, with the change as a policy that `plan` takes
+    Cspec,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Spec {
     /// Read documents and say what is wrong with them
@@ -321,4 +353,6 @@ pub enum SchemaName {
     Events,
     /// One event, as hooks and webhooks get it
     Event,
+    /// `oomguard incident --format json`
+    Incident,
 }

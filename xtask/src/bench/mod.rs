@@ -3,6 +3,7 @@
 mod ansible;
 mod check;
 mod guard;
+mod incident;
 mod noop;
 mod report;
 mod swapfile;
@@ -33,6 +34,9 @@ pub struct Args {
     /// The Ansible role geerlingguy.swap, as `ansible-galaxy role install -p DIR geerlingguy.swap` puts it into DIR
     #[arg(long, value_name = "DIR")]
     roles: Option<PathBuf>,
+    /// The size of the log for `incident`
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(20..=100_000))]
+    megabytes: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -45,6 +49,8 @@ enum Bench {
     Noop,
     /// 20,000 short processes in a lab host, with the agent and without it
     Guard,
+    /// `incident` on a log of 2 GB with 1,000 reports, against `rg -c`
+    Incident,
 }
 
 impl Bench {
@@ -55,6 +61,7 @@ impl Bench {
             Self::Swapfile => "swapfile",
             Self::Noop => "noop",
             Self::Guard => "guard",
+            Self::Incident => "incident",
         }
     }
 }
@@ -75,6 +82,7 @@ pub fn run(root: &Path, args: &Args) -> Result<bool> {
             Bench::Swapfile => swapfile::measure(&binary, args.runs)?,
             Bench::Guard => guard::measure(&binary, args.runs)?,
             Bench::Noop => noop::measure(root, &binary, args.runs, args.roles.as_deref())?,
+            Bench::Incident => incident::measure(root, &binary, args.runs, args.megabytes)?,
         };
         ensure!(!rows.is_empty(), "{} measured nothing", bench.name());
         let section = Section { name: bench.name(), machine: report::machine(root)?, rows };

@@ -5,6 +5,7 @@ mod apply;
 mod check;
 mod docs;
 mod events;
+mod incident;
 mod journal;
 mod plan;
 mod rank;
@@ -41,6 +42,7 @@ pub fn run(cli: Cli, terminal: &mut Terminal) -> Result<u8, Failure> {
         Command::Agent(args) => agent::run(&args, live(&host)?),
         Command::Rank(args) => rank::run(&args, &host, terminal),
         Command::Recorder(command) => recorder::run(&command, &host, terminal),
+        Command::Incident(args) => incident::run(&args, &host, terminal),
         Command::Spec(command) => spec::run(&command, terminal),
         Command::Schema { name } => schema::run(name, terminal),
         Command::Completions { shell } => docs::completions(shell, terminal),

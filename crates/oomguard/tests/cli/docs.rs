@@ -95,7 +95,9 @@ impl Page {
     fn new(path: &Path) -> Self {
         crate::hosts::find_room();
         let dir = tempfile::tempdir().unwrap();
-        std::os::unix::fs::symlink(repository().join("specs"), dir.path().join("specs")).unwrap();
+        for used in ["specs", "crates"] {
+            std::os::unix::fs::symlink(repository().join(used), dir.path().join(used)).unwrap();
+        }
         let text = std::fs::read_to_string(path).unwrap();
         Self { path: path.to_owned(), text, hosts: BTreeMap::new(), dir, code: 0 }
     }

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::run::{oomguard, ran, run, run_with_input};
 
-pub const COMMANDS: [&str; 21] = [
+pub const COMMANDS: [&str; 22] = [
     "check",
     "plan",
     "apply",
@@ -19,6 +19,7 @@ pub const COMMANDS: [&str; 21] = [
     "recorder",
     "recorder show",
     "recorder run",
+    "incident",
     "spec",
     "spec check",
     "spec fmt",

@@ -18,6 +18,7 @@ mod events;
 mod fixture;
 mod help;
 mod hosts;
+mod incident;
 mod journal;
 mod output;
 mod plan;

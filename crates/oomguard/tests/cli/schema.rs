@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::hosts::Folder;
-use crate::run::run;
+use crate::run::{repository, run};
 
 fn schema(name: &str) -> Value {
     let schema = run(["schema", name]).exits(0).quietly().json();
@@ -99,7 +99,7 @@ pub fn conforms(name: &str, value: &Value) {
 #[test]
 fn the_names() {
     let names = run(["schema"]).exits(0).quietly().out;
-    assert_eq!(names, "check\nplan\njournal\nstatus\nrank\nrecorder\npolicy\nevents\nevent\n");
+    assert_eq!(names, "check\nplan\njournal\nstatus\nrank\nrecorder\npolicy\nevents\nevent\nincident\n");
     for name in names.lines() {
         assert!(schema(name)["required"].is_array(), "{name}");
     }
@@ -122,6 +122,10 @@ fn what_is_printed_is_as_the_schema_says() {
     conforms("events", &events);
     for event in events["events"].as_array().unwrap() {
         conforms("event", event);
+    }
+    for log in std::fs::read_dir(repository().join("crates/incident/tests/data")).unwrap() {
+        let log = log.unwrap().path();
+        conforms("incident", &run(["incident", "--format", "json", log.to_str().unwrap()]).json());
     }
     let list = good.run(&["journal", "list", "--format", "json"]).json();
     let id = list[0]["record"]["id"].as_str().unwrap();

@@ -1,0 +1,183 @@
+//! A whole log to explained incidents, one at a time.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+
+use crate::episode::Episode;
+use crate::explain::{History, explain};
+use crate::minutes::Minutes;
+use crate::model::{Incident, Report, SCHEMA};
+use crate::reader::Reader;
+use crate::scan::Scanner;
+use crate::time;
+
+/// Why a log was not read.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The system says so.
+    #[error("cannot read the log: {0}")]
+    Read(#[from] io::Error),
+    /// The search for words could not be built: a fault of this program.
+    #[error("cannot prepare the search for OOM kills")]
+    Search,
+}
+
+/// How a log is read.
+#[derive(Clone, Debug, Default)]
+pub struct Options<'a> {
+    /// Only incidents that began at this time or later. Those of a log without dates are all reported.
+    pub since: Option<Since>,
+    /// What a recorder kept of the minutes before. It is for the last incident.
+    pub minutes: Option<&'a Minutes>,
+}
+
+/// A point in time, in seconds since 1970, by the clock and zone of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Since(pub i64);
+
+impl Since {
+    /// Reads `2026-01-23`, `2026-01-23 13:38`, `2026-01-23T13:38:00Z`, or `90m`, `24h`, `7d` before `now` (seconds since 1970).
+    #[must_use]
+    pub fn parse(text: &str, now: u64) -> Option<Self> {
+        let now = i64::try_from(now).ok()?;
+        if let Some(number) = text.strip_suffix(['m', 'h', 'd'])
+            && let Ok(count) = number.parse::<u32>()
+        {
+            let unit = match text.as_bytes().last() {
+                Some(b'm') => 60,
+                Some(b'h') => 3600,
+                _ => 86_400,
+            };
+            return Some(Self(now.checked_sub(i64::from(count) * unit)?));
+        }
+        let (date, clock) = text.split_once(['T', ' ']).unwrap_or((text, "00:00"));
+        let clock = clock.strip_suffix('Z').unwrap_or(clock);
+        let mut parts = clock.split(':').map(|part| part.parse::<u8>().ok().filter(|_| part.len() == 2));
+        let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next().unwrap_or(Some(0))?);
+        if parts.next().is_some() || hour > 23 || minute > 59 || second > 60 || date.len() != 10 {
+            return None;
+        }
+        time::wall(date.as_bytes(), [hour, minute, second], b"", String::new()).seconds.map(Self)
+    }
+
+    /// Whether an episode is from then or later; a log that does not say is believed to be.
+    fn admits(self, episode: &Episode) -> bool {
+        let known = episode.end.wall.as_ref().filter(|wall| wall.has_year).and_then(|wall| wall.seconds);
+        known.is_none_or(|seconds| seconds >= self.0)
+    }
+}
+
+/// Reads a log as a stream; `each` gets the incidents in order, one at a time, so that a log of any size needs the
+/// memory of one. The number of lost records, when the end is reached.
+///
+/// # Errors
+/// Those of reading, and those of `each`.
+pub fn read<E: From<LogError> + From<io::Error>>(
+    log: impl Read,
+    options: &Options<'_>,
+    each: impl FnMut(Incident) -> Result<(), E>,
+) -> Result<u64, E> {
+    let mut explainer = Explainer { options, history: History::default(), kept: None, each };
+    let mut scanner = Scanner::new().ok_or(LogError::Search)?;
+    let mut reader = Reader::default();
+    scanner.read(log, &mut reader, |reader| explainer.take(reader))?;
+    explainer.finish()?;
+    Ok(reader.lost())
+}
+
+/// The same for a file, looked through by so many threads.
+///
+/// # Errors
+/// Those of reading, and those of `each`.
+pub fn read_file<E: From<LogError> + From<io::Error>>(
+    mut file: File,
+    threads: usize,
+    options: &Options<'_>,
+    each: impl FnMut(Incident) -> Result<(), E>,
+) -> Result<u64, E> {
+    let about = file.metadata()?;
+    // What is no file has no length, and of a small one nobody needs help.
+    if !about.is_file() || about.len() < SMALL {
+        return read(file, options, each);
+    }
+    let mut explainer = Explainer { options, history: History::default(), kept: None, each };
+    let mut scanner = Scanner::new().ok_or(LogError::Search)?;
+    let mut reader = Reader::default();
+    let rest =
+        scanner.read_file(&file, about.len(), threads, &mut reader, |reader| explainer.take(reader))?;
+    // The last line, and what was written meanwhile.
+    file.seek(SeekFrom::Start(rest))?;
+    scanner.read(file, &mut reader, |reader| explainer.take(reader))?;
+    explainer.finish()?;
+    Ok(reader.lost())
+}
+
+/// A file smaller than this is read by one thread.
+const SMALL: u64 = 4 * 1024 * 1024;
+
+/// Explains episodes as they end.
+struct Explainer<'a, F> {
+    options: &'a Options<'a>,
+    history: History,
+    /// One is kept back, because the minutes before are of the last.
+    kept: Option<Episode>,
+    each: F,
+}
+
+impl<F> Explainer<'_, F> {
+    fn take<E>(&mut self, reader: &mut Reader) -> Result<(), E>
+    where
+        F: FnMut(Incident) -> Result<(), E>,
+    {
+        for episode in reader.take_done() {
+            if self.options.since.is_some_and(|since| !since.admits(&episode)) {
+                continue;
+            }
+            if let Some(before) = self.kept.replace(episode) {
+                (self.each)(explain(&before, &mut self.history, None))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish<E>(&mut self) -> Result<(), E>
+    where
+        F: FnMut(Incident) -> Result<(), E>,
+    {
+        match self.kept.take() {
+            Some(last) => (self.each)(explain(&last, &mut self.history, self.options.minutes)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Reads a log into one report, with all of its incidents.
+///
+/// # Errors
+/// Those of reading.
+pub fn read_all(log: impl Read, source: &str, options: &Options<'_>) -> Result<Report, LogError> {
+    let mut incidents = Vec::new();
+    let lost_records = read::<LogError>(log, options, |incident| {
+        incidents.push(incident);
+        Ok(())
+    })?;
+    Ok(Report { schema: SCHEMA.to_owned(), source: source.to_owned(), lost_records, incidents })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn points_in_time() {
+        let noon = 1_769_171_400; // 2026-01-23T12:30:00Z
+        for text in ["2026-01-23 12:30", "2026-01-23T12:30:00Z", "2026-01-23T12:30:00"] {
+            assert_eq!(Since::parse(text, 0), Some(Since(noon)), "{text}");
+        }
+        assert_eq!(Since::parse("2026-01-23", 0), Some(Since(noon - 45_000)));
+        assert_eq!(Since::parse("2h", 10_000), Some(Since(2_800)));
+        for text in ["", "yesterday", "2026-13-01", "2026-01-23 25:00", "1:2", "-1d"] {
+            assert_eq!(Since::parse(text, 0), None, "{text}");
+        }
+    }
+}

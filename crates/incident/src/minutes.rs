@@ -1,0 +1,137 @@
+//! The minutes before an incident, as a recorder kept them.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What a recorder has of the time before an incident, the oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Minutes {
+    /// The samples.
+    pub samples: Vec<Sample>,
+}
+
+/// One look at the host.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Sample {
+    /// Seconds since 1970, UTC.
+    pub at: i64,
+    /// MemTotal in KiB.
+    pub mem_total_kib: u64,
+    /// MemAvailable in KiB.
+    pub mem_available_kib: u64,
+    /// SwapTotal in KiB.
+    pub swap_total_kib: u64,
+    /// SwapFree in KiB.
+    pub swap_free_kib: u64,
+    /// The largest processes, by resident and swapped memory.
+    pub largest: Vec<Sized>,
+}
+
+/// A process and its size.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Sized {
+    /// Process id.
+    pub pid: u32,
+    /// Its name.
+    pub comm: String,
+    /// Resident memory in KiB.
+    pub rss_kib: u64,
+    /// Swapped out, in KiB.
+    pub swap_kib: u64,
+}
+
+/// How one program grew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Growth {
+    /// Its name.
+    pub program: String,
+    /// KiB at the first sample.
+    pub from_kib: u64,
+    /// KiB at the last.
+    pub to_kib: u64,
+    /// Over so many seconds.
+    pub seconds: i64,
+    /// How many processes it had at the last sample.
+    pub processes: usize,
+    /// Whether it never got smaller by more than a tenth on the way.
+    pub steady: bool,
+}
+
+/// A process that grows for at least so long, and never shrinks, leaks.
+const LEAK_SECONDS: i64 = 600;
+
+impl Growth {
+    /// Whether it looks like a leak rather than like work.
+    #[must_use]
+    pub fn is_leak(&self) -> bool {
+        self.steady
+            && self.processes == 1
+            && self.seconds >= LEAK_SECONDS
+            && self.to_kib > self.from_kib * 3 / 2
+    }
+}
+
+impl Minutes {
+    /// How the program that grew the most did so; `None` with fewer than two samples.
+    #[must_use]
+    pub fn growth(&self) -> Option<Growth> {
+        let (first, last) = (self.samples.first()?, self.samples.last()?);
+        if last.at <= first.at {
+            return None;
+        }
+        let mut programs: Vec<&str> = last.largest.iter().map(|process| process.comm.as_str()).collect();
+        programs.sort_unstable();
+        programs.dedup();
+        let grown = programs.into_iter().map(|program| {
+            let sizes: Vec<u64> = self.samples.iter().map(|sample| sample.of(program)).collect();
+            let steady = sizes.windows(2).all(|pair| matches!(pair, [one, two] if *two >= one - one / 10));
+            Growth {
+                program: program.to_owned(),
+                from_kib: first.of(program),
+                to_kib: last.of(program),
+                seconds: last.at - first.at,
+                processes: last.largest.iter().filter(|process| process.comm == program).count(),
+                steady,
+            }
+        });
+        grown
+            .filter(|growth| growth.to_kib > growth.from_kib)
+            .max_by_key(|growth| growth.to_kib - growth.from_kib)
+    }
+}
+
+impl Sample {
+    /// What all processes of a program held, in KiB.
+    fn of(&self, program: &str) -> u64 {
+        let own = self.largest.iter().filter(|process| process.comm == program);
+        own.map(|process| process.rss_kib.saturating_add(process.swap_kib)).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(at: i64, sizes: &[(&str, u64)]) -> Sample {
+        let process = |(number, (comm, rss)): (usize, &(&str, u64))| Sized {
+            pid: u32::try_from(number).unwrap(),
+            comm: (*comm).to_owned(),
+            rss_kib: *rss,
+            swap_kib: 0,
+        };
+        Sample { at, largest: sizes.iter().enumerate().map(process).collect(), ..Sample::default() }
+    }
+
+    #[test]
+    fn a_leak_grows_for_long_and_work_does_not() {
+        let leak = Minutes {
+            samples: (0..20).map(|n| sample(n * 60, &[("a", 100 + 50 * n as u64), ("b", 9)])).collect(),
+        };
+        let growth = leak.growth().unwrap();
+        assert_eq!((growth.program.as_str(), growth.from_kib, growth.to_kib), ("a", 100, 1050));
+        assert!(growth.is_leak());
+        let work = Minutes { samples: vec![sample(0, &[("a", 1)]), sample(30, &[("a", 500), ("a", 500)])] };
+        assert!(!work.growth().unwrap().is_leak());
+        assert_eq!(Minutes::default().growth(), None);
+    }
+}

@@ -1,0 +1,46 @@
+//! An explained incident for people and programs.
+
+pub mod cspec;
+pub mod html;
+pub mod markdown;
+mod picture;
+pub mod text;
+
+use crate::explain::policy_of;
+use crate::model::{Incident, LimitOf};
+use crate::safe;
+
+/// `1 process`, `2 processes`.
+fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// Whose limit it was, in words.
+fn limit(incident: &Incident) -> String {
+    let name = |path: &Option<String>| {
+        path.as_deref().map_or_else(String::new, |path| format!(" {}", safe::shown(path.as_bytes(), 160)))
+    };
+    match incident.limit {
+        LimitOf::Host => "the memory of the host".to_owned(),
+        LimitOf::OwnCgroup => format!("that of the victims' own cgroup{}", name(&incident.oom_memcg)),
+        LimitOf::ParentCgroup => format!("that of a cgroup above the victims':{}", name(&incident.oom_memcg)),
+        LimitOf::Cgroup => format!("that of a cgroup{}", name(&incident.oom_memcg)),
+        LimitOf::Unknown => "the log does not show whose".to_owned(),
+    }
+}
+
+/// Whether it happened before, in words.
+fn before(incident: &Incident) -> Option<String> {
+    let before = &incident.before;
+    if before.count == 0 {
+        return None;
+    }
+    let last = before.last.as_ref().map(|last| format!(", the last at {last}")).unwrap_or_default();
+    let times = counted(before.count, "earlier incident", "earlier incidents");
+    Some(format!("{times} in this log{last}; {} with this cause and program", before.alike))
+}
+
+/// Whether a policy says any of the advice.
+fn has_policy(incident: &Incident) -> bool {
+    policy_of(incident).is_some()
+}

@@ -1,0 +1,172 @@
+//! One screen for somebody at a terminal.
+
+use crate::model::{Incident, Kill};
+use crate::safe;
+use crate::size::{size, size_or_dash};
+
+/// The columns that are used.
+const WIDTH: usize = 100;
+
+/// How many lines each list has on the screen.
+const MOST: usize = 3;
+
+/// One incident in at most a screen of 24 lines and 100 columns; `more` is how many there are before it.
+#[must_use]
+pub fn text(incident: &Incident, source: &str, lost_records: u64) -> String {
+    let mut page = Page::default();
+    let when = span(incident);
+    page.line(&format!("{} killed: {}", super::counted(killed(incident), "process", "processes"), when));
+    page.item("died", &victims(&incident.kills, 4));
+    for what in incident.lost.what.iter().take(MOST) {
+        page.item("  with it", what);
+    }
+    if let Some(culprit) = &incident.culprit {
+        let held = culprit.rss_kib.map(|rss| size(rss.saturating_add(culprit.swap_kib.unwrap_or(0))));
+        let share = format!("{} % of what all processes held", culprit.share_percent);
+        let held = held.map_or_else(|| share.clone(), |held| format!("{held}, {share}"));
+        let killed = match culprit.killed {
+            0 => "; none of them was killed".to_owned(),
+            some => format!("; {some} of them killed"),
+        };
+        let many = super::counted(culprit.processes, "process", "processes");
+        page.item("memory", &format!("{} ({many}): {held}{killed}", culprit.program));
+    }
+    if let Some(memory) = memory(incident) {
+        page.item(if incident.culprit.is_some() { "" } else { "memory" }, &memory);
+    }
+    page.item("limit", &super::limit(incident));
+    page.item("cause", &incident.summary);
+    if !incident.also.is_empty() {
+        let also: Vec<&str> = incident.also.iter().map(|cause| cause.words()).collect();
+        page.item("  also", &also.join("; "));
+    }
+    let proof = incident.evidence.iter().filter(|proof| !proof.text.contains("Killed process"));
+    for proof in proof.take(MOST) {
+        page.item("", &format!("line {}: {}", proof.line, proof.text));
+    }
+    for (number, why) in incident.why.iter().take(2).enumerate() {
+        page.item(if number == 0 { "why them" } else { "" }, why);
+    }
+    for (number, advice) in incident.advice.iter().take(MOST).enumerate() {
+        page.item(if number == 0 { "change" } else { "" }, &advice.what);
+    }
+    if super::has_policy(incident) {
+        let source = if source == "-" || source == "journal" || source == "/dev/kmsg" { "" } else { "FILE " };
+        page.item(
+            "",
+            &format!(
+                "`oomguard incident {source}--format cspec > i.cspec; oomguard plan --spec i.cspec` shows it"
+            ),
+        );
+    }
+    if let Some(before) = super::before(incident) {
+        page.item("before", &before);
+    }
+    if lost_records > 0 {
+        page.item("missing", &format!("{lost_records} records lost: the log is not complete"));
+    }
+    page.text
+}
+
+/// How many were killed, by whomever.
+fn killed(incident: &Incident) -> u64 {
+    incident.kills.len() as u64 + incident.kills_left_out + incident.reaped_only.len() as u64
+}
+
+fn span(incident: &Incident) -> String {
+    match (&incident.start, &incident.end) {
+        (Some(start), Some(end)) if start != end => format!("{start} to {end}"),
+        (Some(start), _) => start.clone(),
+        _ => "the log has no times".to_owned(),
+    }
+}
+
+/// The first victims, with what they held.
+fn victims(kills: &[Kill], most: usize) -> String {
+    if kills.is_empty() {
+        return "nobody that the log names".to_owned();
+    }
+    let mut said: Vec<String> = kills.iter().take(most).map(victim).collect();
+    if kills.len() > most {
+        said.push(format!("{} more", kills.len() - most));
+    }
+    said.join(", ")
+}
+
+fn victim(kill: &Kill) -> String {
+    let name = kill.comm.clone().or_else(|| kill.memcg.clone()).unwrap_or_else(|| "?".to_owned());
+    let name = safe::shown(name.as_bytes(), 60);
+    let mut notes: Vec<String> = kill.pid.map(|pid| format!("pid {pid}")).into_iter().collect();
+    notes.extend(kill.anon_rss_kib.map(size));
+    if kill.by != "kernel" {
+        notes.push(format!("by {}", kill.by));
+    }
+    if notes.is_empty() { name } else { format!("{name} ({})", notes.join(", ")) }
+}
+
+fn memory(incident: &Incident) -> Option<String> {
+    let memory = &incident.memory;
+    let mut parts = Vec::new();
+    if let Some(limit) = memory.limit_kib {
+        parts.push(format!("used {} of the limit of {}", size_or_dash(memory.usage_kib), size(limit)));
+    }
+    if let Some(ram) = memory.ram_kib {
+        parts.push(format!("{} of memory, {} free", size(ram), size_or_dash(memory.free_kib)));
+    }
+    match memory.swap_total_kib {
+        Some(0) => parts.push("no swap".to_owned()),
+        Some(total) => {
+            parts.push(format!("{} of swap, {} free", size(total), size_or_dash(memory.swap_free_kib)))
+        }
+        None => {}
+    }
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+#[derive(Default)]
+struct Page {
+    text: String,
+}
+
+/// Where the text of an item begins.
+const INDENT: usize = 11;
+
+/// How many lines one item may take.
+const MOST_LINES: usize = 2;
+
+impl Page {
+    fn line(&mut self, text: &str) {
+        self.text.push_str(&safe::shown(text.as_bytes(), WIDTH));
+        self.text.push('\n');
+    }
+
+    /// A word and a text beside it, wrapped and cut after two lines.
+    fn item(&mut self, word: &str, text: &str) {
+        let width = WIDTH - INDENT;
+        let mut rest: Vec<char> = text.chars().collect();
+        for number in 0..MOST_LINES {
+            let word = if number == 0 { word } else { "" };
+            let last = number + 1 == MOST_LINES;
+            let fits = rest.len() <= width;
+            let cut = if fits {
+                rest.len()
+            } else {
+                let window = rest.get(..width).unwrap_or_default();
+                window.iter().rposition(|c| *c == ' ').filter(|at| *at > width / 2).unwrap_or(width)
+            };
+            let mut line: String = rest.iter().take(cut).collect();
+            if last && !fits {
+                line = rest.iter().take(width - 3).collect::<String>() + "...";
+            }
+            self.text.push_str(format!("{word:INDENT$}{}", line.trim_end()).trim_end());
+            self.text.push('\n');
+            rest.drain(..cut);
+            while rest.first() == Some(&' ') {
+                rest.remove(0);
+            }
+            if rest.is_empty() {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! `oomguard incident`: what the OOM killer did and why.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use oomguard_host::Host;
+use oomguard_incident::render::{cspec, html, markdown, text};
+use oomguard_incident::{Incident, LogError, Options, SCHEMA, Since, read, read_file};
+
+use crate::args::{Incident as Args, IncidentFormat};
+use crate::failure::{Failure, code};
+use crate::output::Terminal;
+
+/// What the journal has about memory: the kernel, systemd, and the programs that kill.
+const PROGRAMS: [&str; 6] = ["systemd", "systemd-logind", "systemd-oomd", "earlyoom", "nohang", "kubelet"];
+
+impl From<LogError> for Failure {
+    fn from(error: LogError) -> Self {
+        Self::error(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::error(format!("cannot read the log: {error}"))
+    }
+}
+
+pub fn run(args: &Args, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
+    let since = args.since.as_deref().map(|text| since(text, host)).transpose()?;
+    match &args.file {
+        Some(path) if path == Path::new("-") => {
+            report(args.format, "-", since, Log::Stream(io::stdin().lock()), terminal)?;
+        }
+        Some(path) => {
+            let shown = path.display().to_string();
+            let failed = |error| Failure::error(format!("cannot read {shown}: {error}"));
+            let file = File::open(path).map_err(failed)?;
+            if file.metadata().map_err(failed)?.is_dir() {
+                return Err(Failure::usage(format!(
+                    "{shown} is a folder; give a log, or `-` for standard input"
+                )));
+            }
+            report(args.format, &shown, since, Log::<io::Empty>::File(file), terminal)?;
+        }
+        None => machine(args, host, since, terminal)?,
+    }
+    Ok(code::AS_IT_SHOULD_BE)
+}
+
+fn since(text: &str, host: &Host) -> Result<Since, Failure> {
+    Since::parse(text, host.now()).ok_or_else(|| {
+        Failure::usage(format!("--since {text}: that is no time"))
+            .hint("valid are `2026-01-23`, `2026-01-23 13:38`, and `90m`, `24h` or `7d` ago")
+    })
+}
+
+/// This machine: its journal, or the kernel's own log where there is none.
+fn machine(args: &Args, host: &Host, since: Option<Since>, terminal: &mut Terminal) -> Result<(), Failure> {
+    let host = super::live(host)?;
+    let mut words = vec!["-o".to_owned(), "json".to_owned(), "--no-pager".to_owned(), "--quiet".to_owned()];
+    words.push(
+        "--output-fields=MESSAGE,_TRANSPORT,SYSLOG_IDENTIFIER,_BOOT_ID,_SOURCE_MONOTONIC_TIMESTAMP"
+            .to_owned(),
+    );
+    words.extend(args.boot.map(|boot| format!("--boot={boot}")));
+    words.extend(since.map(|Since(seconds)| format!("--since=@{seconds}")));
+    words.push("_TRANSPORT=kernel".to_owned());
+    for program in PROGRAMS {
+        words.extend(["+".to_owned(), format!("SYSLOG_IDENTIFIER={program}")]);
+    }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let failed = match host.stream("journalctl", &words) {
+        Ok(mut journal) => {
+            // What is not there is known before anything is printed: an empty journal fails at once.
+            let mut first = [0; 4096];
+            let count = journal.read(&mut first)?;
+            if count > 0 {
+                let all = first.get(..count).unwrap_or_default().chain(&mut journal);
+                report(args.format, "journal", since, Log::Stream(all), terminal)?;
+                return Ok(journal.finish()?);
+            }
+            match journal.finish() {
+                Ok(()) => return report(args.format, "journal", since, Log::Stream(io::empty()), terminal),
+                Err(error) => error,
+            }
+        }
+        Err(error) => error,
+    };
+    if args.boot.is_some() {
+        return Err(Failure::error(format!("--boot needs the journal: {failed}")));
+    }
+    report(args.format, "/dev/kmsg", since, Log::Stream(host.kernel_log()?), terminal)
+}
+
+/// Where a log comes from.
+enum Log<R> {
+    /// A file, which several threads can look through.
+    File(File),
+    /// Anything else.
+    Stream(R),
+}
+
+impl<R: Read> Log<R> {
+    fn read(
+        self,
+        options: &Options<'_>,
+        each: impl FnMut(Incident) -> Result<(), Failure>,
+    ) -> Result<u64, Failure> {
+        match self {
+            Self::Stream(log) => read(log, options, each),
+            Self::File(file) => {
+                let threads = std::thread::available_parallelism().map_or(1, |count| count.get().min(8));
+                read_file(file, threads, options, each)
+            }
+        }
+    }
+}
+
+fn report(
+    format: IncidentFormat,
+    source: &str,
+    since: Option<Since>,
+    log: Log<impl Read>,
+    terminal: &mut Terminal,
+) -> Result<(), Failure> {
+    let options = Options { since, minutes: None };
+    if format == IncidentFormat::Json {
+        return json(source, &options, log, terminal);
+    }
+    let mut last = None;
+    let lost = log.read(&options, |incident| {
+        last = Some(incident);
+        Ok(())
+    })?;
+    let Some(incident) = last else {
+        if format == IncidentFormat::Text {
+            return terminal.print(&format!("no OOM kill in {source}\n"));
+        }
+        return Err(Failure::error(format!("no OOM kill in {source}: there is nothing to write")));
+    };
+    terminal.print(&match format {
+        IncidentFormat::Markdown => markdown::markdown(&incident, source, lost),
+        IncidentFormat::Html => html::html(&incident, source, lost, None),
+        IncidentFormat::Cspec => cspec::cspec(&incident, source),
+        IncidentFormat::Text | IncidentFormat::Json => text::text(&incident, source, lost),
+    })
+}
+
+/// One incident after the other as they are read, so that a log of any size is no burden.
+fn json(
+    source: &str,
+    options: &Options<'_>,
+    log: Log<impl Read>,
+    terminal: &mut Terminal,
+) -> Result<(), Failure> {
+    let text = |value: &str| serde_json::Value::from(value).to_string();
+    terminal.print(&format!(
+        "{{\n  \"schema\": {},\n  \"source\": {},\n  \"incidents\": [",
+        text(SCHEMA),
+        text(source)
+    ))?;
+    let mut first = true;
+    let lost = log.read(options, |incident| {
+        let one = serde_json::to_string_pretty(&incident).unwrap_or_default().replace('\n', "\n    ");
+        terminal.print(&format!("{}\n    {one}", if first { "" } else { "," }))?;
+        first = false;
+        Ok(())
+    })?;
+    let end = if first { "" } else { "\n  " };
+    terminal.print(&format!("{end}],\n  \"lost_records\": {lost}\n}}\n"))
+}
