@@ -6,7 +6,7 @@ import time
 for _ in range(21):
     with open("/proc/self/oom_score_adj", "w") as score:
         score.write("-500")
-    child = subprocess.Popen(["/usr/bin/sleep", "10"])
+    child = subprocess.Popen(["/bin/sleep", "10"])
     # Popen returns when the child has called exec.
     started = time.monotonic()
     while True:
