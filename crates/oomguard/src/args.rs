@@ -280,6 +280,9 @@ pub struct Incident {
     /// Only one boot of the journal: 0 is this one, -1 the one before; see journalctl(1)
     #[arg(long, value_name = "N", allow_hyphen_values = true, conflicts_with = "file")]
     pub boot: Option<i32>,
+    /// A recorder's file with the minutes before the last incident; for this machine's own log, its own
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub recorder: Option<PathBuf>,
     /// How to print: the last incident, or with json all of them
     #[arg(long, default_value = "text")]
     pub format: IncidentFormat,

@@ -60,6 +60,20 @@ impl Recording {
         self.boots.last()?.records.last()
     }
 
+    /// The records of the 15 minutes up to the last OOM kill that the kernel counted while it was recorded; `None` when
+    /// there was none.
+    #[must_use]
+    pub fn before_last_kill(&self) -> Option<&[Timed]> {
+        let window_us = u64::try_from(super::WINDOW.as_micros()).unwrap_or(u64::MAX);
+        self.boots.iter().rev().find_map(|boot| {
+            let kills = |timed: &Timed| timed.record.counters.oom_kills;
+            let last = boot.records.windows(2).rposition(|pair| kills(&pair[0]) < kills(&pair[1]))? + 1;
+            let since = boot.records[last].since_boot_us.saturating_sub(window_us);
+            let first = boot.records.iter().position(|timed| timed.since_boot_us >= since)?;
+            boot.records.get(first..=last)
+        })
+    }
+
     /// The same without the records that were taken before a moment (microseconds since 1970).
     #[must_use]
     pub fn since(mut self, time_us: u64) -> Self {
@@ -124,5 +138,37 @@ fn clean(record: &mut Record) {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timed(seconds: u64, oom_kill: u64) -> Timed {
+        let mut timed = Timed { since_boot_us: seconds * 1_000_000, ..Timed::default() };
+        timed.record.counters.oom_kills = Some(oom_kill);
+        timed
+    }
+
+    fn boot(records: &[(u64, u64)]) -> Boot {
+        let records = records.iter().map(|(seconds, kills)| timed(*seconds, *kills)).collect();
+        Boot { id: String::new(), records }
+    }
+
+    #[test]
+    fn the_minutes_before_a_kill_end_with_the_record_that_first_counts_it() {
+        let seconds = |boots: Vec<Boot>| -> Option<Vec<u64>> {
+            let recording = Recording { boots, ..Recording::default() };
+            let records = recording.before_last_kill()?;
+            Some(records.iter().map(|timed| timed.since_boot_us / 1_000_000).collect())
+        };
+        let calm = boot(&[(10, 3), (20, 3)]);
+        assert_eq!(seconds(vec![calm.clone()]), None, "killed before it was recorded");
+        let killed = boot(&[(10, 0), (20, 1), (30, 1), (40, 2), (50, 2)]);
+        assert_eq!(seconds(vec![killed.clone()]), Some(vec![10, 20, 30, 40]));
+        assert_eq!(seconds(vec![killed, calm]), Some(vec![10, 20, 30, 40]), "in the boot before");
+        let long = boot(&[(10, 0), (200, 0), (1000, 1)]);
+        assert_eq!(seconds(vec![long]), Some(vec![200, 1000]), "15 minutes, no more");
     }
 }

@@ -4,13 +4,14 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use oomguard_agent::recorder;
 use oomguard_host::Host;
 use oomguard_incident::render::{cspec, html, markdown, text};
-use oomguard_incident::{Incident, LogError, Options, SCHEMA, Since, read, read_file};
+use oomguard_incident::{Incident, LogError, Minutes, Options, SCHEMA, Since, read, read_file};
 
 use crate::args::{Incident as Args, IncidentFormat};
 use crate::failure::{Failure, code};
-use crate::output::Terminal;
+use crate::output::{Terminal, minutes};
 
 /// What the journal has about memory: the kernel, systemd, and the programs that kill.
 const PROGRAMS: [&str; 6] = ["systemd", "systemd-logind", "systemd-oomd", "earlyoom", "nohang", "kubelet"];
@@ -29,9 +30,11 @@ impl From<io::Error> for Failure {
 
 pub fn run(args: &Args, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
     let since = args.since.as_deref().map(|text| since(text, host)).transpose()?;
+    let minutes = before(args, host)?;
+    let to = Report { format: args.format, since, minutes };
     match &args.file {
         Some(path) if path == Path::new("-") => {
-            report(args.format, "-", since, Log::Stream(io::stdin().lock()), terminal)?;
+            to.make("-", Log::Stream(io::stdin().lock()), terminal)?;
         }
         Some(path) => {
             let shown = path.display().to_string();
@@ -42,11 +45,23 @@ pub fn run(args: &Args, host: &Host, terminal: &mut Terminal) -> Result<u8, Fail
                     "{shown} is a folder; give a log, or `-` for standard input"
                 )));
             }
-            report(args.format, &shown, since, Log::<io::Empty>::File(file), terminal)?;
+            to.make(&shown, Log::<io::Empty>::File(file), terminal)?;
         }
-        None => machine(args, host, since, terminal)?,
+        None => machine(args, host, &to, terminal)?,
     }
     Ok(code::AS_IT_SHOULD_BE)
+}
+
+/// The minutes before: of the recorder's file that is named, or for this machine's own log of its own, if there is one.
+fn before(args: &Args, host: &Host) -> Result<Option<Minutes>, Failure> {
+    let bytes = match (&args.recorder, &args.file) {
+        (Some(path), _) => std::fs::read(path)
+            .map_err(|error| Failure::error(format!("cannot read {}: {error}", path.display())))?,
+        // Only root may read it, and the report is whole without it.
+        (None, None) if args.boot.is_none() => host.read(recorder::PATH).unwrap_or_default(),
+        (None, _) => return Ok(None),
+    };
+    Ok(recorder::read(&bytes).before_last_kill().map(minutes::of))
 }
 
 fn since(text: &str, host: &Host) -> Result<Since, Failure> {
@@ -57,7 +72,7 @@ fn since(text: &str, host: &Host) -> Result<Since, Failure> {
 }
 
 /// This machine: its journal, or the kernel's own log where there is none.
-fn machine(args: &Args, host: &Host, since: Option<Since>, terminal: &mut Terminal) -> Result<(), Failure> {
+fn machine(args: &Args, host: &Host, to: &Report, terminal: &mut Terminal) -> Result<(), Failure> {
     let host = super::live(host)?;
     let mut words = vec!["-o".to_owned(), "json".to_owned(), "--no-pager".to_owned(), "--quiet".to_owned()];
     words.push(
@@ -65,7 +80,7 @@ fn machine(args: &Args, host: &Host, since: Option<Since>, terminal: &mut Termin
             .to_owned(),
     );
     words.extend(args.boot.map(|boot| format!("--boot={boot}")));
-    words.extend(since.map(|Since(seconds)| format!("--since=@{seconds}")));
+    words.extend(to.since.map(|Since(seconds)| format!("--since=@{seconds}")));
     words.push("_TRANSPORT=kernel".to_owned());
     for program in PROGRAMS {
         words.extend(["+".to_owned(), format!("SYSLOG_IDENTIFIER={program}")]);
@@ -78,11 +93,11 @@ fn machine(args: &Args, host: &Host, since: Option<Since>, terminal: &mut Termin
             let count = journal.read(&mut first)?;
             if count > 0 {
                 let all = first.get(..count).unwrap_or_default().chain(&mut journal);
-                report(args.format, "journal", since, Log::Stream(all), terminal)?;
+                to.make("journal", Log::Stream(all), terminal)?;
                 return Ok(journal.finish()?);
             }
             match journal.finish() {
-                Ok(()) => return report(args.format, "journal", since, Log::Stream(io::empty()), terminal),
+                Ok(()) => return to.make("journal", Log::Stream(io::empty()), terminal),
                 Err(error) => error,
             }
         }
@@ -91,7 +106,7 @@ fn machine(args: &Args, host: &Host, since: Option<Since>, terminal: &mut Termin
     if args.boot.is_some() {
         return Err(Failure::error(format!("--boot needs the journal: {failed}")));
     }
-    report(args.format, "/dev/kmsg", since, Log::Stream(host.kernel_log()?), terminal)
+    to.make("/dev/kmsg", Log::Stream(host.kernel_log()?), terminal)
 }
 
 /// Where a log comes from.
@@ -118,34 +133,37 @@ impl<R: Read> Log<R> {
     }
 }
 
-fn report(
+/// What is reported, and how.
+struct Report {
     format: IncidentFormat,
-    source: &str,
     since: Option<Since>,
-    log: Log<impl Read>,
-    terminal: &mut Terminal,
-) -> Result<(), Failure> {
-    let options = Options { since, minutes: None };
-    if format == IncidentFormat::Json {
-        return json(source, &options, log, terminal);
-    }
-    let mut last = None;
-    let lost = log.read(&options, |incident| {
-        last = Some(incident);
-        Ok(())
-    })?;
-    let Some(incident) = last else {
-        if format == IncidentFormat::Text {
-            return terminal.print(&format!("no OOM kill in {source}\n"));
+    minutes: Option<Minutes>,
+}
+
+impl Report {
+    fn make(&self, source: &str, log: Log<impl Read>, terminal: &mut Terminal) -> Result<(), Failure> {
+        let options = Options { since: self.since, minutes: self.minutes.as_ref() };
+        if self.format == IncidentFormat::Json {
+            return json(source, &options, log, terminal);
         }
-        return Err(Failure::error(format!("no OOM kill in {source}: there is nothing to write")));
-    };
-    terminal.print(&match format {
-        IncidentFormat::Markdown => markdown::markdown(&incident, source, lost),
-        IncidentFormat::Html => html::html(&incident, source, lost, None),
-        IncidentFormat::Cspec => cspec::cspec(&incident, source),
-        IncidentFormat::Text | IncidentFormat::Json => text::text(&incident, source, lost),
-    })
+        let mut last = None;
+        let lost = log.read(&options, |incident| {
+            last = Some(incident);
+            Ok(())
+        })?;
+        let Some(incident) = last else {
+            if self.format == IncidentFormat::Text {
+                return terminal.print(&format!("no OOM kill in {source}\n"));
+            }
+            return Err(Failure::error(format!("no OOM kill in {source}: there is nothing to write")));
+        };
+        terminal.print(&match self.format {
+            IncidentFormat::Markdown => markdown::markdown(&incident, source, lost),
+            IncidentFormat::Html => html::html(&incident, source, lost, options.minutes),
+            IncidentFormat::Cspec => cspec::cspec(&incident, source),
+            IncidentFormat::Text | IncidentFormat::Json => text::text(&incident, source, lost),
+        })
+    }
 }
 
 /// One incident after the other as they are read, so that a log of any size is no burden.

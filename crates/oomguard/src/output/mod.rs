@@ -3,6 +3,7 @@
 pub mod check;
 pub mod events;
 pub mod junit;
+pub mod minutes;
 pub mod plan;
 pub mod rank;
 pub mod recorder;
