@@ -278,16 +278,6 @@ fn without_the_connector(vm: &Vm) {
 }
 
 #[test]
-fn debian_11() {
-    scenes(Release::Bullseye);
-}
-
-#[test]
 fn debian_12() {
     scenes(Release::Bookworm);
-}
-
-#[test]
-fn debian_13() {
-    scenes(Release::Trixie);
 }
