@@ -25,8 +25,8 @@ use crate::exposition::{self, Format};
 use crate::machine;
 use crate::metrics::Metrics;
 
-/// Where the agent listens unless told otherwise. Prometheus' list of exporters' ports, 9100 to 9999 and from 10001 on,
-/// is full up to 10000 and not long after; this one is far from both, and below the ports that systems give to clients.
+/// Where the agent listens unless told otherwise: below the ports that systems give to clients. Whether an exporter of
+/// Prometheus' list uses it too was checked on an old copy of that list only.
 pub const PORT: u16 = 19874;
 /// More connections at once are closed unanswered.
 pub const MAX_CONNECTIONS: usize = 16;
