@@ -13,7 +13,7 @@ const ARROWS: [(&str, &[&str]); 8] = [
     ("oomguard-spec", &[]),
     ("oomguard-host", &[]),
     ("oomguard-converge", &["oomguard-host", "oomguard-spec"]),
-    ("oomguard-agent", &["oomguard-converge", "oomguard-host", "oomguard-spec"]),
+    ("oomguard-agent", &["oomguard-converge", "oomguard-host", "oomguard-incident", "oomguard-spec"]),
     ("oomguard-incident", &["oomguard-spec"]),
     ("oomguard-lab", &[]),
     (

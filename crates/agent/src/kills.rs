@@ -1,13 +1,18 @@
 //! Counting OOM kills: what the kernel's log says, checked against what the kernel counts.
 
+use oomguard_incident::line::Origin;
+use oomguard_incident::record::{self, Killed, Limit, OomKill, Record};
+
 use crate::event::{Constraint, Event};
-use crate::oom_line::{self, OomLine};
+
+/// How the OOM killer's lines begin (mm/oom_kill.c). What stands further on in another message is only quoted there.
+const BEGINNINGS: [&str; 3] = ["oom-kill:", "Out of memory", "Memory cgroup out of memory"];
 
 /// Puts the OOM killer's lines together and notices kills whose line was lost.
 #[derive(Clone, Debug, Default)]
 pub struct Kills {
-    /// The last one that was chosen: pid, whose memory ran out, cgroups.
-    chosen: Option<LastChosen>,
+    /// The last one that was chosen, whose memory ran out, and the cgroups.
+    chosen: Option<OomKill>,
     /// Kills that were heard since the counter was first read.
     heard: u64,
     /// Kills that were counted and told of without a line.
@@ -18,53 +23,41 @@ pub struct Kills {
     missing: u64,
 }
 
-#[derive(Clone, Debug)]
-struct LastChosen {
-    pid: i32,
-    global: bool,
-    limited_cgroup: Option<String>,
-    cgroup: Option<String>,
-}
-
 impl Kills {
     /// Takes a record of the kernel's log (facility 0 only); the kill that it tells of.
     pub fn line(&mut self, text: &str) -> Option<Event> {
-        match oom_line::read(text)? {
-            OomLine::Chosen(chosen) => {
-                self.chosen = Some(LastChosen {
-                    pid: chosen.pid,
-                    global: chosen.global,
-                    limited_cgroup: chosen.limited_cgroup.map(str::to_owned),
-                    cgroup: chosen.cgroup.map(str::to_owned),
-                });
+        if !BEGINNINGS.iter().any(|beginning| text.starts_with(beginning)) {
+            return None;
+        }
+        match record::read(text.as_bytes(), Origin::Kernel)?.0 {
+            Record::OomKill(chosen) => {
+                self.chosen = Some(chosen);
                 None
             }
-            OomLine::Killed(killed) => {
-                self.heard += 1;
-                // With memory.oom.group one choice kills many; the limit is theirs, the cgroup only the chosen one's.
-                let chosen = self.chosen.as_ref().filter(|chosen| chosen.pid == killed.pid || killed.memcg);
-                let own = chosen.filter(|chosen| chosen.pid == killed.pid);
-                let constraint = match (killed.memcg, own) {
-                    (true, _) => Constraint::Memcg,
-                    (false, Some(chosen)) if !chosen.global && chosen.limited_cgroup.is_some() => {
-                        Constraint::Memcg
-                    }
-                    (false, _) => Constraint::Global,
-                };
-                Some(Event::OomKill {
-                    pid: killed.pid,
-                    comm: killed.comm.into(),
-                    uid: killed.uid,
-                    score: killed.score,
-                    rss_bytes: killed.rss_bytes,
-                    constraint,
-                    limited_cgroup: chosen
-                        .and_then(|chosen| chosen.limited_cgroup.as_deref())
-                        .map(Into::into),
-                    cgroup: own.and_then(|chosen| chosen.cgroup.as_deref()).map(Into::into),
-                })
-            }
+            Record::Killed(killed) => self.killed(&killed),
+            _ => None,
         }
+    }
+
+    fn killed(&mut self, killed: &Killed) -> Option<Event> {
+        let pid = i32::try_from(killed.pid).ok().filter(|pid| *pid > 0)?;
+        self.heard += 1;
+        let of_cgroup = killed.limit == Limit::Cgroup;
+        // With memory.oom.group one choice kills many; the limit is theirs, the cgroup only the chosen one's.
+        let chosen = self.chosen.as_ref().filter(|chosen| chosen.pid == Some(killed.pid) || of_cgroup);
+        let own = chosen.filter(|chosen| chosen.pid == Some(killed.pid));
+        let limited = own.is_some_and(|chosen| !chosen.global && chosen.oom_memcg.is_some());
+        let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).as_ref().into();
+        Some(Event::OomKill {
+            pid,
+            comm: killed.comm.as_ref().map(text).unwrap_or_default(),
+            uid: killed.uid,
+            score: killed.oom_score_adj.and_then(|score| i32::try_from(score).ok()),
+            rss_bytes: rss(killed),
+            constraint: if of_cgroup || limited { Constraint::Memcg } else { Constraint::Global },
+            limited_cgroup: chosen.and_then(|chosen| chosen.oom_memcg.as_ref()).map(text),
+            cgroup: own.and_then(|chosen| chosen.task_memcg.as_ref()).map(text),
+        })
     }
 
     /// Takes `oom_kill` of /proc/vmstat, read after all that the log had was given to [`Kills::line`].
@@ -93,6 +86,13 @@ impl Kills {
     pub fn total(&self) -> u64 {
         self.heard + self.told
     }
+}
+
+/// Its memory in RAM in bytes: anonymous, file and shared pages.
+fn rss(killed: &Killed) -> Option<u64> {
+    let others = [killed.file_rss_kib, killed.shmem_rss_kib];
+    let kib = others.iter().flatten().fold(killed.anon_rss_kib?, |sum, part| sum.saturating_add(*part));
+    Some(kib.saturating_mul(1024))
 }
 
 #[cfg(test)]
@@ -140,6 +140,40 @@ mod tests {
     }
 
     #[test]
+    fn a_kill_has_its_sizes() {
+        let text = "Out of memory: Killed process 812 (rustc) total-vm:4194304kB, anon-rss:3145728kB, file-rss:12kB, \
+                    shmem-rss:4kB, UID:1000 pgtables:6224kB oom_score_adj:-5";
+        match Kills::default().line(text) {
+            Some(Event::OomKill { pid: 812, comm, uid: Some(1000), score: Some(-5), rss_bytes, .. }) => {
+                assert_eq!((comm.to_string().as_str(), rss_bytes), ("rustc", Some(3_145_744 * 1024)));
+            }
+            other => panic!("{other:?}"),
+        }
+        // Linux 5.1 to 5.3 say neither user nor score.
+        let short = "Out of memory: Killed process 9 ((sd-pam)) total-vm:4kB, anon-rss:2kB, file-rss:0kB, shmem-rss:0kB";
+        let Some(Event::OomKill { comm, uid: None, score: None, .. }) = Kills::default().line(short) else {
+            panic!("{short}")
+        };
+        assert_eq!(comm.to_string(), "(sd-pam)");
+    }
+
+    #[test]
+    fn other_lines_are_no_kills() {
+        for text in [
+            "",
+            "Out of memory and no killable processes...",
+            "Out of memory: OOM victim 5 (a) is already exiting. Skip killing the task",
+            "Memory cgroup out of memory: Killed process x (a) total-vm:1kB",
+            "Out of memory: Killed process 0 (a) total-vm:1kB",
+            "oom_reaper: reaped process 812 (rustc), now anon-rss:0kB, file-rss:0kB, shmem-rss:0kB",
+            "rustc invoked oom-killer: gfp_mask=0x140dca, order=0, oom_score_adj=0",
+            "audit: msg='Out of memory: Killed process 1 (a) total-vm:1kB, anon-rss:1kB'",
+        ] {
+            assert_eq!(Kills::default().line(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn kills_without_a_line_are_told_once_they_are_sure() {
         let mut kills = Kills::default();
         kills.line(&killed("Out of memory", 1));
@@ -155,6 +189,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn any_name_is_found(name in "[ -~]{1,15}", number in 1i32.., adj in -1000i32..=1000) {
+            let text = format!(
+                "Out of memory: Killed process {number} ({name}) total-vm:8kB, anon-rss:4kB, file-rss:2kB, shmem-rss:1kB, \
+                 UID:3 pgtables:8kB oom_score_adj:{adj}"
+            );
+            let Some(Event::OomKill { pid, comm, uid, score, rss_bytes, .. }) = Kills::default().line(&text) else {
+                panic!("{text}")
+            };
+            prop_assert_eq!((pid, comm.to_string(), uid), (number, name, Some(3)));
+            prop_assert_eq!((score, rss_bytes), (Some(adj), Some(7 * 1024)));
+        }
+
         /// Whatever is lost, in the end each kill was told of exactly once.
         #[test]
         fn each_kill_counts_once(steps in prop::collection::vec((0u64..4, 0u64..4), 0..30)) {

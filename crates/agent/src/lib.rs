@@ -11,7 +11,6 @@ pub mod logfmt;
 pub mod machine;
 pub mod metrics;
 pub mod notify;
-pub mod oom_line;
 pub mod protected;
 pub mod recorder;
 pub mod reporter;

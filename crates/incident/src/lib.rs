@@ -24,4 +24,3 @@ pub mod time;
 pub use log::{LogError, Options, Since, read, read_all, read_file};
 pub use minutes::{Minutes, Sample, Sized};
 pub use model::{Incident, Report, SCHEMA};
-pub use record::{Killed, Limit, kernel_kill};

@@ -130,7 +130,9 @@ impl<'a> Line<'a> {
 
     /// Finds `HH:MM:SS` near the start; says where it ends, with its fraction and zone.
     fn take_wall(&mut self, text: &[u8], whole_text: bool) -> Option<usize> {
-        let at = (0..text.len().min(34)).find(|at| clock(text.get(*at..).unwrap_or_default()).is_some())?;
+        let window = text.get(..text.len().min(36))?;
+        let mut starts = memchr::memchr_iter(b':', window).filter_map(|colon| colon.checked_sub(2));
+        let at = starts.find(|at| clock(text.get(*at..).unwrap_or_default()).is_some())?;
         let before = text.get(..at)?;
         // Only the words of a date may come before it.
         let date_like = |byte: &u8| byte.is_ascii_alphanumeric() || *byte >= 0x80 || b" -.,/T".contains(byte);
@@ -186,7 +188,8 @@ impl<'a> Line<'a> {
             }
         }
         let window = text.get(..text.len().min(160))?;
-        let colon = memchr::memmem::find(window, b": ")
+        let colon = memchr::memchr_iter(b':', window)
+            .find(|at| window.get(at + 1) == Some(&b' '))
             .or_else(|| text.ends_with(b":").then(|| text.len() - 1).filter(|at| *at < window.len()))?;
         let head = text.get(..colon)?;
         let rest = text.get(colon + 1..)?;
@@ -278,6 +281,10 @@ fn unquoted(raw: &[u8]) -> &[u8] {
 /// The bytes that /dev/kmsg and rsyslog write as `\x0a` and `#012`: both stand for the end of a line within a record.
 fn unescaped(text: &[u8]) -> Cow<'_, [u8]> {
     let escapes: [&[u8]; 3] = [b"#012", b"\\x0a", b"#011"];
+    // Most lines have neither sign.
+    if memchr::memchr2(b'#', b'\\', text).is_none() {
+        return Cow::Borrowed(text);
+    }
     if !escapes.iter().any(|escape| memchr::memmem::find(text, escape).is_some()) {
         return Cow::Borrowed(text);
     }

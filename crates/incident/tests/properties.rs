@@ -3,8 +3,10 @@
 
 use std::io::{self, Read};
 
+use oomguard_incident::line::Origin;
+use oomguard_incident::record;
 use oomguard_incident::render::{cspec, html, markdown, text};
-use oomguard_incident::{Incident, LogError, Options, kernel_kill, read_all, read_file};
+use oomguard_incident::{Incident, LogError, Options, read_all, read_file};
 use proptest::prelude::*;
 
 fn incidents(log: &[u8]) -> Vec<Incident> {
@@ -73,7 +75,7 @@ fn log() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #[test]
     fn any_bytes_are_read(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-        let _ = kernel_kill(&bytes);
+        let _ = record::read(&bytes, Origin::Kernel);
         let _ = incidents(&bytes);
     }
 

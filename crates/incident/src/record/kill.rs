@@ -160,9 +160,11 @@ const COMM_LIMIT: usize = 64;
 fn comm(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     const AFTER: [&[u8]; 5] = [b") total-vm:", b") vsz:", b"), UID ", b"), now ", b") score "];
     let inside = text.trim_ascii_start().strip_prefix(b"(")?;
-    let known = AFTER.iter().filter_map(|end| memchr::memmem::find(inside, end)).min();
     let window = inside.get(..COMM_LIMIT).unwrap_or(inside);
-    let end = known.filter(|end| *end <= COMM_LIMIT).or_else(|| memchr::memrchr(b')', window))?;
+    // The last one: the name may hold the words that follow it, and those never come twice.
+    let reach = inside.get(..COMM_LIMIT + b") total-vm:".len()).unwrap_or(inside);
+    let known = AFTER.iter().filter_map(|end| memchr::memmem::rfind(reach, end)).max();
+    let end = known.or_else(|| memchr::memrchr(b')', window))?;
     Some((inside.get(..end)?.to_vec(), inside.get(end + 1..)?))
 }
 

@@ -198,14 +198,3 @@ impl Record {
         }
     }
 }
-
-/// A kill that a message of the kernel reports: for readers of /dev/kmsg that want no more than that.
-///
-/// `message` is what comes after the `;` of a record, or after the prefix of a log line.
-#[must_use]
-pub fn kernel_kill(message: &[u8]) -> Option<Killed> {
-    match kill::read(message.trim_ascii())? {
-        (Record::Killed(killed), _) => Some(killed),
-        _ => None,
-    }
-}
