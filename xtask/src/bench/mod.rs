@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: oomguard beside its peers, as ratios from one run.
 
+mod agent;
 mod ansible;
 mod check;
 mod guard;
@@ -37,6 +38,9 @@ pub struct Args {
     /// The size of the log for `incident`
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(20..=100_000))]
     megabytes: u64,
+    /// How long `agent` is scraped before its memory is looked at
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=1440))]
+    minutes: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -49,6 +53,8 @@ enum Bench {
     Noop,
     /// 20,000 short processes in a lab host, with the agent and without it
     Guard,
+    /// The agent's memory and time, beside earlyoom and node_exporter in a lab host
+    Agent,
     /// `incident` on a log of 2 GB with 1,000 reports, against `rg -c`
     Incident,
 }
@@ -61,6 +67,7 @@ impl Bench {
             Self::Swapfile => "swapfile",
             Self::Noop => "noop",
             Self::Guard => "guard",
+            Self::Agent => "agent",
             Self::Incident => "incident",
         }
     }
@@ -81,6 +88,7 @@ pub fn run(root: &Path, args: &Args) -> Result<bool> {
             Bench::Check => check::measure(&binary, args.runs)?,
             Bench::Swapfile => swapfile::measure(&binary, args.runs)?,
             Bench::Guard => guard::measure(&binary, args.runs)?,
+            Bench::Agent => agent::measure(root, &binary, args.minutes)?,
             Bench::Noop => noop::measure(root, &binary, args.runs, args.roles.as_deref())?,
             Bench::Incident => incident::measure(root, &binary, args.runs, args.megabytes)?,
         };

@@ -1,0 +1,175 @@
+//! The budgets of the agent, beside earlyoom and node_exporter on one lab host.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use oomguard_lab::{HostSpec, Lab, Release, Vm};
+
+use super::Row;
+use super::report::Target;
+use super::times::Times;
+use crate::{lab, static_binary, tools};
+
+const DOCUMENT: &[u8] =
+    b"role: bench\nmemory_config:\n  swap: {size: 512MB, file: /swapfile}\n  oom_protection: \
+                          {systemd_user: -900, tmux_sessions: -800, load: 0}\n";
+const SCRAPES: &str = include_str!("agent/scrapes.py");
+const THRASH: &str = include_str!("agent/thrash.py");
+/// The Debian packages of the peers, and the program in each.
+const PEERS: [(&str, &str); 2] =
+    [("earlyoom", "usr/bin/earlyoom"), ("prometheus-node-exporter", "usr/bin/prometheus-node-exporter")];
+/// How long all of them are left alone for the processor time that they need then.
+const IDLE: Duration = Duration::from_secs(600);
+/// How long memory is exhausted.
+const THRASHING: Duration = Duration::from_secs(180);
+
+const MOST_RESIDENT_MB: f64 = 4.0;
+const SCRAPE: f64 = 20.0;
+const ANSWER_MS: f64 = 1000.0;
+
+/// Measures: idle, then scraped for so many minutes, then without memory.
+///
+/// # Errors
+/// When the peers cannot be had, the host does not boot, or something in it fails.
+pub fn measure(root: &Path, binary: &Path, minutes: u64) -> Result<Vec<Row>> {
+    tools::need_lab()?;
+    let peers = peers(&static_binary::target_dir(root)?.join("bench/peers"))?;
+    let vm = Lab::new(lab::cache(None)?)?.boot(&HostSpec::new(Release::Bookworm))?;
+    vm.push(binary, "/usr/local/bin/oomguard", 0o755)?;
+    for peer in &peers {
+        let name = peer.file_name().context("a program has no name")?.to_string_lossy();
+        vm.push(peer, &format!("/usr/local/bin/{name}"), 0o755)?;
+    }
+    vm.write("/root/bench.cspec", DOCUMENT)?;
+    vm.write("/root/scrapes.py", SCRAPES.as_bytes())?;
+    vm.write("/root/thrash.py", THRASH.as_bytes())?;
+    vm.ok("oomguard apply --spec /root/bench.cspec --yes")?;
+    // Each as its package starts it.
+    vm.ok("systemd-run -q --unit earlyoom -p OOMScoreAdjust=-100 /usr/local/bin/earlyoom -r 3600")?;
+    vm.ok("systemd-run -q --unit node-exporter /usr/local/bin/prometheus-node-exporter --web.listen-address=127.0.0.1:9100")?;
+    sleep(Duration::from_secs(60));
+
+    let before = [cpu_seconds(&vm, "oomguard-agent")?, cpu_seconds(&vm, "earlyoom")?];
+    sleep(IDLE);
+    let idle = [cpu_seconds(&vm, "oomguard-agent")? - before[0], cpu_seconds(&vm, "earlyoom")? - before[1]];
+    let scraped = said(&vm, "scrapes.py", Duration::from_secs(minutes * 60))?;
+    // earlyoom would end the load before memory is exhausted.
+    vm.ok("systemctl stop earlyoom node-exporter")?;
+    let thrashed = said(&vm, "thrash.py", THRASHING)?;
+    Ok(vec![
+        resident(&scraped, minutes)?,
+        idle_row(idle),
+        scrapes(&scraped)?,
+        answers(&thrashed)?,
+        kills(&thrashed)?,
+    ])
+}
+
+/// The peers' programs, out of Debian's packages.
+fn peers(dir: &Path) -> Result<Vec<PathBuf>> {
+    fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    for (package, program) in PEERS {
+        if dir.join(program).exists() {
+            continue;
+        }
+        tools::run(Command::new("apt-get").args(["download", package]).current_dir(dir))?;
+        let unpack = format!("dpkg-deb -x {package}_*.deb .");
+        tools::run(Command::new("sh").args(["-c", &unpack]).current_dir(dir))?;
+    }
+    Ok(PEERS.map(|(_, program)| dir.join(program)).to_vec())
+}
+
+/// The processor time that a unit has used, in seconds.
+fn cpu_seconds(vm: &Vm, unit: &str) -> Result<f64> {
+    let used = vm.ok(&format!("systemctl show -p CPUUsageNSec --value {unit}"))?;
+    Ok(used.trim().parse::<f64>().with_context(|| format!("{unit} is not accounted: {used}"))? / 1e9)
+}
+
+/// What a script says: lines of a topic, a name and a number.
+fn said(vm: &Vm, script: &str, length: Duration) -> Result<Vec<(String, f64)>> {
+    let seconds = length.as_secs();
+    let text = vm.ok(&format!("timeout {} python3 -u /root/{script} {seconds} 2>&1", seconds + 600))?;
+    text.lines()
+        .map(|line| {
+            let (key, number) = line.rsplit_once(' ').with_context(|| format!("{script} says `{line}`"))?;
+            Ok((key.to_owned(), number.parse().with_context(|| format!("{script} says `{line}`"))?))
+        })
+        .collect()
+}
+
+fn numbers(said: &[(String, f64)], key: &str) -> Result<Vec<f64>> {
+    let found: Vec<f64> = said.iter().filter(|(name, _)| name == key).map(|(_, number)| *number).collect();
+    ensure!(!found.is_empty(), "nothing was said of {key}");
+    Ok(found)
+}
+
+fn times(said: &[(String, f64)], key: &str) -> Result<Times> {
+    let mut millis = numbers(said, key)?.into_iter();
+    let runs = u32::try_from(millis.len()).context("too many runs")?;
+    Times::of(runs, || millis.next().map(|ms| Duration::from_secs_f64(ms / 1e3)).context("a time is missing"))
+}
+
+fn resident(said: &[(String, f64)], minutes: u64) -> Result<Row> {
+    let mb =
+        |name: &str| Ok::<_, anyhow::Error>(numbers(said, &format!("resident {name}"))?[0] * 1024.0 / 1e6);
+    let (ours, exporter, earlyoom) = (mb("agent")?, mb("exporter")?, mb("earlyoom")?);
+    Ok(Row {
+        what: format!(
+            "resident memory after {minutes} minutes of scrapes every 15 s; peers: node_exporter, earlyoom"
+        ),
+        ours: format!("{ours:.1} MB"),
+        peer: format!("{exporter:.1} MB, {earlyoom:.1} MB"),
+        result: format!("{ours:.1} MB"),
+        target: Target::Is { words: format!("at most {MOST_RESIDENT_MB} MB"), met: ours <= MOST_RESIDENT_MB },
+    })
+}
+
+fn idle_row([ours, peer]: [f64; 2]) -> Row {
+    let minutes = IDLE.as_secs() / 60;
+    Row {
+        what: format!("processor time in {minutes} idle minutes; peer: earlyoom"),
+        ours: format!("{ours:.2} s"),
+        peer: format!("{peer:.2} s"),
+        result: format!("{:.2}x", ours / peer),
+        target: Target::Is { words: "at most that of earlyoom".to_owned(), met: ours <= peer },
+    }
+}
+
+fn scrapes(said: &[(String, f64)]) -> Result<Row> {
+    let (ours, peer) = (times(said, "scrape agent")?, times(said, "scrape exporter")?);
+    let ratio = ours.faster_than(&peer);
+    Ok(Row {
+        what: "a scrape; peer: node_exporter".to_owned(),
+        ours: ours.to_string(),
+        peer: peer.to_string(),
+        result: format!("{ratio:.1}x"),
+        target: Target::at_least(SCRAPE, ratio),
+    })
+}
+
+fn answers(said: &[(String, f64)]) -> Result<Row> {
+    let times = times(said, "healthz agent")?;
+    let worst = numbers(said, "healthz agent")?.into_iter().fold(0.0, f64::max);
+    Ok(Row {
+        what: format!("/healthz in {} s without memory, five times a second", THRASHING.as_secs()),
+        ours: times.to_string(),
+        peer: "-".to_owned(),
+        result: format!("{worst:.0} ms at worst"),
+        target: Target::Is { words: format!("at most {ANSWER_MS} ms"), met: worst <= ANSWER_MS },
+    })
+}
+
+fn kills(said: &[(String, f64)]) -> Result<Row> {
+    let (kernel, missed) = (numbers(said, "kills kernel")?[0], numbers(said, "kills missed")?[0]);
+    Ok(Row {
+        what: "OOM kills meanwhile that it did not count; peer: the kernel's own count".to_owned(),
+        ours: format!("{missed}"),
+        peer: format!("{kernel}"),
+        result: format!("{missed} missed"),
+        target: Target::Is { words: "none missed".to_owned(), met: missed == 0.0 && kernel > 0.0 },
+    })
+}
