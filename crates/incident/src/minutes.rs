@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::safe;
+
 /// What a recorder has of the time before an incident, the oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Minutes {
@@ -40,8 +42,8 @@ pub struct Sized {
     pub swap_kib: u64,
 }
 
-/// How one program grew.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// How one program grew over the minutes before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Growth {
     /// Its name.
     pub program: String,
@@ -86,7 +88,7 @@ impl Minutes {
             let sizes: Vec<u64> = self.samples.iter().map(|sample| sample.of(program)).collect();
             let steady = sizes.windows(2).all(|pair| matches!(pair, [one, two] if *two >= one - one / 10));
             Growth {
-                program: program.to_owned(),
+                program: safe::name(program.as_bytes()),
                 from_kib: first.of(program),
                 to_kib: last.of(program),
                 seconds: last.at - first.at,

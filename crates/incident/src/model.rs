@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::minutes::Growth;
+
 /// The name and version of the JSON.
 pub const SCHEMA: &str = "oomguard.incident/1";
 
@@ -54,6 +56,8 @@ pub struct Incident {
     pub top_consumers: Vec<Consumer>,
     /// The program that held the most.
     pub culprit: Option<Culprit>,
+    /// The program that grew the most over the minutes before, when a recorder kept them.
+    pub growth: Option<Growth>,
     /// Why the kernel took these, a sentence each.
     pub why: Vec<String>,
     /// Where the memory was.

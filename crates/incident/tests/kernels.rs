@@ -161,8 +161,7 @@ fn a_cspec_is_valid_and_its_policy_is_one() {
 }
 
 #[test]
-fn the_minutes_before_are_drawn() {
-    let report = report("5.10-global-no-swap.short");
+fn the_minutes_before_are_part_of_every_form() {
     let process = |rss_kib| Sized { pid: 959, comm: "<python3>".to_owned(), rss_kib, swap_kib: 0 };
     let sample = |n: i64| Sample {
         at: n * 10,
@@ -173,8 +172,17 @@ fn the_minutes_before_are_drawn() {
         largest: vec![process(10_000 + n as u64 * 20_000)],
     };
     let minutes = Minutes { samples: (0..20).map(sample).collect() };
-    let page = html::html(report.incidents.last().unwrap(), "FILE", 0, Some(&minutes));
+    let log = std::fs::read(format!("{DATA}/5.10-global-no-swap.short.log")).unwrap();
+    let report = read_all(&*log, "FILE", &Options { since: None, minutes: Some(&minutes) }).unwrap();
+    let incident = report.incidents.last().unwrap();
+    let page = html::html(incident, "FILE", 0, Some(&minutes));
     assert!(page.contains("The minutes before") && page.contains("polyline"), "{page}");
-    assert!(page.contains("&lt;python3&gt; grew the most: from 9.8 MiB to 380.9 MiB in 190 s"), "{page}");
+    let grew = "grew the most: from 9.8 MiB to 380.9 MiB in the 190 s before";
+    assert!(page.contains(&format!("&lt;python3&gt; {grew}")), "{page}");
+    let screen = text::text(incident, "FILE", 0);
+    assert!(screen.contains(&format!("growth     <python3> {grew}\n")), "{screen}");
+    let markdown = markdown::markdown(incident, "FILE", 0);
+    assert!(markdown.contains(&format!("&lt;python3&gt; {grew}.")), "{markdown}");
+    assert_eq!(serde_json::to_value(incident).unwrap()["growth"]["to_kib"], 390_000);
     matches("minutes.html", &page);
 }

@@ -12,7 +12,6 @@ use oomguard_lab::{HostSpec, Release, Vm};
 const LOAD: &str = include_str!("guard/load.py");
 const VALIDATOR: &str = include_str!("guard/validator.py");
 const BALLAST: &str = include_str!("guard/ballast.py");
-const REACTION: &str = include_str!("guard/reaction.py");
 const UNIT: &str = "[Service]\nExecStart=/usr/bin/python3 /usr/local/lib/validator.py\n";
 /// The built-in role `ci`, and a service that must survive.
 const POLICY: &str = "memory_config:\n  swap: {size: 0.5x, minimum: 16GB}\n  swappiness: 10\n  oom_protection:\n    \
@@ -169,7 +168,6 @@ fn scenes(release: Release) {
     ok(&vm, "crontab -u dev -r");
 
     a_user_s_service_cannot_protect_itself_again(&vm);
-    reacts_at_once(&vm);
     lost_events_cause_a_look_at_all(&vm);
     hardened(&vm);
     a_broken_policy_changes_nothing(&vm);
@@ -193,16 +191,6 @@ fn a_user_s_service_cannot_protect_itself_again(vm: &Vm) {
         0,
         "a service of a user went below its load's score"
     );
-}
-
-fn reacts_at_once(vm: &Vm) {
-    vm.write("/root/reaction.py", REACTION.as_bytes()).unwrap();
-    let mut times: Vec<f32> =
-        ok(vm, "python3 /root/reaction.py").lines().map(|line| line.parse().unwrap()).collect();
-    times.sort_by(f32::total_cmp);
-    eprintln!("protection taken off after {times:?} ms");
-    // The slowest two belong to a machine that runs other hosts at the same time.
-    assert!(times[times.len() - 3] < 100.0, "{times:?}");
 }
 
 fn lost_events_cause_a_look_at_all(vm: &Vm) {
@@ -278,6 +266,16 @@ fn without_the_connector(vm: &Vm) {
 }
 
 #[test]
+fn debian_11() {
+    scenes(Release::Bullseye);
+}
+
+#[test]
 fn debian_12() {
     scenes(Release::Bookworm);
+}
+
+#[test]
+fn debian_13() {
+    scenes(Release::Trixie);
 }

@@ -74,6 +74,7 @@ fn the_incident_that_this_project_comes_from() {
     let vm = boot(&HostSpec::new(Release::Bookworm).memory_mib(512));
     let login = vm.login("dev").unwrap();
     let manager = crowd(&vm);
+    ok(&vm, "systemd-run -q --unit rec -p OOMScoreAdjust=-900 oomguard recorder run; sleep 6");
     ok(
         &vm,
         "touch /run/go; for i in $(seq 240); do dmesg | grep -q 'Killed process.*(systemd)' && exit 0; sleep 0.5; done; exit 1",
@@ -101,6 +102,16 @@ fn the_incident_that_this_project_comes_from() {
     assert!(lost.starts_with("systemd --user") && lost.contains("every session"), "{lost}");
     let why = incident["why"].to_string();
     assert!(why.contains("rustc held the most and was spared: it ran at oom_score_adj -800"), "{why}");
+
+    // The recorder's minutes are part of it.
+    let growth = &incident["growth"];
+    assert_eq!((&growth["program"], &growth["processes"]), (&"rustc".into(), &4.into()), "{growth}");
+    assert!(growth["to_kib"].as_u64().unwrap() > 2 * growth["from_kib"].as_u64().unwrap(), "{growth}");
+    let page = run(&vm, "oomguard incident --format html").exits(0).text;
+    assert!(
+        page.contains("The minutes before") && page.contains("rustc (4 processes) grew the most"),
+        "{page}"
+    );
 
     let screen = run(&vm, "oomguard incident").exits(0).text;
     assert!(screen.lines().count() <= 24, "{screen}");

@@ -17,6 +17,9 @@ const DOCUMENT: &[u8] =
     b"role: bench\nmemory_config:\n  oom_protection: {systemd_user: -900, tmux_sessions: -800, load: 0}\n";
 /// As make(1) does it: a shell for each, which becomes the program. In a pane of a protected tmux server.
 const BUILD: &str = "#!/bin/sh\ni=0; while [ $i -lt 20000 ]; do sh -c 'exec /bin/true'; i=$((i + 1)); done\n";
+const REACTION: &str = include_str!("guard/reaction.py");
+/// Within so long protection is off a program that was started.
+const SOON: Duration = Duration::from_millis(100);
 const LIMIT: &str = "timeout 3000";
 
 /// Times the build `runs` times each way.
@@ -41,6 +44,7 @@ pub fn measure(binary: &Path, runs: u32) -> Result<Vec<Row>> {
         with.push(build(&vm)?);
     }
     let cost = heard(&vm)?;
+    let reactions = reactions(&vm)?;
     drop(session);
     let times = |list: Vec<Duration>| {
         let mut list = list.into_iter();
@@ -63,7 +67,29 @@ pub fn measure(binary: &Path, runs: u32) -> Result<Vec<Row>> {
             result: "-".to_owned(),
             target: Target::None,
         },
+        Row {
+            what: "from the exec of a program that inherited protection to its being taken off".to_owned(),
+            ours: reactions.to_string(),
+            peer: "-".to_owned(),
+            result: format!("{:.1} ms at worst", reactions.most().as_secs_f64() * 1e3),
+            target: Target::Is {
+                words: format!("at most {} ms", SOON.as_millis()),
+                met: reactions.most() <= SOON,
+            },
+        },
     ])
+}
+
+/// How long 21 programs keep what they inherited, while the host does nothing else.
+fn reactions(vm: &Vm) -> Result<Times> {
+    vm.write("/root/reaction.py", REACTION.as_bytes())?;
+    let said = vm.ok("python3 /root/reaction.py")?;
+    let mut millis = said.lines().map(str::parse::<f64>);
+    let runs = u32::try_from(said.lines().count()).context("too many lines")?;
+    Times::of(runs, || {
+        let ms = millis.next().context("a time is missing")?.context("no time was said")?;
+        Ok(Duration::from_secs_f64(ms / 1e3))
+    })
 }
 
 /// One build in the pane, timed in the host.

@@ -24,6 +24,12 @@ impl Times {
         self.0.get(self.0.len() / 2).copied().unwrap_or_default()
     }
 
+    /// The slowest one.
+    #[must_use]
+    pub fn most(&self) -> Duration {
+        self.0.last().copied().unwrap_or_default()
+    }
+
     /// How many times faster these are than those of a peer, by the medians.
     #[must_use]
     pub fn faster_than(&self, peer: &Self) -> f64 {

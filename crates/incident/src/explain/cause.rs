@@ -1,7 +1,7 @@
 //! The cause, from a short list, and the lines that prove it.
 
 use crate::assemble::OomReport;
-use crate::minutes::Minutes;
+use crate::minutes::Growth;
 use crate::model::{Cause, Culprit, Evidence, Incident, Scope};
 use crate::size::size;
 
@@ -21,7 +21,7 @@ const LARGE_PERCENT: u64 = 40;
 const SWAP_LEFT_PERCENT: u64 = 5;
 
 /// Works out the cause.
-pub fn verdict(main: &OomReport, incident: &Incident, minutes: Option<&Minutes>) -> Verdict {
+pub fn verdict(main: &OomReport, incident: &Incident) -> Verdict {
     let mut found = Vec::new();
     if main.invoked.as_ref().is_some_and(|invoked| invoked.order == Some(-1)) {
         found.push(Cause::Sysrq);
@@ -42,7 +42,7 @@ pub fn verdict(main: &OomReport, incident: &Incident, minutes: Option<&Minutes>)
     if incident.culprit.as_ref().is_some_and(|culprit| is_burst(main, culprit)) {
         found.push(Cause::Burst);
     }
-    if minutes.and_then(Minutes::growth).is_some_and(|growth| growth.is_leak()) {
+    if incident.growth.as_ref().is_some_and(Growth::is_leak) {
         found.push(Cause::Leak);
     }
     let mut seen = Vec::new();

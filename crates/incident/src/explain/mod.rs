@@ -73,7 +73,8 @@ pub fn explain(episode: &Episode, history: &mut History, minutes: Option<&Minute
     incident.limit = limit(&incident);
     incident.top_consumers = who::consumers(main, &incident.kills);
     incident.culprit = who::culprit(main, &incident.kills);
-    let verdict = cause::verdict(main, &incident, minutes);
+    incident.growth = minutes.and_then(Minutes::growth);
+    let verdict = cause::verdict(main, &incident);
     (incident.cause, incident.also) = (verdict.cause, verdict.also);
     incident.summary = cause::summary(&incident);
     incident.evidence = cause::evidence(incident.cause, main, &episode.proof);

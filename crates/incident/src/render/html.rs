@@ -42,7 +42,7 @@ pub fn html(incident: &Incident, source: &str, lost_records: u64, minutes: Optio
     );
     died(&mut out, incident);
     list(&mut out, "What went down with it", &incident.lost.what);
-    before_minutes(&mut out, minutes);
+    before_minutes(&mut out, incident, minutes);
     memory(&mut out, incident);
     list(&mut out, "Why these", &incident.why);
     cause(&mut out, incident);
@@ -118,7 +118,7 @@ fn list(out: &mut String, title: &str, items: &[String]) {
     out.push_str("</ul>\n");
 }
 
-fn before_minutes(out: &mut String, minutes: Option<&Minutes>) {
+fn before_minutes(out: &mut String, incident: &Incident, minutes: Option<&Minutes>) {
     let Some(minutes) = minutes else { return };
     let Some(picture) = picture::minutes(minutes) else { return };
     _ = writeln!(
@@ -126,15 +126,8 @@ fn before_minutes(out: &mut String, minutes: Option<&Minutes>) {
         "<h2>The minutes before</h2>\n<p class=\"dim\"><span class=\"sw\"></span>memory in use \
          <span class=\"sw s\"></span>swap in use</p>\n{picture}"
     );
-    if let Some(growth) = minutes.growth() {
-        _ = writeln!(
-            out,
-            "<p>{} grew the most: from {} to {} in {} s.</p>",
-            h(&growth.program),
-            size(growth.from_kib),
-            size(growth.to_kib),
-            growth.seconds
-        );
+    if let Some(growth) = &incident.growth {
+        _ = writeln!(out, "<p>{}.</p>", h(&super::growth(growth)));
     }
 }
 

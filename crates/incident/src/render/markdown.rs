@@ -46,6 +46,9 @@ pub fn markdown(incident: &Incident, source: &str, lost_records: u64) -> String 
     }
     list(&mut out, "What went down with it", &incident.lost.what);
     consumers(&mut out, incident);
+    if let Some(growth) = &incident.growth {
+        _ = writeln!(out, "\n{}.", md(&super::growth(growth)));
+    }
     list(&mut out, "Why these", &incident.why);
     _ = writeln!(out, "\n## Cause\n\n{}.", md(incident.cause.words()));
     for also in &incident.also {

@@ -7,8 +7,10 @@ mod picture;
 pub mod text;
 
 use crate::explain::policy_of;
+use crate::minutes::Growth;
 use crate::model::{Incident, LimitOf};
 use crate::safe;
+use crate::size::size;
 
 /// `1 process`, `2 processes`.
 fn counted(number: u64, one: &str, many: &str) -> String {
@@ -38,6 +40,17 @@ fn before(incident: &Incident) -> Option<String> {
     let last = before.last.as_ref().map(|last| format!(", the last at {last}")).unwrap_or_default();
     let times = counted(before.count, "earlier incident", "earlier incidents");
     Some(format!("{times} in this log{last}; {} with this cause and program", before.alike))
+}
+
+/// How the program grew that grew the most over the minutes before, in words.
+fn growth(growth: &Growth) -> String {
+    let Growth { program, from_kib, to_kib, seconds, processes, .. } = growth;
+    let many = match processes {
+        1 => String::new(),
+        many => format!(" ({many} processes)"),
+    };
+    let (from, to) = (size(*from_kib), size(*to_kib));
+    format!("{program}{many} grew the most: from {from} to {to} in the {seconds} s before")
 }
 
 /// Whether a policy says any of the advice.

@@ -34,6 +34,9 @@ pub fn text(incident: &Incident, source: &str, lost_records: u64) -> String {
     if let Some(memory) = memory(incident) {
         page.item(if incident.culprit.is_some() { "" } else { "memory" }, &memory);
     }
+    if let Some(growth) = &incident.growth {
+        page.item("growth", &super::growth(growth));
+    }
     page.item("limit", &super::limit(incident));
     page.item("cause", &incident.summary);
     if !incident.also.is_empty() {
