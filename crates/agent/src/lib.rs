@@ -15,6 +15,5 @@ pub mod protected;
 pub mod recorder;
 pub mod reporter;
 pub mod run;
-pub mod since;
 pub mod text;
 pub mod textfile;

@@ -9,7 +9,6 @@ use crate::minutes::Minutes;
 use crate::model::{Incident, Report, SCHEMA};
 use crate::reader::Reader;
 use crate::scan::Scanner;
-use crate::time;
 
 /// Why a log was not read.
 #[derive(Debug, thiserror::Error)]
@@ -36,30 +35,6 @@ pub struct Options<'a> {
 pub struct Since(pub i64);
 
 impl Since {
-    /// Reads `2026-01-23`, `2026-01-23 13:38`, `2026-01-23T13:38:00Z`, or `90m`, `24h`, `7d` before `now` (seconds since 1970).
-    #[must_use]
-    pub fn parse(text: &str, now: u64) -> Option<Self> {
-        let now = i64::try_from(now).ok()?;
-        if let Some(number) = text.strip_suffix(['m', 'h', 'd'])
-            && let Ok(count) = number.parse::<u32>()
-        {
-            let unit = match text.as_bytes().last() {
-                Some(b'm') => 60,
-                Some(b'h') => 3600,
-                _ => 86_400,
-            };
-            return Some(Self(now.checked_sub(i64::from(count) * unit)?));
-        }
-        let (date, clock) = text.split_once(['T', ' ']).unwrap_or((text, "00:00"));
-        let clock = clock.strip_suffix('Z').unwrap_or(clock);
-        let mut parts = clock.split(':').map(|part| part.parse::<u8>().ok().filter(|_| part.len() == 2));
-        let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next().unwrap_or(Some(0))?);
-        if parts.next().is_some() || hour > 23 || minute > 59 || second > 60 || date.len() != 10 {
-            return None;
-        }
-        time::wall(date.as_bytes(), [hour, minute, second], b"", String::new()).seconds.map(Self)
-    }
-
     /// Whether an episode is from then or later; a log that does not say is believed to be.
     fn admits(self, episode: &Episode) -> bool {
         let known = episode.end.wall.as_ref().filter(|wall| wall.has_year).and_then(|wall| wall.seconds);
@@ -162,22 +137,4 @@ pub fn read_all(log: impl Read, source: &str, options: &Options<'_>) -> Result<R
         Ok(())
     })?;
     Ok(Report { schema: SCHEMA.to_owned(), source: source.to_owned(), lost_records, incidents })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn points_in_time() {
-        let noon = 1_769_171_400; // 2026-01-23T12:30:00Z
-        for text in ["2026-01-23 12:30", "2026-01-23T12:30:00Z", "2026-01-23T12:30:00"] {
-            assert_eq!(Since::parse(text, 0), Some(Since(noon)), "{text}");
-        }
-        assert_eq!(Since::parse("2026-01-23", 0), Some(Since(noon - 45_000)));
-        assert_eq!(Since::parse("2h", 10_000), Some(Since(2_800)));
-        for text in ["", "yesterday", "2026-13-01", "2026-01-23 25:00", "1:2", "-1d"] {
-            assert_eq!(Since::parse(text, 0), None, "{text}");
-        }
-    }
 }

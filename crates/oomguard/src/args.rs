@@ -21,7 +21,7 @@ Exit codes:
 #[derive(Debug, Parser)]
 #[command(name = "oomguard", version, after_help = EXIT_CODES, max_term_width = 100)]
 pub struct Cli {
-    /// Look at the host in this folder instead of this machine (check, plan, status, journal)
+    /// Look at the host in this folder instead of this machine (check, plan, status, journal, events, rank, recorder show)
     #[arg(long, global = true, display_order = 90, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub root: Option<PathBuf>,
     /// When to use colours
@@ -213,7 +213,7 @@ pub struct Rank {
 
 #[derive(Debug, Args)]
 pub struct Events {
-    /// Only those since then: `15m`, `2h`, `7d`, `2026-01-23` or `2026-01-23T14:00:00Z`
+    /// Only those since then: `15m`, `2h` or `7d` ago, `2026-01-23` or `2026-01-23 14:00` in UTC
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
     /// Only those of this kind
@@ -248,7 +248,7 @@ pub struct Agent {
 pub enum Recorder {
     /// Show how memory, swap, pressure and the largest processes went, while it records or after a crash
     Show {
-        /// Only what was recorded since: a time ago (90s, 10m, 2h) or a moment in UTC (2026-01-23T14:05:00Z)
+        /// Only what was recorded since then: `15m`, `2h` or `7d` ago, `2026-01-23` or `2026-01-23 14:00` in UTC
         #[arg(long, value_name = "TIME")]
         since: Option<String>,
         /// Another file than the host's
@@ -274,7 +274,7 @@ pub struct Incident {
     /// A log; `-` is standard input. Without it, this machine's journal, or /dev/kmsg
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
-    /// Only incidents from then on: `2026-01-23 13:38` (UTC, or the log's own zone), or `90m`, `24h`, `7d` ago
+    /// Only incidents since then: `15m`, `2h` or `7d` ago, `2026-01-23` or `2026-01-23 14:00` in UTC, or the log's own zone
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub since: Option<String>,
     /// Only one boot of the journal: 0 is this one, -1 the one before; see journalctl(1)

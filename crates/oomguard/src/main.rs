@@ -6,6 +6,7 @@ mod failure;
 mod output;
 mod policy_source;
 mod replace;
+mod since;
 
 use std::process::ExitCode;
 

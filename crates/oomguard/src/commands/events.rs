@@ -1,6 +1,6 @@
 //! `oomguard events`: what the agent has seen.
 
-use oomguard_agent::{event_log, since};
+use oomguard_agent::event_log;
 use oomguard_host::Host;
 
 use crate::args::{Events, TableFormat};
@@ -8,8 +8,7 @@ use crate::failure::{Failure, code};
 use crate::output::{Terminal, events};
 
 pub fn run(args: &Events, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
-    let since = args.since.as_deref().map(|text| since::parse(text, host.now_ms()));
-    let since = since.transpose().map_err(|why| Failure::usage(format!("--since: {why}")))?;
+    let since = args.since.as_deref().map(|text| crate::since::parse(text, host.now_ms())).transpose()?;
     let log = event_log::read(host).map_err(|error| {
         let hint =
             error.is_permission_denied().then_some("only root and its group may read the log; use `sudo`");

@@ -65,10 +65,8 @@ fn before(args: &Args, host: &Host) -> Result<Option<Minutes>, Failure> {
 }
 
 fn since(text: &str, host: &Host) -> Result<Since, Failure> {
-    Since::parse(text, host.now()).ok_or_else(|| {
-        Failure::usage(format!("--since {text}: that is no time"))
-            .hint("valid are `2026-01-23`, `2026-01-23 13:38`, and `90m`, `24h` or `7d` ago")
-    })
+    let ms = crate::since::parse(text, host.now_ms())?;
+    Ok(Since(i64::try_from(ms / 1000).unwrap_or(i64::MAX)))
 }
 
 /// This machine: its journal, or the kernel's own log where there is none.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use oomguard_agent::recorder::{self, Opened, PATH, Recorder};
 use oomguard_converge::layout;
 use oomguard_host::Host;
@@ -32,7 +32,7 @@ fn show(
     format: TableFormat,
     terminal: &mut Terminal,
 ) -> Result<u8, Failure> {
-    let since = since.map(|text| moment(text, host.now())).transpose()?;
+    let since = since.map(|text| crate::since::parse(text, host.now_ms())).transpose()?;
     let bytes = match file {
         Some(path) => std::fs::read(path)
             .map_err(|error| Failure::error(format!("cannot read {}: {error}", path.display())))?,
@@ -48,7 +48,7 @@ fn show(
         return Err(Failure::error(format!("{path} is no recording: {why}")));
     }
     if let Some(since) = since {
-        recording = recording.since(since);
+        recording = recording.since(since.saturating_mul(1000));
     }
     let text = match format {
         TableFormat::Json => Report::new(recording).to_json(),
@@ -100,18 +100,6 @@ fn record(
 fn absolute(path: &Path) -> Result<String, Failure> {
     let path = std::path::absolute(path).map_err(|error| Failure::error(format!("--file: {error}")))?;
     path.to_str().map(str::to_owned).ok_or_else(|| Failure::usage("--file: the path is no UTF-8"))
-}
-
-/// Microseconds since 1970: so long before `now`, or a moment.
-fn moment(text: &str, now: u64) -> Result<u64, Failure> {
-    if let Ok(ago) = duration(text) {
-        return Ok(now.saturating_sub(ago.as_secs()) * 1_000_000);
-    }
-    let moment: Timestamp = text.parse().map_err(|_| {
-        Failure::usage(format!("--since: `{text}` is neither a time ago nor a moment in UTC"))
-            .hint("write for example 10m, 2h or 2026-01-23T14:05:00Z")
-    })?;
-    Ok(u64::try_from(moment.as_microsecond()).unwrap_or(0))
 }
 
 fn duration(text: &str) -> Result<Duration, Failure> {
