@@ -1,8 +1,8 @@
-//! The two clocks of a host.
+//! The clocks of a host.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::time::{ClockId, clock_gettime};
+use rustix::time::{ClockId, Timespec, clock_gettime};
 
 use crate::host::Host;
 
@@ -16,17 +16,74 @@ pub struct Moment {
 }
 
 impl Host {
+    /// Time since 1970, by the host's clock, which people and NTP may set.
+    fn since_1970(&self) -> Duration {
+        match self.fixed_clock() {
+            Some(seconds) => Duration::from_secs(seconds),
+            None => SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+        }
+    }
+
+    /// Seconds since 1970, by the host's clock.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        self.since_1970().as_secs()
+    }
+
+    /// Milliseconds since 1970, by the host's clock.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        whole(self.since_1970().as_millis())
+    }
+
+    /// Time since the machine started that does not jump and that the kernel's log uses (CLOCK_MONOTONIC). For intervals only.
+    #[must_use]
+    pub fn monotonic(&self) -> Duration {
+        match self.fixed_clock() {
+            Some(seconds) => Duration::from_secs(seconds),
+            None => length(clock_gettime(ClockId::Monotonic)),
+        }
+    }
+
+    /// The same in milliseconds.
+    #[must_use]
+    pub fn monotonic_ms(&self) -> u64 {
+        whole(self.monotonic().as_millis())
+    }
+
     /// This moment. A host whose clock stands still has the real boot clock all the same.
     #[must_use]
     pub fn moment(&self) -> Moment {
-        let boot = clock_gettime(ClockId::Boottime);
-        let real = match self.fixed_clock() {
-            Some(seconds) => u128::from(seconds) * 1_000_000,
-            None => SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_micros()),
-        };
         Moment {
-            since_boot_us: boot.tv_sec as u64 * 1_000_000 + boot.tv_nsec as u64 / 1000,
-            real_us: u64::try_from(real).unwrap_or(u64::MAX),
+            since_boot_us: whole(length(clock_gettime(ClockId::Boottime)).as_micros()),
+            real_us: whole(self.since_1970().as_micros()),
         }
+    }
+}
+
+fn length(time: Timespec) -> Duration {
+    let (seconds, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
+    Duration::new(seconds.unwrap_or(0), nanos.unwrap_or(0))
+}
+
+fn whole(count: u128) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_stands_still_and_one_that_goes() {
+        let still = Host::live().with_fixed_clock(7);
+        assert_eq!((still.now(), still.now_ms(), still.monotonic_ms()), (7, 7000, 7000));
+        assert_eq!(still.moment().real_us, 7_000_000);
+        let host = Host::live();
+        assert!(host.now_ms() / 1000 >= host.now().saturating_sub(1));
+        let before = (host.monotonic(), host.moment());
+        std::thread::sleep(Duration::from_millis(3));
+        assert!(host.monotonic() > before.0);
+        assert!(host.moment().since_boot_us > before.1.since_boot_us);
     }
 }

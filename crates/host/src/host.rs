@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Where programs are looked for on a live machine. Never the caller's PATH: this runs as root.
 const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -83,21 +82,10 @@ impl Host {
         self.root == Path::new("/")
     }
 
-    /// Seconds since 1970, by the host's clock.
+    /// Bytes of a page, the unit of the counters in /proc/vmstat.
     #[must_use]
-    pub fn now(&self) -> u64 {
-        match self.clock {
-            Clock::Fixed(seconds) => seconds,
-            Clock::System => SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
-        }
-    }
-
-    /// Time since the machine started that does not jump (CLOCK_MONOTONIC). For intervals only.
-    #[must_use]
-    pub fn monotonic(&self) -> std::time::Duration {
-        let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-        let (seconds, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
-        std::time::Duration::new(seconds.unwrap_or(0), nanos.unwrap_or(0))
+    pub fn page_size(&self) -> u64 {
+        rustix::param::page_size() as u64
     }
 
     /// The only user whose files and folders are trusted: root.

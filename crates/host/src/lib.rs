@@ -30,7 +30,6 @@ pub mod start;
 pub mod swap_header;
 pub mod swapfile;
 pub mod sysctl;
-pub mod system;
 pub mod unit_file;
 pub mod volatile;
 pub mod wait;
