@@ -54,6 +54,20 @@ mod tests {
     use crate::event::{Constraint, Event};
 
     #[test]
+    fn the_lines_in_the_docs_are_those_that_are_printed() {
+        let docs = std::fs::read_to_string("../../docs/commands.md").unwrap();
+        let unit = Some("session-5.scope".into());
+        let (pid, comm) = (452, "tmux: server".into());
+        let protected = Event::KeeperProtected { pid, comm, unit: unit.clone(), from: 0, to: -800 };
+        let mended = Event::LeakMended { pid: 453, comm: "bash".into(), unit, from: -800, to: 0 };
+        for event in [protected, mended] {
+            let line = line(&Entry::new(event, 0));
+            let (_, shown) = line.trim_end().split_once('>').unwrap();
+            assert!(docs.contains(&format!("\n    {shown}\n")), "{shown}");
+        }
+    }
+
+    #[test]
     fn a_kill() {
         let entry = Entry::new(one_of_each().remove(0), 0);
         assert_eq!(
