@@ -33,11 +33,13 @@ fn killed_after_every_step_a_rerun_finishes_and_one_rollback_undoes_it() {
 
 #[test]
 fn a_rollback_killed_after_every_step_is_finished_by_the_next() {
-    let vm = boot(&HostSpec::new(Release::Bookworm));
+    let mut vm = boot(&HostSpec::new(Release::Bookworm));
     let before = etc(&vm);
+    run(&vm, "oomguard apply --role ci --yes").exits(0);
+    vm.save("applied").unwrap();
     let mut step = 1;
     loop {
-        run(&vm, "oomguard apply --role ci --yes").exits(0);
+        vm.load("applied").unwrap();
         let mut walk = Walk::start(&vm, "rollback");
         let total = walk.total;
         walk.to(step);
