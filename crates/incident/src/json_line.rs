@@ -71,7 +71,7 @@ mod tests {
         let record = record.unwrap();
         assert!(record.kernel);
         assert_eq!(record.message, b"a\"b");
-        assert_eq!(record.time.wall.unwrap().shown, "2026-01-23T12:30:01Z");
+        assert_eq!(record.time.wall.unwrap().shown.text(), "2026-01-23T12:30:01Z");
         assert_eq!(read(br#"{"MESSAGE":[75,255]}"#).unwrap().message, [75, 255]);
     }
 

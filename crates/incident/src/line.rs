@@ -6,8 +6,7 @@
 use std::borrow::Cow;
 
 use crate::bytes::{number, whole};
-use crate::safe;
-use crate::time::{self, Time, Wall};
+use crate::time::{self, Shown, Time, Wall};
 
 /// Who said it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,7 +146,7 @@ impl<'a> Line<'a> {
         }
         end += zone(text.get(end..)?);
         let after = if whole_text { text.get(end..)?.trim_ascii() } else { b"" };
-        let shown = safe::shown(if whole_text { text } else { text.get(..end)? }, 48);
+        let shown = Shown::new(if whole_text { text } else { text.get(..end)? });
         self.time.wall = Some(time::wall(before, hms, after, shown));
         Some(end)
     }

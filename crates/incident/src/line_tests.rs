@@ -58,7 +58,7 @@ fn prefixes_of_many_logs() {
         let line = read(prefix);
         assert_eq!(line.origin, origin, "{prefix}");
         assert_eq!(line.time.uptime_us.map(|us| us / 1_000_000), uptime, "{prefix}");
-        assert_eq!(line.time.wall.map(|wall| wall.shown).as_deref(), wall, "{prefix}");
+        assert_eq!(line.time.wall.map(|wall| wall.shown.text()).as_deref(), wall, "{prefix}");
         assert_eq!(line.prefixed, !prefix.trim().is_empty() && prefix.trim() != ">", "{prefix}");
     }
 }

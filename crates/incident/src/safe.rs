@@ -10,12 +10,15 @@ pub const NAME_LIMIT: usize = 512;
 /// than `limit` characters ends in `...`. The cost is bounded by `limit`, not by `raw`.
 #[must_use]
 pub fn shown(raw: &[u8], limit: usize) -> String {
-    // Nearly every line is short and plain.
-    if raw.len() <= limit
-        && raw.iter().all(|byte| (0x20..0x7f).contains(byte))
-        && let Ok(plain) = str::from_utf8(raw)
+    // Nearly every line is plain, and most are short.
+    let start = raw.get(..limit).unwrap_or(raw);
+    if start.iter().all(|byte| (0x20..0x7f).contains(byte))
+        && let Ok(plain) = str::from_utf8(start)
     {
-        return plain.to_owned();
+        return match plain.get(..limit.saturating_sub(3)) {
+            Some(cut) if raw.len() > limit => format!("{cut}..."),
+            _ => plain.to_owned(),
+        };
     }
     // No character has more than four bytes.
     let head = raw.get(..limit.saturating_mul(4)).unwrap_or(raw);

@@ -1,8 +1,11 @@
 //! When a line was logged, as far as the log says it.
 
+use std::fmt;
+
 use jiff::Timestamp;
 
 use crate::bytes::whole;
+use crate::safe;
 
 /// When a line was logged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,13 +19,49 @@ pub struct Time {
 /// A date and time of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wall {
-    /// As shown.
-    pub shown: String,
+    /// As the log has it.
+    pub shown: Shown,
     /// Comparable with other times of the same log, in seconds. Since 1970, by the log's own clock and zone, when it has
     /// years; within an unnamed year when it has none; `None` when its date is in words that are not known.
     pub seconds: Option<i64>,
     /// Whether `seconds` counts from 1970, by the log's own clock.
     pub has_year: bool,
+}
+
+/// The bytes of a date and time, kept as they are: nearly every line has one, and few are ever shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Shown {
+    bytes: [u8; MOST_BYTES],
+    length: u8,
+}
+
+/// More than a date has in any language.
+const MOST_BYTES: usize = 64;
+
+/// How many characters of it are shown.
+const MOST_CHARS: usize = 48;
+
+impl Shown {
+    /// Takes the bytes; what is longer is cut.
+    #[must_use]
+    pub fn new(text: &[u8]) -> Self {
+        let length = text.len().min(MOST_BYTES);
+        let mut bytes = [0; MOST_BYTES];
+        bytes[..length].copy_from_slice(&text[..length]);
+        Self { bytes, length: length as u8 }
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn text(&self) -> String {
+        safe::shown(self.bytes.get(..usize::from(self.length)).unwrap_or_default(), MOST_CHARS)
+    }
+}
+
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.text().fmt(f)
+    }
 }
 
 impl Time {
@@ -34,7 +73,7 @@ impl Time {
             let second = time.as_second();
             let shown =
                 Timestamp::from_second(second).map_or_else(|_| time.to_string(), |time| time.to_string());
-            Wall { shown, seconds: Some(second), has_year: true }
+            Wall { shown: Shown::new(shown.as_bytes()), seconds: Some(second), has_year: true }
         });
         Self { wall, uptime_us: None }
     }
@@ -49,7 +88,7 @@ impl Time {
     #[must_use]
     pub fn text(&self) -> Option<String> {
         if let Some(wall) = &self.wall {
-            return Some(wall.shown.clone());
+            return Some(wall.shown.text());
         }
         self.uptime_us.map(|us| format!("{}.{:06} s after boot", us / 1_000_000, us % 1_000_000))
     }
@@ -83,7 +122,7 @@ const UNNAMED_YEAR: i64 = 1972;
 /// Reads a date and time from the words around `HH:MM:SS`: month names of English or as a number with a sign after it
 /// (`3月`), a day, a year.
 #[must_use]
-pub fn wall(before: &[u8], clock: [u8; 3], after: &[u8], shown: String) -> Wall {
+pub fn wall(before: &[u8], clock: [u8; 3], after: &[u8], shown: Shown) -> Wall {
     let mut found = Date::default();
     for word in before.split(|byte| byte.is_ascii_whitespace() || *byte == b'T').chain([after]) {
         found.take(word);
@@ -162,7 +201,7 @@ mod tests {
     use super::*;
 
     fn seconds(before: &str, after: &str) -> (Option<i64>, bool) {
-        let wall = wall(before.as_bytes(), [12, 30, 1], after.as_bytes(), String::new());
+        let wall = wall(before.as_bytes(), [12, 30, 1], after.as_bytes(), Shown::new(b""));
         (wall.seconds, wall.has_year)
     }
 
@@ -182,7 +221,7 @@ mod tests {
     #[test]
     fn the_kernels_clock_goes_before_the_calendar() {
         let at = |wall: i64, uptime: u64| Time {
-            wall: Some(Wall { shown: String::new(), seconds: Some(wall), has_year: true }),
+            wall: Some(Wall { shown: Shown::new(b""), seconds: Some(wall), has_year: true }),
             uptime_us: Some(uptime * 1_000_000),
         };
         assert_eq!(at(1031, 1042).seconds_since(&at(1000, 1000)), Some(42));

@@ -58,10 +58,15 @@ fn before(args: &Args, host: &Host) -> Result<Option<Minutes>, Failure> {
         (Some(path), _) => std::fs::read(path)
             .map_err(|error| Failure::error(format!("cannot read {}: {error}", path.display())))?,
         // Only root may read it, and the report is whole without it.
-        (None, None) if args.boot.is_none() => host.read(recorder::PATH).unwrap_or_default(),
+        (None, None) if matches!(args.boot, None | Some(0)) => host.read(recorder::PATH).unwrap_or_default(),
         (None, _) => return Ok(None),
     };
-    Ok(recorder::read(&bytes).before_last_kill().map(minutes::of))
+    let mut recording = recorder::read(&bytes);
+    if args.boot == Some(0) {
+        let id = host.read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        recording.boots.retain(|boot| boot.id.as_bytes() == id.trim_ascii());
+    }
+    Ok(recording.before_last_kill().map(minutes::of))
 }
 
 fn since(text: &str, host: &Host) -> Result<Since, Failure> {
