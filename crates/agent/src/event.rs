@@ -130,7 +130,7 @@ pub enum Event {
         /// How many more.
         count: u64,
     },
-    /// The counter of a cgroup says that processes in it or below it were killed.
+    /// The counter of a cgroup says that processes in it or below it were killed, and the kernel's log does not name them.
     CgroupOom {
         /// The cgroup.
         cgroup: Text,
@@ -344,7 +344,7 @@ impl Event {
                 counted(*count, "OOM kill")
             ),
             Self::CgroupOom { cgroup, kills } => {
-                format!("{} in {cgroup}", counted(*kills, "OOM kill"))
+                format!("{} in {cgroup} without a line in the kernel's log", counted(*kills, "OOM kill"))
             }
             Self::PressureHigh { full_avg60_percent, above_percent } => format!(
                 "for {full_avg60_percent:.1} % of the last minute nothing could run for want of memory, more than \

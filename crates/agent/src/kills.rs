@@ -4,6 +4,7 @@ use oomguard_incident::line::Origin;
 use oomguard_incident::record::{self, Killed, Limit, OomKill, Record};
 
 use crate::event::{Constraint, Event};
+use crate::tally::Tally;
 
 /// How the OOM killer's lines begin (mm/oom_kill.c). What stands further on in another message is only quoted there.
 const BEGINNINGS: [&str; 3] = ["oom-kill:", "Out of memory", "Memory cgroup out of memory"];
@@ -13,14 +14,7 @@ const BEGINNINGS: [&str; 3] = ["oom-kill:", "Out of memory", "Memory cgroup out 
 pub struct Kills {
     /// The last one that was chosen, whose memory ran out, and the cgroups.
     chosen: Option<OomKill>,
-    /// Kills that were heard since the counter was first read.
-    heard: u64,
-    /// Kills that were counted and told of without a line.
-    told: u64,
-    /// The counter when it was first read.
-    first: Option<u64>,
-    /// How many were missing at the last look.
-    missing: u64,
+    tally: Tally,
 }
 
 impl Kills {
@@ -41,7 +35,7 @@ impl Kills {
 
     fn killed(&mut self, killed: &Killed) -> Option<Event> {
         let pid = i32::try_from(killed.pid).ok().filter(|pid| *pid > 0)?;
-        self.heard += 1;
+        self.tally.hear();
         let of_cgroup = killed.limit == Limit::Cgroup;
         // With memory.oom.group one choice kills many; the limit is theirs, the cgroup only the chosen one's.
         let chosen = self.chosen.as_ref().filter(|chosen| chosen.pid == Some(killed.pid) || of_cgroup);
@@ -62,29 +56,18 @@ impl Kills {
 
     /// Takes `oom_kill` of /proc/vmstat, read after all that the log had was given to [`Kills::line`].
     ///
-    /// The kernel counts a kill just before it logs it, so what is missing counts only when it is still missing at the
-    /// next look. Call it every few seconds, and again after a loss of records.
+    /// Call it every few seconds, and again after a loss of records.
     pub fn counter(&mut self, oom_kill: u64) -> Option<Event> {
-        let first = *self.first.get_or_insert_with(|| {
-            // What was heard so far is in the counter's first value.
-            self.heard = 0;
-            oom_kill
-        });
-        let counted = oom_kill.saturating_sub(first);
-        let missing = counted.saturating_sub(self.heard + self.told);
-        let sure = missing.min(self.missing);
-        self.missing = missing - sure;
-        if sure == 0 {
-            return None;
+        match self.tally.look(oom_kill) {
+            0 => None,
+            count => Some(Event::UnseenKills { count }),
         }
-        self.told += sure;
-        Some(Event::UnseenKills { count: sure })
     }
 
     /// Kills that are known of since the counter was first read, with and without a line.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.heard + self.told
+        self.tally.total()
     }
 }
 

@@ -15,5 +15,6 @@ pub mod protected;
 pub mod recorder;
 pub mod reporter;
 pub mod run;
+pub mod tally;
 pub mod text;
 pub mod textfile;

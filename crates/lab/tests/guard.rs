@@ -78,26 +78,37 @@ fn watch(vm: &Vm, start: impl FnOnce(&Vm), mut done: impl FnMut(&Vm, &[String]) 
     }
 }
 
-/// A load that is started so kills nobody but itself.
-fn only_load_dies(vm: &Vm, what: &str, keepers_before: &[String], start: impl FnOnce(&Vm)) {
+/// Whom `rank` has first, with a load added.
+fn ranked_first(vm: &Vm, policy: &str, load: &str) -> String {
+    let json = ok(vm, &format!("oomguard rank {policy} --add load:{load} --format json"));
+    let ranking: serde_json::Value = serde_json::from_str(&json).expect("a ranking");
+    ranking["order"][0]["name"].as_str().expect("a name").to_owned()
+}
+
+/// A load that is started so kills nobody but itself, and the first is whom `rank` says.
+fn only_load_dies(vm: &Vm, what: &str, load: &str, keepers_before: &[String], start: impl FnOnce(&Vm)) {
     let began = Instant::now();
+    let ranked = ranked_first(vm, "--spec /root/policy.cspec", load);
     ok(vm, "rm -f /tmp/over");
     let dead = watch(vm, start, |vm, dead| {
         !dead.is_empty() && run(vm, "pgrep -x load >/dev/null || pgrep -f [l]oad.py >/dev/null").code != 0
     });
     assert!(dead.iter().all(|name| name == "load" || name == "python3"), "{what}: killed {dead:?}");
     assert_eq!(keepers(vm), keepers_before, "{what}: killed {dead:?}");
+    assert_eq!(dead.first(), Some(&ranked), "{what}: killed {dead:?}");
     eprintln!("{what}: {} processes of load killed, {:.0} s", dead.len(), began.elapsed().as_secs_f32());
 }
 
 /// Without oomguard the validator is the largest process, and the first to die.
 fn damage_without_oomguard(vm: &Vm) {
+    let ranked = ranked_first(vm, "", "40MB*40");
     let dead = watch(
         vm,
         |vm| type_in(vm, "python3 /usr/local/lib/load.py 40 40"),
         |_, dead| dead.iter().any(|name| name == "validator"),
     );
     eprintln!("without oomguard: killed {dead:?}");
+    assert_eq!((ranked.as_str(), dead.first()), ("validator", Some(&ranked)), "killed {dead:?}");
 }
 
 /// With the scores of the team's first fix, everything in the pane is protected, and others die for it.
@@ -146,22 +157,24 @@ fn scenes(release: Release) {
     let before = keepers(&vm);
 
     let pane = |command: &'static str| move |vm: &Vm| type_in(vm, command);
-    only_load_dies(&vm, "eight in a pane", &before, pane("python3 /usr/local/lib/load.py 8 130"));
-    only_load_dies(&vm, "one that leaks", &before, pane("python3 /usr/local/lib/load.py 1 900"));
-    only_load_dies(&vm, "forty at once", &before, pane("python3 /usr/local/lib/load.py 40 26"));
+    only_load_dies(&vm, "eight in a pane", "130MB*8", &before, pane("python3 /usr/local/lib/load.py 8 130"));
+    only_load_dies(&vm, "one that leaks", "900MB", &before, pane("python3 /usr/local/lib/load.py 1 900"));
+    only_load_dies(&vm, "forty at once", "26MB*40", &before, pane("python3 /usr/local/lib/load.py 40 26"));
     // A privileged write has raised the floor, so an ordinary user cannot go back below it.
     let down =
         "echo -800 > /proc/$$/oom_score_adj && touch /tmp/went-down; python3 /usr/local/lib/load.py 8 130";
-    only_load_dies(&vm, "its score written back down", &before, |vm| type_in(vm, &down.replace('$', "\\$")));
+    only_load_dies(&vm, "its score written back down", "130MB*8", &before, |vm| {
+        type_in(vm, &down.replace('$', "\\$"))
+    });
     run(&vm, "test ! -e /tmp/went-down").exits(0);
-    only_load_dies(&vm, "systemd-run --user", &before, |vm| {
+    only_load_dies(&vm, "systemd-run --user", "130MB*8", &before, |vm| {
         let start = "XDG_RUNTIME_DIR=/run/user/$(id -u) systemd-run --user --unit load python3 /usr/local/lib/load.py 8 130";
         vm.ok_as("dev", start).unwrap();
     });
-    only_load_dies(&vm, "nohup from ssh", &before, |vm| {
+    only_load_dies(&vm, "nohup from ssh", "130MB*8", &before, |vm| {
         vm.ok_as("dev", "nohup python3 /usr/local/lib/load.py 8 130 >/dev/null 2>&1 </dev/null &").unwrap();
     });
-    only_load_dies(&vm, "cron", &before, |vm| {
+    only_load_dies(&vm, "cron", "130MB*8", &before, |vm| {
         vm.ok_as("dev", "echo '@reboot python3 /usr/local/lib/load.py 8 130' | crontab -").unwrap();
         ok(vm, "rm -f /run/crond.reboot; systemctl restart cron");
     });
@@ -210,7 +223,10 @@ fn lost_events_cause_a_look_at_all(vm: &Vm) {
         vm,
         "for n in $(seq 50); do [ $(cat /proc/$(cat /root/quiet)/oom_score_adj) = 0 ] && exit 0; sleep 0.1; done; exit 1",
     );
-    assert!(ok(vm, "journalctl -u oomguard-agent -o cat --no-pager").contains("event=lost_events"));
+    // The line goes through a queue and journald.
+    let told =
+        "journalctl -u oomguard-agent -o cat --no-pager | grep -q 'event=lost_events.*process connector'";
+    ok(vm, &format!("for n in $(seq 100); do {told} && exit 0; sleep 0.1; done; exit 1"));
 }
 
 fn hardened(vm: &Vm) {

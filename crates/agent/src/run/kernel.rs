@@ -15,6 +15,7 @@ use crate::event::{Event, Source};
 use crate::kills::Kills;
 use crate::machine;
 use crate::metrics::Metrics;
+use crate::tally::Tally;
 use crate::text::Text;
 
 /// The cgroups whose kills are told of beside those of the services that the policy names.
@@ -34,7 +35,21 @@ pub(super) struct Kernel {
 struct Counted {
     cgroup: String,
     file: MemoryEventsFile,
+    /// `oom_kill` of its memory.events when it was last read.
     kills: u64,
+    tally: Tally,
+}
+
+impl Counted {
+    /// Whether a kill that the log names happened in it: its own counter then has it, too.
+    fn holds(&self, victims: &str) -> bool {
+        victims.strip_prefix(&self.cgroup).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// The event of kills that the log did not name.
+    fn told(&self, kills: u64) -> Option<Event> {
+        (kills > 0).then(|| Event::CgroupOom { cgroup: Text::new(&self.cgroup), kills })
+    }
 }
 
 impl Kernel {
@@ -68,7 +83,7 @@ impl Kernel {
                 // A service that is not running has no cgroup, and no processes to be killed.
                 let file = MemoryEventsFile::open(host, &cgroup).ok()??;
                 let kills = file.read().ok()??.oom_kill;
-                Some(Counted { cgroup, file, kills })
+                Some(Counted { cgroup, file, kills, tally: Tally::from(kills) })
             })
             .take(MOST_CGROUPS)
             .collect();
@@ -86,12 +101,13 @@ impl Kernel {
     /// nothing.
     pub(super) fn hear(&mut self, events: &mut Vec<Event>) {
         self.hear_log(events);
+        let log_works = self.kmsg.is_some();
         self.cgroups.retain_mut(|counted| match counted.file.read() {
             Ok(Some(now)) => {
-                let more = now.oom_kill.saturating_sub(counted.kills);
-                if more > 0 {
-                    counted.kills = now.oom_kill;
-                    events.push(Event::CgroupOom { cgroup: Text::new(&counted.cgroup), kills: more });
+                counted.kills = now.oom_kill;
+                if !log_works {
+                    let kills = counted.tally.look_alone(counted.kills);
+                    events.extend(counted.told(kills));
                 }
                 true
             }
@@ -105,7 +121,15 @@ impl Kernel {
         let Some(kmsg) = &mut self.kmsg else { return };
         loop {
             match kmsg.read() {
-                Ok(Heard::Record(record)) => events.extend(self.kills.line(&record.text)),
+                Ok(Heard::Record(record)) => {
+                    let Some(kill) = self.kills.line(&record.text) else { continue };
+                    if let Event::OomKill { cgroup: Some(victims), .. } = &kill {
+                        let theirs =
+                            self.cgroups.iter_mut().filter(|counted| counted.holds(victims.as_str()));
+                        theirs.for_each(|counted| counted.tally.hear());
+                    }
+                    events.push(kill);
+                }
                 Ok(Heard::Lost(count)) => {
                     events.push(Event::LostEvents { source: Source::Kmsg, count: Some(count) });
                 }
@@ -125,6 +149,11 @@ impl Kernel {
     pub(super) fn sample(&mut self, host: &Host, metrics: &Metrics, events: &mut Vec<Event>) {
         if let Some(oom_kill) = machine::oom_kills(host) {
             events.extend(self.kills.counter(oom_kill));
+        }
+        for counted in &mut self.cgroups {
+            // A kill is one event: that of its line in the log. What has no line is told of by the cgroup.
+            let kills = counted.tally.look(counted.kills);
+            events.extend(counted.told(kills));
         }
         let Ok(sample) = machine::sample(host) else {
             metrics.read_errors.inc();
