@@ -1,5 +1,7 @@
 //! The minutes before an incident, as a recorder kept them.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -49,11 +51,11 @@ pub struct Growth {
     pub program: String,
     /// KiB at the first sample.
     pub from_kib: u64,
-    /// KiB at the last.
+    /// KiB at its peak.
     pub to_kib: u64,
-    /// Over so many seconds.
+    /// Over so many seconds, until then.
     pub seconds: i64,
-    /// How many processes it had at the last sample.
+    /// How many processes it had then.
     pub processes: usize,
     /// Whether it never got smaller by more than a tenth on the way.
     pub steady: bool,
@@ -74,31 +76,33 @@ impl Growth {
 }
 
 impl Minutes {
-    /// How the program that grew the most did so; `None` with fewer than two samples.
+    /// How the program that grew the most did so, up to its peak: the last samples may be from after its end. `None` when
+    /// none has grown.
     #[must_use]
     pub fn growth(&self) -> Option<Growth> {
-        let (first, last) = (self.samples.first()?, self.samples.last()?);
-        if last.at <= first.at {
+        let all = self.samples.iter().flat_map(|sample| &sample.largest);
+        let programs: BTreeSet<&str> = all.map(|process| process.comm.as_str()).collect();
+        let grown = programs.into_iter().filter_map(|program| self.growth_of(program));
+        grown.max_by_key(|growth| growth.to_kib - growth.from_kib)
+    }
+
+    fn growth_of(&self, program: &str) -> Option<Growth> {
+        let sizes: Vec<u64> = self.samples.iter().map(|sample| sample.of(program)).collect();
+        let (from_kib, to_kib) = (*sizes.first()?, *sizes.iter().max()?);
+        let peak = sizes.iter().position(|size| *size == to_kib)?;
+        let (first, last) = (self.samples.first()?, self.samples.get(peak)?);
+        if to_kib <= from_kib || last.at <= first.at {
             return None;
         }
-        let mut programs: Vec<&str> = last.largest.iter().map(|process| process.comm.as_str()).collect();
-        programs.sort_unstable();
-        programs.dedup();
-        let grown = programs.into_iter().map(|program| {
-            let sizes: Vec<u64> = self.samples.iter().map(|sample| sample.of(program)).collect();
-            let steady = sizes.windows(2).all(|pair| matches!(pair, [one, two] if *two >= one - one / 10));
-            Growth {
-                program: safe::name(program.as_bytes()),
-                from_kib: first.of(program),
-                to_kib: last.of(program),
-                seconds: last.at - first.at,
-                processes: last.largest.iter().filter(|process| process.comm == program).count(),
-                steady,
-            }
-        });
-        grown
-            .filter(|growth| growth.to_kib > growth.from_kib)
-            .max_by_key(|growth| growth.to_kib - growth.from_kib)
+        let until = sizes.get(..=peak)?;
+        Some(Growth {
+            program: safe::name(program.as_bytes()),
+            from_kib,
+            to_kib,
+            seconds: last.at - first.at,
+            processes: last.largest.iter().filter(|process| process.comm == program).count(),
+            steady: until.windows(2).all(|pair| matches!(pair, [one, two] if *two >= one - one / 10)),
+        })
     }
 }
 
@@ -135,5 +139,20 @@ mod tests {
         let work = Minutes { samples: vec![sample(0, &[("a", 1)]), sample(30, &[("a", 500), ("a", 500)])] };
         assert!(!work.growth().unwrap().is_leak());
         assert_eq!(Minutes::default().growth(), None);
+    }
+
+    #[test]
+    fn what_is_killed_has_grown_all_the_same() {
+        let minutes = Minutes {
+            samples: vec![
+                sample(0, &[("a", 1), ("b", 5)]),
+                sample(10, &[("a", 400), ("a", 300), ("b", 6)]),
+                sample(20, &[("a", 300), ("b", 7)]),
+                sample(30, &[("b", 8)]),
+            ],
+        };
+        let growth = minutes.growth().unwrap();
+        assert_eq!((growth.program.as_str(), growth.to_kib, growth.seconds), ("a", 700, 10));
+        assert_eq!((growth.processes, growth.steady), (2, true));
     }
 }

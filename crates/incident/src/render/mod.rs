@@ -50,7 +50,7 @@ fn growth(growth: &Growth) -> String {
         many => format!(" ({many} processes)"),
     };
     let (from, to) = (size(*from_kib), size(*to_kib));
-    format!("{program}{many} grew the most: from {from} to {to} in the {seconds} s before")
+    format!("{program}{many} grew the most: from {from} to {to} in {seconds} s")
 }
 
 /// Whether a policy says any of the advice.
