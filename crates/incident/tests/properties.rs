@@ -90,6 +90,7 @@ proptest! {
             let screen = text::text(incident, "-", 0);
             prop_assert!(screen.chars().all(|c| c == '\n' || !c.is_control()), "{screen:?}");
             prop_assert!(screen.lines().all(|line| line.chars().count() <= 100), "{screen}");
+            prop_assert!(screen.lines().count() <= 24, "{screen}");
             let _ = markdown::markdown(incident, "-", 0);
             let _ = html::html(incident, "-", 0, None);
             let document = cspec::cspec(incident, "-");

@@ -7,6 +7,9 @@ use crate::size::{size, size_or_dash};
 /// The columns that are used.
 const WIDTH: usize = 100;
 
+/// The lines that are used: a prompt has room, too.
+const HEIGHT: usize = 24;
+
 /// How many lines each list has on the screen.
 const MOST: usize = 3;
 
@@ -17,8 +20,8 @@ pub fn text(incident: &Incident, source: &str, lost_records: u64) -> String {
     let when = span(incident);
     page.line(&format!("{} killed: {}", super::counted(killed(incident), "process", "processes"), when));
     page.item("died", &victims(&incident.kills, 4));
-    for what in incident.lost.what.iter().take(MOST) {
-        page.item("  with it", what);
+    for (number, what) in incident.lost.what.iter().take(MOST).enumerate() {
+        page.one_of_many(number, "  with it", what);
     }
     if let Some(culprit) = &incident.culprit {
         let held = culprit.rss_kib.map(|rss| size(rss.saturating_add(culprit.swap_kib.unwrap_or(0))));
@@ -32,7 +35,8 @@ pub fn text(incident: &Incident, source: &str, lost_records: u64) -> String {
         page.item("memory", &format!("{} ({many}): {held}{killed}", culprit.program));
     }
     if let Some(memory) = memory(incident) {
-        page.item(if incident.culprit.is_some() { "" } else { "memory" }, &memory);
+        let (number, word) = if incident.culprit.is_some() { (1, "") } else { (0, "memory") };
+        page.one_of_many(number, word, &memory);
     }
     if let Some(growth) = &incident.growth {
         page.item("growth", &super::growth(growth));
@@ -41,21 +45,22 @@ pub fn text(incident: &Incident, source: &str, lost_records: u64) -> String {
     page.item("cause", &incident.summary);
     if !incident.also.is_empty() {
         let also: Vec<&str> = incident.also.iter().map(|cause| cause.words()).collect();
-        page.item("  also", &also.join("; "));
+        page.one_of_many(1, "  also", &also.join("; "));
     }
     let proof = incident.evidence.iter().filter(|proof| !proof.text.contains("Killed process"));
-    for proof in proof.take(MOST) {
-        page.item("", &format!("line {}: {}", proof.line, proof.text));
+    for (number, proof) in proof.take(MOST).enumerate() {
+        page.one_of_many(number, "", &format!("line {}: {}", proof.line, proof.text));
     }
     for (number, why) in incident.why.iter().take(2).enumerate() {
-        page.item(if number == 0 { "why them" } else { "" }, why);
+        page.one_of_many(number, if number == 0 { "why them" } else { "" }, why);
     }
     for (number, advice) in incident.advice.iter().take(MOST).enumerate() {
-        page.item(if number == 0 { "change" } else { "" }, &advice.what);
+        page.one_of_many(number, if number == 0 { "change" } else { "" }, &advice.what);
     }
     if super::has_policy(incident) {
         let source = if source == "-" || source == "journal" || source == "/dev/kmsg" { "" } else { "FILE " };
-        page.item(
+        page.one_of_many(
+            1,
             "",
             &format!(
                 "`oomguard incident {source}--format cspec > i.cspec; oomguard plan --spec i.cspec` shows it"
@@ -68,7 +73,7 @@ pub fn text(incident: &Incident, source: &str, lost_records: u64) -> String {
     if lost_records > 0 {
         page.item("missing", &format!("{lost_records} records lost: the log is not complete"));
     }
-    page.text
+    page.finish()
 }
 
 /// How many were killed, by whomever.
@@ -128,7 +133,14 @@ fn memory(incident: &Incident) -> Option<String> {
 
 #[derive(Default)]
 struct Page {
+    items: Vec<Item>,
+}
+
+/// Some lines.
+struct Item {
     text: String,
+    /// Whether it is left out when the screen is full.
+    spare: bool,
 }
 
 /// Where the text of an item begins.
@@ -139,37 +151,59 @@ const MOST_LINES: usize = 2;
 
 impl Page {
     fn line(&mut self, text: &str) {
-        self.text.push_str(&safe::shown(text.as_bytes(), WIDTH));
-        self.text.push('\n');
+        let text = safe::shown(text.as_bytes(), WIDTH) + "\n";
+        self.items.push(Item { text, spare: false });
     }
 
-    /// A word and a text beside it, wrapped and cut after two lines.
+    /// A word and a text beside it.
     fn item(&mut self, word: &str, text: &str) {
-        let width = WIDTH - INDENT;
-        let mut rest: Vec<char> = text.chars().collect();
-        for number in 0..MOST_LINES {
-            let word = if number == 0 { word } else { "" };
-            let last = number + 1 == MOST_LINES;
-            let fits = rest.len() <= width;
-            let cut = if fits {
-                rest.len()
-            } else {
-                let window = rest.get(..width).unwrap_or_default();
-                window.iter().rposition(|c| *c == ' ').filter(|at| *at > width / 2).unwrap_or(width)
-            };
-            let mut line: String = rest.iter().take(cut).collect();
-            if last && !fits {
-                line = rest.iter().take(width - 3).collect::<String>() + "...";
-            }
-            self.text.push_str(format!("{word:INDENT$}{}", line.trim_end()).trim_end());
-            self.text.push('\n');
-            rest.drain(..cut);
-            while rest.first() == Some(&' ') {
-                rest.remove(0);
-            }
-            if rest.is_empty() {
-                return;
-            }
+        self.items.push(Item { text: wrapped(word, text), spare: false });
+    }
+
+    /// One of a list, of which the first is what matters most.
+    fn one_of_many(&mut self, number: usize, word: &str, text: &str) {
+        self.items.push(Item { text: wrapped(word, text), spare: number > 0 });
+    }
+
+    /// The screen; what does not fit on it is left out, the last of the lists first.
+    fn finish(mut self) -> String {
+        while self.items.iter().map(|item| item.text.lines().count()).sum::<usize>() > HEIGHT
+            && let Some(last) = self.items.iter().rposition(|item| item.spare)
+        {
+            self.items.remove(last);
+        }
+        self.items.into_iter().map(|item| item.text).collect()
+    }
+}
+
+/// A word and a text beside it, wrapped and cut after two lines.
+fn wrapped(word: &str, text: &str) -> String {
+    let mut out = String::new();
+    let width = WIDTH - INDENT;
+    let mut rest: Vec<char> = text.chars().collect();
+    for number in 0..MOST_LINES {
+        let word = if number == 0 { word } else { "" };
+        let last = number + 1 == MOST_LINES;
+        let fits = rest.len() <= width;
+        let cut = if fits {
+            rest.len()
+        } else {
+            let window = rest.get(..width).unwrap_or_default();
+            window.iter().rposition(|c| *c == ' ').filter(|at| *at > width / 2).unwrap_or(width)
+        };
+        let mut line: String = rest.iter().take(cut).collect();
+        if last && !fits {
+            line = rest.iter().take(width - 3).collect::<String>() + "...";
+        }
+        out.push_str(format!("{word:INDENT$}{}", line.trim_end()).trim_end());
+        out.push('\n');
+        rest.drain(..cut);
+        while rest.first() == Some(&' ') {
+            rest.remove(0);
+        }
+        if rest.is_empty() {
+            break;
         }
     }
+    out
 }
