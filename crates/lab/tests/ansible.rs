@@ -51,11 +51,11 @@ impl<'a> Site<'a> {
         Self { ansible: Ansible::with_collection(), vm }
     }
 
-    /// Plays a task (or a role, when it begins with `role:`) as that user.
+    /// Plays a task (or a role, when it begins with `the role: `) as that user.
     fn play(&self, user: &str, task: &str, flags: &[&str]) -> Play {
         let dir = &self.ansible.dir;
         let binary = std::env::var("OOMGUARD_BIN").unwrap();
-        let text = match task.strip_prefix("role:") {
+        let text = match task.strip_prefix("the role: ") {
             Some(variables) => format!(
                 "- hosts: all\n  gather_facts: false\n  roles:\n    - role: oomguard.host.memory_policy\n      \
                  vars: {{memory_policy_binary: {binary}, {variables}}}\n"
@@ -186,7 +186,7 @@ fn debian_13_with_the_role() {
     ok(&vm, "mkdir -m 0777 /srv/open");
     let open = "policy: {swap: {size: 64MB, file: /srv/open/swapfile}}";
     for flags in [&["--check"][..], &[]] {
-        site.play("root", open, flags).fails().says("/srv/open").says("let root own it");
+        site.play("root", open, flags).fails().says("/srv/open").says("only root may change");
     }
     assert_eq!(etc(&vm), before, "what was refused changed something");
     site.play("dev", "role: ci", &[]).fails().says("cannot write beside /usr/local/bin/oomguard");
@@ -212,12 +212,12 @@ fn debian_13_with_the_role() {
     ok(&vm, &format!("grep -q {SECRET} /etc/oomguard/policy.cspec"));
 
     let document = repository().join("specs/deployment.cspec");
-    let role = format!("role:memory_policy_spec: {}, memory_policy_role: validator", document.display());
+    let role = format!("the role: memory_policy_spec: {}, memory_policy_role: validator", document.display());
     site.play("root", &role, &["--check", "--diff"]).changes(1).says("adnet.service.d/50-oomguard.conf");
     site.play("root", &role, &[]).changes(1);
     site.play("root", &role, &[]).changes(0);
     vm.push(&document, "/root/deployment.cspec", 0o600).unwrap();
     run(&vm, "oomguard check --spec /root/deployment.cspec --role validator").exits(0);
-    site.play("root", "role:memory_policy_state: rolled_back", &[]).changes(1);
+    site.play("root", "the role: memory_policy_state: rolled_back", &[]).changes(1);
     assert_eq!(etc(&vm), before, "after the rollback");
 }
