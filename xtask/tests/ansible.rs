@@ -85,3 +85,25 @@ fn ansible_doc_shows_the_module_and_the_role() {
     let page = ansible.succeeds(role.args(["-t", "role", "oomguard.host.memory_policy"]));
     assert!(page.contains("memory_policy_spec"), "{page}");
 }
+
+/// Prints the script with which a job comes to a host.
+const SCRIPT: &str = "\
+import sys
+from collections import namedtuple
+from ansible_collections.oomguard.host.plugins.plugin_utils import host
+program = namedtuple('Program', 'content sha256')(b'', '0' * 64)
+print(host.script(program, \"/opt/it's here/oomguard\", getattr(host, sys.argv[1]), host.apply(['--spec', '-', '--role', \"it's\"])))
+";
+
+#[test]
+fn shellcheck_finds_nothing_in_what_hosts_run() {
+    let ansible = Ansible::with_collection();
+    for find in ["ASK", "INSTALL", "TEMPORARY"] {
+        let mut python = ansible.program("python");
+        python.args(["-B", "-c", SCRIPT, find]).env("PYTHONPATH", ansible.dir.join("collections"));
+        let script = ansible.dir.join("script");
+        std::fs::write(&script, ansible.succeeds(&mut python)).unwrap();
+        let mut shellcheck = std::process::Command::new("shellcheck");
+        ansible.succeeds(shellcheck.args(["--shell", "sh"]).arg(&script));
+    }
+}

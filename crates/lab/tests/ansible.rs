@@ -183,13 +183,14 @@ fn debian_13_with_the_role() {
     let site = Site::new(&vm);
     let before = etc(&vm);
 
+    site.play("dev", "role: ci", &[]).fails().says("cannot write beside /usr/local/bin/oomguard");
     ok(&vm, "mkdir -m 0777 /srv/open");
     let open = "policy: {swap: {size: 64MB, file: /srv/open/swapfile}}";
     for flags in [&["--check"][..], &[]] {
         site.play("root", open, flags).fails().says("/srv/open").says("only root may change");
     }
     assert_eq!(etc(&vm), before, "what was refused changed something");
-    site.play("dev", "role: ci", &[]).fails().says("cannot write beside /usr/local/bin/oomguard");
+    site.play("dev", "role: ci", &[]).fails().says("only root may change this host").says("become: true");
     site.play("dev", "role: ci", &["--check"]).changes(1).says("\"no-swap\"");
 
     // Nobody on the host can read the policy on its way, while it is applied again and again.
@@ -207,8 +208,11 @@ fn debian_13_with_the_role() {
         site.play("root", &policy, &[]).changes(1);
         site.play("root", &policy, &[]).changes(0);
     }
-    watching.kill();
     assert_eq!(ok(&vm, "cat /root/seen"), "");
+    // The watch does see such things.
+    ok(&vm, &format!("SEEN={SECRET} sleep 5"));
+    assert_ne!(ok(&vm, "cat /root/seen"), "");
+    watching.kill();
     ok(&vm, &format!("grep -q {SECRET} /etc/oomguard/policy.cspec"));
 
     let document = repository().join("specs/deployment.cspec");

@@ -42,7 +42,7 @@ has "$program" || stop missing
 
 # Beside its final place; the job renames it once the policy is known to be good, so that a program that runs keeps its file.
 INSTALL = r"""
-new=$(mktemp "$(dirname "$program")/.oomguard.XXXXXXXX") || stop "cannot write beside $program"
+new=$(mktemp "$(dirname "$program")/.oomguard.XXXXXXXX") || stop "cannot write beside $program (is the folder there, and \`become: true\` set?)"
 folder=$new final=$program
 cat >"$new" || stop "cannot write $new; the disk may be full"
 has "$new" || stop 'the program did not arrive whole'
