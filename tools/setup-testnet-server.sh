@@ -217,7 +217,7 @@ make_plan() {
     plan=$(run_oomguard --color never plan) || code=$?
     case $code in
         0 | 2) ;;
-        *) fail 'there is no plan, and nothing was changed' 'see the message above' ;;
+        *) fail 'there is no plan, and nothing of the policy was applied' 'see the message above' ;;
     esac
     changes=$(printf '%s\n' "$plan" | sed -n 's/^ \{0,2\}[0-9]\{1,\}\. //p')
     refused=$(printf '%s\n' "$plan" | sed -n '/^Refused:/,/^  ->/p')
