@@ -107,22 +107,26 @@ over_ssh() {
     trap 'exit 130' INT HUP TERM
     cp "$0" "$folder/setup-testnet-server.sh"
     cp "$binary" "$folder/oomguard"
+    files='setup-testnet-server.sh oomguard'
     arguments='--binary "$d/oomguard"'
     [ -z "$role" ] || arguments="$arguments --role $role"
     if [ -n "$spec" ]; then
         cp "$spec" "$folder/policy.cspec"
+        files="$files policy.cspec"
         arguments="$arguments --spec \"\$d/policy.cspec\""
     fi
     [ "$dry_run" = no ] || arguments="$arguments --dry-run"
-    # The folder is the user's own, and goes away again. /tmp may be mounted without the right to run programs.
+    # The folder is the user's own, and goes away again. /tmp may be mounted without the right to run programs. What is unpacked
+    # is the user's, too (-o): root's tar would give it to whoever has this user's number there.
     remote='umask 077
         d=$(mktemp -d "$HOME/.oomguard-setup.XXXXXX" 2>/dev/null || mktemp -d) || exit 1
         trap "rm -rf \"\$d\"" EXIT
-        tar -xzf - -C "$d" || { echo "error: cannot unpack on the server; its disk may be full" >&2; exit 1; }
+        tar -xzof - -C "$d" || { echo "error: cannot unpack on the server; its disk may be full" >&2; exit 1; }
         sh "$d/setup-testnet-server.sh" --local '"$arguments"
     printf 'Setting up %s\n' "$host"
     code=0
-    COPYFILE_DISABLE=1 tar -czf - -C "$folder" . |
+    # shellcheck disable=SC2086 # Several names.
+    COPYFILE_DISABLE=1 tar -czf - -C "$folder" $files |
         ssh ${ssh_config:+-F "$ssh_config"} -T -- "$host" "exec sh -c '$remote'" || code=$?
     [ "$code" != 255 ] || fail "the connection to $host failed or was lost" \
         "see what \`ssh $host true\` says, and run this again: it goes on where it was"

@@ -124,6 +124,10 @@ fn a_fresh_server_from_a_laptop() {
 
     vm.reboot().unwrap();
     from_laptop(&vm, "root", &["--dry-run", SERVER]).exits(0).says("this is root").says("Fine");
+    let document = script().with_file_name("../specs/testnet-deployment-requirements.cspec");
+    let document = document.to_str().unwrap();
+    from_laptop(&vm, "root", &["--spec", document, SERVER]).exits(0).says("nothing to do").says("Fine");
+    ok(&vm, "grep -q MemoryLow /etc/systemd/system/adnet.service.d/50-oomguard.conf");
     assert_eq!(strays(&vm), "");
 }
 
