@@ -3,6 +3,7 @@
 // A command line tool prints.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod ansible;
 mod bench;
 mod counts;
 mod fuzz;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::counts::{self, Counts};
-use crate::{static_binary, tools};
+use crate::{ansible, static_binary, tools};
 
 /// The tests of crates/lab boot hosts; its unit tests do not.
 const LAB_TIER: &str = "package(oomguard-lab) & kind(test)";
@@ -38,6 +38,8 @@ pub fn run(root: &Path, args: &Args) -> Result<bool> {
     }
     tools::need_cargo_command("nextest")?;
     tools::need_promtool()?;
+    tools::need_shellcheck()?;
+    let ansible = ansible::for_tests(root)?;
     let binary = if args.quick {
         None
     } else {
@@ -50,7 +52,7 @@ pub fn run(root: &Path, args: &Args) -> Result<bool> {
     // Every test counts as skipped until it has run, so none can be left out without being seen.
     let mut total = Counts { skipped: how_many(root)?, ..Counts::default() };
 
-    let tier = tiers_1_and_2(root, filter)?;
+    let tier = tiers_1_and_2(root, &ansible, filter)?;
     total += tier.counts;
     total.skipped = total.skipped.saturating_sub(tier.counts.run());
     report.push(tier.line("tiers 1 and 2"));
@@ -71,7 +73,7 @@ pub fn run(root: &Path, args: &Args) -> Result<bool> {
             report.push("tier 3, the lab: not run, because the tiers before it failed".to_owned())
         }
         Some(binary) => {
-            let tier = lab_tier(root, &binary, filter)?;
+            let tier = lab_tier(root, &binary, &ansible, filter)?;
             total += tier.counts;
             total.skipped = total.skipped.saturating_sub(tier.counts.run());
             report.push(tier.line("tier 3, the lab"));
@@ -119,10 +121,12 @@ fn how_many(root: &Path) -> Result<u64> {
     counts::listed(&output.stdout).context("cannot read the list of tests that nextest prints")
 }
 
-fn tiers_1_and_2(root: &Path, filter: Option<&str>) -> Result<Tier> {
+fn tiers_1_and_2(root: &Path, ansible: &Path, filter: Option<&str>) -> Result<Tier> {
     let expression = chosen(&format!("not ({LAB_TIER})"), filter);
     let args = ["nextest", "run", "--workspace", "--locked", "--no-tests=pass", "-E", &expression];
-    tier(Command::new("cargo").current_dir(root).args(args), Stream::Errors, counts::nextest)
+    let mut command = Command::new("cargo");
+    command.current_dir(root).env(ansible::VARIABLE, ansible).args(args);
+    tier(&mut command, Stream::Errors, counts::nextest)
 }
 
 fn doc_tests(root: &Path) -> Result<Tier> {
@@ -130,15 +134,11 @@ fn doc_tests(root: &Path) -> Result<Tier> {
     tier(Command::new("cargo").current_dir(root).args(args), Stream::Output, counts::libtest)
 }
 
-fn lab_tier(root: &Path, binary: &Path, filter: Option<&str>) -> Result<Tier> {
+fn lab_tier(root: &Path, binary: &Path, ansible: &Path, filter: Option<&str>) -> Result<Tier> {
     let expression = chosen("kind(test)", filter);
     let mut command = Command::new("cargo");
-    command.current_dir(root).env("OOMGUARD_BIN", binary).args([
-        "nextest",
-        "run",
-        "--package",
-        "oomguard-lab",
-    ]);
+    command.current_dir(root).env("OOMGUARD_BIN", binary).env(ansible::VARIABLE, ansible);
+    command.args(["nextest", "run", "--package", "oomguard-lab"]);
     command.args(["--locked", "--profile", "lab", "--no-tests=pass", "-E", &expression]);
     tier(&mut command, Stream::Errors, counts::nextest)
 }

@@ -60,6 +60,15 @@ pub fn need_promtool() -> Result<()> {
     })
 }
 
+/// Installs `shellcheck`, which reads the shell scripts in the first tier, unless it is there.
+///
+/// # Errors
+/// When it is missing and cannot be installed; it then says what a person has to do.
+pub fn need_shellcheck() -> Result<()> {
+    let tool = Tool { program: "shellcheck", package: "shellcheck" };
+    need_programs(&|| if is_there(tool.program) { Vec::new() } else { vec![tool] })
+}
+
 /// Installs the packages of missing programs, one by one, until `missing` names none.
 ///
 /// It asks again after each: one package may bring several programs, and may put another one out. Debian's

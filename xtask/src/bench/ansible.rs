@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use oomguard_lab::Vm;
 
 use super::noop::ssh_options;
-use crate::tools;
+use crate::{ansible, tools};
 
 const ROLE: &str = "geerlingguy.swap";
 const PLAYBOOK: &str = "- hosts: all\n  roles: [geerlingguy.swap]\n  vars:\n    swap_file_path: /swapfile\n    \
@@ -30,11 +30,8 @@ impl Ansible {
     pub fn install(dir: &Path, roles: Option<&Path>) -> Result<Self> {
         fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
         let venv = dir.join("venv");
-        if !venv.join("bin/ansible-playbook").exists() {
-            tools::run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
-            // The package `ansible` has the modules that the role uses (ansible.posix); ansible-core alone has not.
-            tools::run(Command::new(venv.join("bin/pip")).args(["install", "--quiet", "ansible"]))?;
-        }
+        // The package `ansible` has the modules that the role uses (ansible.posix); ansible-core alone has not.
+        ansible::install(&venv, &["ansible"])?;
         let roles = match roles {
             Some(roles) => {
                 fs::canonicalize(roles).with_context(|| format!("no folder {}", roles.display()))?

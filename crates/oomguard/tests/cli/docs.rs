@@ -14,7 +14,7 @@ use crate::hosts::Folder;
 use crate::run::{Ran, oomguard, ran, repository, run};
 
 /// Programs that are shown and not run.
-const OTHERS: [&str; 4] = ["cd", "git", "man", "source"];
+const OTHERS: [&str; 6] = ["cd", "free", "git", "man", "source", "swapon"];
 
 /// A page that may not be there: measuring writes it.
 const WRITTEN_BY_BENCH: &str = "docs/benchmarks.md";
@@ -113,6 +113,9 @@ impl Page {
                     self.runs(&place, &block.host, args, output.as_deref());
                 }
                 ["sudo", "oomguard", args @ ..] => parses(&place, args),
+                ["sudo", script, args @ ..] | [script, args @ ..] if script.starts_with("tools/") => {
+                    script_parses(&place, script, args);
+                }
                 ["cargo", "xtask", name, ..] => {
                     let source = repository().join(format!("xtask/src/{name}.rs"));
                     assert!(source.is_file(), "{place}: xtask has no {name}");
@@ -194,6 +197,15 @@ fn parses(place: &str, args: &[&str]) {
         let name = flag.split('=').next().unwrap();
         let is_known = help.split([' ', ',', '\n']).any(|word| word == name);
         assert!(is_known, "{place}: no flag {name}");
+    }
+}
+
+/// A script of ours that is not run here: it exists, and its help knows the flags.
+fn script_parses(place: &str, script: &str, args: &[&str]) {
+    let script = repository().join(script);
+    let help = ran(std::process::Command::new("sh").arg(&script).arg("--help")).exits(0).quietly().out;
+    for flag in args.iter().filter(|arg| arg.starts_with('-')) {
+        assert!(help.split_whitespace().any(|word| word == *flag), "{place}: no flag {flag}");
     }
 }
 
