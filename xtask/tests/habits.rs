@@ -9,16 +9,24 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Which crates of the workspace each crate may use. An arrow that is not here is a decision: see ARCHITECTURE.md.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("oomguard-spec", &[]),
     ("oomguard-host", &[]),
     ("oomguard-converge", &["oomguard-host", "oomguard-spec"]),
     ("oomguard-agent", &["oomguard-converge", "oomguard-host", "oomguard-incident", "oomguard-spec"]),
     ("oomguard-incident", &["oomguard-spec"]),
+    ("oomguard-fleet", &["oomguard-converge", "oomguard-host", "oomguard-incident", "oomguard-spec"]),
     ("oomguard-lab", &[]),
     (
         "oomguard",
-        &["oomguard-agent", "oomguard-converge", "oomguard-host", "oomguard-incident", "oomguard-spec"],
+        &[
+            "oomguard-agent",
+            "oomguard-converge",
+            "oomguard-fleet",
+            "oomguard-host",
+            "oomguard-incident",
+            "oomguard-spec",
+        ],
     ),
     ("xtask", &["oomguard-lab"]),
 ];

@@ -52,7 +52,13 @@ const AGENT_PROGRAM: &str = "/usr/local/lib/oomguard/oomguard";
 /// written for, and an update is undone by the old unit.
 #[must_use]
 pub fn agent_program(sha256: &str) -> String {
-    format!("{AGENT_PROGRAM_DIR}/oomguard-{}", sha256.get(..12).unwrap_or(sha256))
+    format!("{AGENT_PROGRAM_DIR}/{}", program_name(sha256))
+}
+
+/// The name of a program with this SHA-256, in whatever folder.
+#[must_use]
+pub fn program_name(sha256: &str) -> String {
+    format!("oomguard-{}", sha256.get(..12).unwrap_or(sha256))
 }
 
 /// The agent's unit for a program.

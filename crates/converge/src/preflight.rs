@@ -9,7 +9,7 @@ use crate::plan::Plan;
 
 /// Everything that speaks against these changes on this host, beside what the plan itself refuses.
 #[must_use]
-pub(crate) fn refusals(host: &Host, plan: &Plan) -> Vec<Refusal> {
+pub fn refusals(host: &Host, plan: &Plan) -> Vec<Refusal> {
     let mut found = plan.refusals.clone();
     for change in &plan.changes {
         found.extend(match change {

@@ -12,6 +12,7 @@ pub mod fstab;
 pub mod host;
 pub mod kernel_log;
 pub mod kmsg;
+pub mod limits;
 pub mod memory;
 pub mod memory_events;
 pub mod notify;

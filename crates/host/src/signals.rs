@@ -3,6 +3,8 @@
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
@@ -50,6 +52,28 @@ impl Signals {
     pub fn asked(&self) -> Asked {
         Asked { end: drained(&self.end), reload: drained(&self.reload) }
     }
+}
+
+/// Lets the process go on when its terminal or connection is gone. Programs that it starts are not covered.
+///
+/// # Errors
+/// When the system refuses a handler.
+pub fn outlive_hangup() -> std::io::Result<()> {
+    signal_hook::flag::register(SIGHUP, Arc::default()).map(|_| ())
+}
+
+/// A flag that the first SIGINT or SIGTERM sets; the second one ends the process with 130, as a shell would say.
+///
+/// # Errors
+/// When the system refuses a handler.
+pub fn stop_flag() -> std::io::Result<Arc<AtomicBool>> {
+    let flag = Arc::<AtomicBool>::default();
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: the first signal finds the flag unset.
+        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&flag))?;
+        signal_hook::flag::register(signal, Arc::clone(&flag))?;
+    }
+    Ok(flag)
 }
 
 /// Whether anything was in it; it is empty afterwards.

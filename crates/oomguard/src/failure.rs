@@ -14,6 +14,8 @@ pub mod code {
     pub const ERROR: u8 = 1;
     /// Something differs from the policy.
     pub const DIFFERS: u8 = 2;
+    /// Some of several hosts failed, or were not reached.
+    pub const SOME_FAILED: u8 = 3;
     /// Wrong usage.
     pub const USAGE: u8 = 64;
 }

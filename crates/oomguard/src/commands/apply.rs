@@ -5,8 +5,10 @@ use std::path::Path;
 
 use oomguard_converge::Plan;
 use oomguard_converge::apply::{ApplyError, Session};
+use oomguard_fleet::job::Task;
 use oomguard_host::Host;
 
+use super::many::{self, Order};
 use super::steps::Steps;
 use crate::args::{self, PolicyArgs};
 use crate::failure::{Failure, code};
@@ -15,6 +17,21 @@ use crate::output::{Paint, Terminal, plan};
 use crate::policy_source::{self, PolicySource};
 
 pub fn run(args: &args::Apply, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
+    if many::asked(&args.fleet)? {
+        if args.step || args.plan.is_some() {
+            return Err(many::only_here("a saved plan, or --step,"));
+        }
+        let order = Order {
+            task: Task::Apply,
+            fleet: &args.fleet,
+            policy: &args.policy,
+            waves: Some(&args.waves),
+            yes: args.yes,
+            json: false,
+        };
+        return many::run(&order, host, terminal);
+    }
+
     let saved = args.plan.as_deref().map(read_plan).transpose()?;
     let source = match &saved {
         Some(plan) => PolicySource {

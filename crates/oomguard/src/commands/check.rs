@@ -1,8 +1,10 @@
 //! `oomguard check`: in which ways a host misses its policy.
 
 use oomguard_converge::{Facts, Plan, findings, rank};
+use oomguard_fleet::job::Task;
 use oomguard_host::Host;
 
+use super::many::{self, Order};
 use crate::args::{Check, CheckFormat};
 use crate::failure::{Failure, code};
 use crate::output::check::{self, Report};
@@ -10,6 +12,21 @@ use crate::output::{Terminal, junit};
 use crate::policy_source;
 
 pub fn run(args: &Check, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
+    if many::asked(&args.fleet)? {
+        if args.format == CheckFormat::Junit {
+            return Err(many::only_here("--format junit"));
+        }
+        let order = Order {
+            task: Task::Check,
+            fleet: &args.fleet,
+            policy: &args.policy,
+            waves: None,
+            yes: true,
+            json: args.format == CheckFormat::Json,
+        };
+        return many::run(&order, host, terminal);
+    }
+
     let source = policy_source::policy(&args.policy, terminal)?;
     let facts = Facts::read(host, &source.policy)?;
     let found = findings(&source.policy, &facts);

@@ -5,11 +5,13 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use oomguard_agent::recorder;
+use oomguard_fleet::job::Task;
 use oomguard_host::Host;
 use oomguard_incident::render::{cspec, html, markdown, text};
 use oomguard_incident::{Incident, LogError, Minutes, Options, SCHEMA, Since, read, read_file};
 
-use crate::args::{Incident as Args, IncidentFormat};
+use super::many::{self, Order};
+use crate::args::{Incident as Args, IncidentFormat, PolicyArgs};
 use crate::failure::{Failure, code};
 use crate::output::{Terminal, minutes};
 
@@ -29,6 +31,23 @@ impl From<io::Error> for Failure {
 }
 
 pub fn run(args: &Args, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
+    if many::asked(&args.fleet)? {
+        let is_known = matches!(args.format, IncidentFormat::Text | IncidentFormat::Json);
+        if !is_known || args.file.is_some() || args.recorder.is_some() {
+            return Err(many::only_here("a log, --recorder, or a format other than text and json,"));
+        }
+        let task = Task::Incident { since: args.since.clone(), boot: args.boot };
+        let order = Order {
+            task,
+            fleet: &args.fleet,
+            policy: &PolicyArgs::default(),
+            waves: None,
+            yes: true,
+            json: args.format == IncidentFormat::Json,
+        };
+        return many::run(&order, host, terminal);
+    }
+
     let since = args.since.as_deref().map(|text| since(text, host)).transpose()?;
     let minutes = before(args, host)?;
     let to = Report { format: args.format, since, minutes };

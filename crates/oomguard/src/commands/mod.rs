@@ -5,11 +5,14 @@ mod apply;
 mod check;
 mod docs;
 mod events;
+mod fleet;
 mod incident;
 mod journal;
+mod many;
 mod plan;
 mod rank;
 mod recorder;
+mod remote;
 mod rollback;
 mod schema;
 mod spec;
@@ -43,6 +46,8 @@ pub fn run(cli: Cli, terminal: &mut Terminal) -> Result<u8, Failure> {
         Command::Rank(args) => rank::run(&args, &host, terminal),
         Command::Recorder(command) => recorder::run(&command, &host, terminal),
         Command::Incident(args) => incident::run(&args, &host, terminal),
+        Command::Fleet(command) => fleet::run(&command, &host, terminal),
+        Command::Remote => remote::run(&host),
         Command::Spec(command) => spec::run(&command, terminal),
         Command::Schema { name } => schema::run(name, terminal),
         Command::Completions { shell } => docs::completions(shell, terminal),

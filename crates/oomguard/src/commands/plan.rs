@@ -1,8 +1,10 @@
 //! `oomguard plan`: what `apply` would change.
 
 use oomguard_converge::{Facts, Plan};
+use oomguard_fleet::job::Task;
 use oomguard_host::Host;
 
+use super::many::{self, Order};
 use crate::args::{self, TextFormat};
 use crate::failure::{Failure, code};
 use crate::output::check::{NotRead, not_read};
@@ -11,6 +13,21 @@ use crate::policy_source;
 use crate::replace::replace;
 
 pub fn run(args: &args::Plan, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
+    if many::asked(&args.fleet)? {
+        if args.output.is_some() {
+            return Err(many::only_here("--output"));
+        }
+        let order = Order {
+            task: Task::Plan,
+            fleet: &args.fleet,
+            policy: &args.policy,
+            waves: None,
+            yes: true,
+            json: args.format == TextFormat::Json,
+        };
+        return many::run(&order, host, terminal);
+    }
+
     let source = policy_source::policy(&args.policy, terminal)?;
     let facts = Facts::read(host, &source.policy)?;
     let plan = Plan::make(&source.policy, &facts);

@@ -1,15 +1,33 @@
 //! `oomguard rollback`: back to the bytes, scores and swaps of before.
 
 use oomguard_converge::rollback::Undoing;
+use oomguard_fleet::job::Task;
 use oomguard_host::Host;
 
 use super::apply::agreed;
+use super::many::{self, Order};
 use super::steps::Steps;
-use crate::args::Rollback;
+use crate::args::{PolicyArgs, Rollback};
 use crate::failure::{Failure, code};
 use crate::output::{Terminal, plan};
 
 pub fn run(args: &Rollback, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
+    if many::asked(&args.fleet)? {
+        if args.step {
+            return Err(many::only_here("--step"));
+        }
+        let task = Task::Rollback { to: args.to.clone() };
+        let order = Order {
+            task,
+            fleet: &args.fleet,
+            policy: &PolicyArgs::default(),
+            waves: Some(&args.waves),
+            yes: args.yes,
+            json: false,
+        };
+        return many::run(&order, host, terminal);
+    }
+
     let undoing = Undoing::open(host, args.to.as_deref())?;
     let ids: Vec<String> = undoing.ids().map(str::to_owned).collect();
     let Some(newest) = undoing.plan()? else {

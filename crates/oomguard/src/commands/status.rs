@@ -1,8 +1,10 @@
 //! `oomguard status`: one screen.
 
 use oomguard_converge::Facts;
+use oomguard_fleet::job::Task;
 use oomguard_host::Host;
 
+use super::many::{self, Order};
 use crate::args::{Status, TextFormat};
 use crate::failure::{Failure, code};
 use crate::output::Terminal;
@@ -10,6 +12,18 @@ use crate::output::status::Screen;
 use crate::policy_source;
 
 pub fn run(args: &Status, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
+    if many::asked(&args.fleet)? {
+        let order = Order {
+            task: Task::Status,
+            fleet: &args.fleet,
+            policy: &args.policy,
+            waves: None,
+            yes: true,
+            json: args.format == TextFormat::Json,
+        };
+        return many::run(&order, host, terminal);
+    }
+
     let source = policy_source::policy(&args.policy, terminal)?;
     let facts = Facts::read(host, &source.policy)?;
     let screen = Screen::new(super::host_name(host), &source.policy, &facts);

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod events;
+pub mod fleet;
 pub mod junit;
 pub mod minutes;
 pub mod plan;

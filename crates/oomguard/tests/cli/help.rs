@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::run::{oomguard, ran, run, run_with_input};
 
-pub const COMMANDS: [&str; 22] = [
+pub const COMMANDS: [&str; 27] = [
     "check",
     "plan",
     "apply",
@@ -20,6 +20,11 @@ pub const COMMANDS: [&str; 22] = [
     "recorder show",
     "recorder run",
     "incident",
+    "fleet",
+    "fleet runs",
+    "fleet show",
+    "fleet resume",
+    "fleet status",
     "spec",
     "spec check",
     "spec fmt",
@@ -41,7 +46,7 @@ fn help_of_every_command() {
 /// A new command must get its snapshot, its page and its place in the documents.
 #[test]
 fn the_list_above_is_complete() {
-    for command in ["", "journal", "recorder", "spec"] {
+    for command in ["", "fleet", "journal", "recorder", "spec"] {
         let help = run(command.split_whitespace().chain(["-h"])).exits(0).out;
         let list = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
         // A long description goes on in the next line, further in.

@@ -16,6 +16,7 @@ mod docs;
 mod events;
 #[path = "../../../converge/tests/fixture/mod.rs"]
 mod fixture;
+mod fleet;
 mod help;
 mod hosts;
 mod incident;

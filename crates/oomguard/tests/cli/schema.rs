@@ -99,7 +99,10 @@ pub fn conforms(name: &str, value: &Value) {
 #[test]
 fn the_names() {
     let names = run(["schema"]).exits(0).quietly().out;
-    assert_eq!(names, "check\nplan\njournal\nstatus\nrank\nrecorder\npolicy\nevents\nevent\nincident\n");
+    assert_eq!(
+        names,
+        "check\nplan\njournal\nstatus\nrank\nrecorder\npolicy\nevents\nevent\nincident\nfleet\n"
+    );
     for name in names.lines() {
         assert!(schema(name)["required"].is_array(), "{name}");
     }

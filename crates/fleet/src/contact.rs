@@ -1,0 +1,331 @@
+//! One conversation with one host: the job goes there, the program too when it is not there yet, and lines come back.
+
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use oomguard_converge::{Finding, Refusal};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{ChildStdin, ChildStdout};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::failure::{Failure, Kind, Progress, safe};
+use crate::inventory::Target;
+use crate::job::Job;
+use crate::lines::{self, Line};
+use crate::program::Programs;
+use crate::script::Answer;
+use crate::ssh::{Connection, Ssh};
+
+/// A login shell may print so many lines before the answer.
+const NOISE: usize = 100;
+/// So much of what ssh says is kept, in bytes.
+const SAID: usize = 16 << 10;
+
+/// How long is waited.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// For the first line of the answer: connecting, logging in, starting.
+    pub answer: Duration,
+    /// From one line to the next: writing zeros into a swap file takes its time.
+    pub silence: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { answer: Duration::from_secs(90), silence: Duration::from_secs(30 * 60) }
+    }
+}
+
+/// What all conversations share.
+#[derive(Debug)]
+pub struct Means {
+    /// The system's ssh.
+    pub ssh: Ssh,
+    /// What is pushed.
+    pub programs: Programs,
+    /// How long is waited.
+    pub limits: Limits,
+    /// Whether an ordinary user must become root even to look.
+    pub root: bool,
+}
+
+/// What is told while a host is in hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// It is asked.
+    Asked,
+    /// The program is sent there.
+    Pushes {
+        /// Its length.
+        bytes: usize,
+    },
+    /// A step of a change begins there.
+    Step {
+        /// From 1.
+        number: usize,
+        /// How many there are.
+        total: usize,
+        /// What it does.
+        step: String,
+    },
+    /// It is looked at again after its change.
+    Health,
+}
+
+/// A plan of a host.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlanOf {
+    /// As `oomguard plan --format json` prints it.
+    pub value: Value,
+    /// How many changes it has.
+    pub changes: usize,
+    /// Why none of it would be done.
+    pub refusals: Vec<Refusal>,
+    /// An apply that was cut, and that the next one finishes.
+    pub unfinished: Option<String>,
+}
+
+/// A report of a host.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReportOf {
+    /// As the command prints it with `--format json`.
+    pub value: Value,
+    /// Whether the host is as it should be.
+    pub fine: bool,
+    /// In which ways it is not.
+    pub findings: Vec<Finding>,
+}
+
+/// Everything that came back.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reply {
+    /// The host as it is.
+    pub facts: Option<Value>,
+    /// What would be changed.
+    pub plan: Option<PlanOf>,
+    /// What the command reports.
+    pub report: Option<ReportOf>,
+    /// The journal's names of what was done or undone.
+    pub ids: Vec<String>,
+    /// An apply that was cut before, and that this one has taken up.
+    pub recovered: Option<String>,
+    /// Why it was not done, as the host says.
+    failed: Option<(String, Vec<Refusal>)>,
+    ended: bool,
+}
+
+/// Asks a host to do a job.
+///
+/// # Errors
+/// When it cannot be reached, or has not done it; everything that came back until then is in the second part.
+pub async fn ask(
+    means: &Means,
+    target: &Target,
+    job: &Job,
+    connection: Connection,
+    tell: &(dyn Fn(Event) + Send + Sync),
+) -> (Reply, Option<Failure>) {
+    let mut reply = Reply::default();
+    let mut progress = Progress { changes: job.task.changes(), ..Progress::default() };
+    let failure = converse(means, target, job, connection, tell, &mut reply, &mut progress).await.err();
+    (reply, failure)
+}
+
+async fn converse(
+    means: &Means,
+    target: &Target,
+    job: &Job,
+    connection: Connection,
+    tell: &(dyn Fn(Event) + Send + Sync),
+    reply: &mut Reply,
+    progress: &mut Progress,
+) -> Result<(), Failure> {
+    let line = means.programs.line(means.root || job.task.changes());
+    let mut command = means.ssh.command(target, connection, &line);
+    let mut child = command
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| Failure::new(Kind::NoSsh, format!("ssh cannot be started here: {error}")))?;
+    let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
+        return Err(Failure::new(Kind::NoSsh, "ssh has no pipes to speak through"));
+    };
+    tell(Event::Asked);
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let listening = tokio::spawn(listen(stderr, Arc::clone(&said)));
+    let (send, wanted) = oneshot::channel();
+    let writing = tokio::spawn(write(stdin, job.to_line(), wanted));
+    let mut talk = Talk { means, tell, reply, progress, push: Some(send), refused: None, noise: 0 };
+    let heard = talk.listen(BufReader::new(stdout)).await;
+    let refused = talk.refused.take();
+    drop(talk);
+    writing.abort();
+    // An answer that is whole is one, however the connection ends after it.
+    let ended = match (&heard, reply.ended) {
+        (Ok(()), _) | (Err(_), true) => timeout(Duration::from_secs(10), child.wait()).await.ok(),
+        (Err(_), false) => {
+            let _ = child.start_kill();
+            None
+        }
+    };
+    // A connection that ssh keeps may hold its standard error open.
+    let _ = timeout(Duration::from_millis(500), listening).await;
+    let said = String::from_utf8_lossy(&said.lock().unwrap_or_else(PoisonError::into_inner)).into_owned();
+    if let Some((message, refusals)) = reply.failed.take() {
+        if !refusals.is_empty() {
+            return Err(Failure::refused(refusals));
+        }
+        let kind = if message.contains("No space left on device") { Kind::DiskFull } else { Kind::Failed };
+        return Err(Failure::new(kind, safe(&message)));
+    }
+    if reply.ended {
+        return Ok(());
+    }
+    if let Some(answer) = refused {
+        return Err(Failure::from_answer(&answer, &said));
+    }
+    heard?;
+    let code = ended.and_then(Result::ok).and_then(|status| status.code());
+    Err(Failure::from_ssh(&said, code, *progress))
+}
+
+/// Writes the job, and the program when it is asked for. A host that hears no more is noticed by its silence.
+async fn write(mut stdin: ChildStdin, job: String, program: oneshot::Receiver<Arc<[u8]>>) {
+    if stdin.write_all(job.as_bytes()).await.is_err() {
+        return;
+    }
+    if let Ok(bytes) = program.await {
+        let _ = stdin.write_all(&bytes).await;
+    }
+}
+
+/// Keeps the end of what ssh says.
+async fn listen(mut from: impl AsyncRead + Unpin, said: Arc<Mutex<Vec<u8>>>) {
+    let mut chunk = [0; 2048];
+    while let Ok(count) = from.read(&mut chunk).await {
+        if count == 0 {
+            return;
+        }
+        let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.extend_from_slice(chunk.get(..count).unwrap_or_default());
+        let over = said.len().saturating_sub(SAID);
+        said.drain(..over);
+    }
+}
+
+struct Talk<'a> {
+    means: &'a Means,
+    tell: &'a (dyn Fn(Event) + Send + Sync),
+    reply: &'a mut Reply,
+    progress: &'a mut Progress,
+    /// Where the program is handed to the writer; closed when it is there already.
+    push: Option<oneshot::Sender<Arc<[u8]>>>,
+    /// What the shell line answered instead of running the program.
+    refused: Option<Answer>,
+    noise: usize,
+}
+
+impl Talk<'_> {
+    async fn listen(&mut self, mut from: BufReader<ChildStdout>) -> Result<(), Failure> {
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let limits = self.means.limits;
+            let limit = if self.progress.answered || self.noise > 0 { limits.silence } else { limits.answer };
+            let most = lines::MAX_BYTES as u64 + 1;
+            let mut bounded = (&mut from).take(most);
+            let read = timeout(limit, bounded.read_until(b'\n', &mut line)).await;
+            let Ok(read) = read else { return Err(self.silent(limit)) };
+            // Whatever was wrong with the pipe: the answer ends here.
+            if read.unwrap_or(0) == 0 {
+                return Ok(());
+            }
+            if line.len() > lines::MAX_BYTES {
+                return Err(Failure::new(Kind::OddAnswer, "a line of its answer is longer than 16 MiB"));
+            }
+            self.line(&line)?;
+            if self.reply.ended {
+                return Ok(());
+            }
+        }
+    }
+
+    fn silent(&self, limit: Duration) -> Failure {
+        let mut message = format!("it has said nothing for {} s", limit.as_secs());
+        if let Some((number, total)) = self.progress.step {
+            message.push_str(&format!(", since step {number} of {total} was begun"));
+        }
+        Failure::new(Kind::Timeout, message)
+    }
+
+    fn line(&mut self, line: &[u8]) -> Result<(), Failure> {
+        if !self.progress.answered {
+            let text = String::from_utf8_lossy(line);
+            if let Some(answer) = Answer::parse(&text) {
+                self.answer(answer);
+                return Ok(());
+            }
+            // A cut last line, or what the login shell has to say.
+            if !line.starts_with(b"{\"line\":\"header\"") {
+                self.noise += 1;
+                if self.noise > NOISE {
+                    let message = format!("its shell prints too much before the answer: {}", safe(&text));
+                    return Err(Failure::new(Kind::OddAnswer, message));
+                }
+                return Ok(());
+            }
+        }
+        if !line.ends_with(b"\n") {
+            // Cut in the middle: what is missing is noticed by the missing end.
+            return Ok(());
+        }
+        match Line::parse(line) {
+            Ok(line) => {
+                self.take(line);
+                Ok(())
+            }
+            Err(error) => Err(Failure::new(Kind::OddAnswer, error.to_string())),
+        }
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        if let Answer::Need { arch } = &answer
+            && let Some(program) = self.means.programs.get(arch)
+            && let Some(push) = self.push.take()
+        {
+            (self.tell)(Event::Pushes { bytes: program.bytes.len() });
+            // The writer is gone when the connection is, which is noticed in a moment.
+            let _ = push.send(Arc::clone(&program.bytes));
+            self.noise = 1;
+            return;
+        }
+        self.refused = Some(answer);
+    }
+
+    fn take(&mut self, line: Line) {
+        match line {
+            Line::Header { .. } => {
+                self.progress.answered = true;
+                self.push = None;
+            }
+            Line::Recovered { id } => self.reply.recovered = Some(safe(&id)),
+            Line::Facts { value } => self.reply.facts = Some(value),
+            Line::Step { number, total, step } => {
+                self.progress.step = Some((number, total));
+                (self.tell)(Event::Step { number, total, step: safe(&step) });
+            }
+            Line::Plan { value, changes, refusals, unfinished } => {
+                self.reply.plan = Some(PlanOf { value, changes, refusals, unfinished });
+            }
+            Line::Report { value, fine, findings } => {
+                self.reply.report = Some(ReportOf { value, fine, findings });
+            }
+            Line::Done { ids } => self.reply.ids = ids.iter().map(|id| safe(id)).collect(),
+            Line::Failed { message, refusals } => self.reply.failed = Some((message, refusals)),
+            Line::End => self.reply.ended = true,
+        }
+    }
+}

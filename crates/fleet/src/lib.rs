@@ -1,0 +1,20 @@
+//! Many hosts over ssh: inventories, one connection a host, rollout in waves, runs that can be resumed.
+//!
+//! It decides nothing about a host: the same program runs there and does what it does on one machine.
+
+pub mod contact;
+pub mod failure;
+pub mod host_name;
+pub mod inventory;
+pub mod job;
+pub mod limit;
+pub mod lines;
+pub mod outcome;
+pub mod program;
+pub mod render;
+pub mod rollout;
+pub mod run;
+pub mod script;
+pub mod ssh;
+pub mod status;
+pub mod wave;

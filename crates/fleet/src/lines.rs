@@ -1,0 +1,140 @@
+//! What comes back from a host: JSON, a line each.
+
+use oomguard_converge::{Finding, Refusal};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The version of the form below.
+pub const SCHEMA: &str = "oomguard.fleet-line/1";
+/// A line is not longer, in bytes: a report of a host with thousands of processes has some megabytes.
+pub const MAX_BYTES: usize = 16 << 20;
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "line", rename_all = "snake_case")]
+pub enum Line {
+    /// The first one.
+    Header {
+        /// `oomguard.fleet-line/1`
+        schema: String,
+        /// The version of oomguard that answers.
+        version: String,
+        /// What the host calls itself.
+        host: String,
+    },
+    /// An apply that was cut before, and that this one has taken up.
+    Recovered {
+        /// The journal's name for it.
+        id: String,
+    },
+    /// The host as it is: `oomguard schema status` describes it.
+    Facts {
+        /// The facts.
+        value: Value,
+    },
+    /// A step is begun.
+    Step {
+        /// From 1.
+        number: usize,
+        /// How many there are.
+        total: usize,
+        /// What it does.
+        step: String,
+    },
+    /// What `oomguard plan` prints, and everything that speaks against it on this host.
+    Plan {
+        /// The plan: `oomguard schema plan` describes it.
+        value: Value,
+        /// How many changes it has.
+        changes: usize,
+        /// Why none of it would be done.
+        refusals: Vec<Refusal>,
+        /// An apply that was cut, and that the next one finishes.
+        unfinished: Option<String>,
+    },
+    /// What the command prints with `--format json`; `oomguard schema NAME` describes it.
+    Report {
+        /// The report.
+        value: Value,
+        /// Whether the host is as it should be.
+        fine: bool,
+        /// In which ways it is not.
+        findings: Vec<Finding>,
+    },
+    /// The journal's names of the applies that were done or undone.
+    Done {
+        /// The names.
+        ids: Vec<String>,
+    },
+    /// Why it was not done.
+    Failed {
+        /// What went wrong.
+        message: String,
+        /// What speaks against it, when it was refused.
+        refusals: Vec<Refusal>,
+    },
+    /// The last one. Without it, the connection was lost.
+    End,
+}
+
+/// Why a line is none of ours.
+#[derive(Debug, thiserror::Error)]
+pub enum BadLine {
+    /// No JSON, or of another form.
+    #[error("not a line of the form {SCHEMA}: {0}")]
+    Unreadable(String),
+    /// Another version answers.
+    #[error("the host answers in the form {0}, and this oomguard reads {SCHEMA}")]
+    Schema(String),
+}
+
+impl Line {
+    /// As it is written, with its end.
+    #[must_use]
+    pub fn to_line(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default() + "\n"
+    }
+
+    /// Reads a line. What is in it comes from the host and is shown only with care.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn parse(bytes: &[u8]) -> Result<Self, BadLine> {
+        let cut = |text: &str| text.chars().take(120).map(|c| if c.is_control() { '?' } else { c }).collect();
+        let line = serde_json::from_slice(bytes).map_err(|e| BadLine::Unreadable(cut(&e.to_string())))?;
+        match line {
+            Self::Header { schema, .. } if schema != SCHEMA => Err(BadLine::Schema(cut(&schema))),
+            line => Ok(line),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn lines_come_back_and_other_versions_do_not() {
+        let header =
+            Line::Header { schema: SCHEMA.to_owned(), version: "0".to_owned(), host: "ci".to_owned() };
+        assert_eq!(Line::parse(header.to_line().as_bytes()).unwrap(), header);
+        assert_eq!(Line::End.to_line(), "{\"line\":\"end\"}\n");
+        let other = header.to_line().replace("line/1", "line/9");
+        assert!(matches!(Line::parse(other.as_bytes()), Err(BadLine::Schema(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_break_it(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Line::parse(&bytes);
+        }
+
+        #[test]
+        fn text_is_kept(step in "\\PC{0,60}", number in any::<usize>()) {
+            let line = Line::Step { number, total: number, step };
+            prop_assert_eq!(Line::parse(line.to_line().as_bytes()).unwrap(), line);
+        }
+    }
+}

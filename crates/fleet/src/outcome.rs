@@ -1,0 +1,151 @@
+//! What came of one host.
+
+use oomguard_converge::{Finding, Refusal, Severity};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::contact::Reply;
+use crate::failure::Failure;
+use crate::inventory::Target;
+
+/// How a host stands. The order is the order in which hosts are shown: the worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It was asked, and it went wrong.
+    Failed,
+    /// It was not asked: the run was stopped before.
+    NotReached,
+    /// It answered, and differs from its policy.
+    Differs,
+    /// It is as it should be, or did what it was asked.
+    Fine,
+}
+
+impl State {
+    /// As it is printed.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::NotReached => "not reached",
+            Self::Differs => "differs",
+            Self::Fine => "fine",
+        }
+    }
+}
+
+/// What came of one host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Outcome {
+    /// The host.
+    pub target: Target,
+    /// How it stands.
+    pub state: State,
+    /// In a few words.
+    pub summary: String,
+    /// How many changes its plan had.
+    pub changes: usize,
+    /// In which ways it differs from its policy.
+    pub findings: Vec<Finding>,
+    /// What speaks against its plan.
+    pub refusals: Vec<Refusal>,
+    /// An apply that was cut there, and that the next one finishes.
+    pub unfinished: Option<String>,
+    /// What went wrong.
+    pub failure: Option<Failure>,
+    /// The journal's names of what was done or undone there.
+    pub ids: Vec<String>,
+    /// An apply that was cut before, and that this run has finished.
+    pub recovered: Option<String>,
+    /// When it last answered in this run, in seconds since 1970.
+    pub seen: Option<u64>,
+}
+
+impl Outcome {
+    /// A host that was not asked.
+    #[must_use]
+    pub fn not_reached(target: Target) -> Self {
+        Self {
+            target,
+            state: State::NotReached,
+            summary: "not reached".to_owned(),
+            changes: 0,
+            findings: Vec::new(),
+            refusals: Vec::new(),
+            unfinished: None,
+            failure: None,
+            ids: Vec::new(),
+            recovered: None,
+            seen: None,
+        }
+    }
+
+    /// From an answer at `now`.
+    #[must_use]
+    pub fn of(target: Target, reply: &Reply, failure: Option<Failure>, now: u64) -> Self {
+        let mut outcome = Self::not_reached(target);
+        // A host that fails after it has begun to answer was seen, too.
+        let heard = *reply != Reply::default() || failure.is_none();
+        outcome.seen = heard.then_some(now);
+        outcome.changes = reply.plan.as_ref().map_or(0, |plan| plan.changes);
+        outcome.findings = reply.report.as_ref().map(|report| report.findings.clone()).unwrap_or_default();
+        outcome.ids.clone_from(&reply.ids);
+        outcome.recovered.clone_from(&reply.recovered);
+        let report_fine = reply.report.as_ref().is_none_or(|report| report.fine);
+        if let Some(plan) = &reply.plan {
+            outcome.refusals.clone_from(&plan.refusals);
+            outcome.unfinished.clone_from(&plan.unfinished);
+        }
+        if let Some(failure) = failure {
+            outcome.fail(failure);
+        } else if report_fine && !outcome.must_change() && outcome.refusals.is_empty() {
+            outcome.state = State::Fine;
+            outcome.summary = outcome.done_words();
+        } else {
+            outcome.state = State::Differs;
+            outcome.summary = outcome.differs_words();
+        }
+        outcome
+    }
+
+    /// Makes it a host that failed.
+    pub(crate) fn fail(&mut self, failure: Failure) {
+        self.state = State::Failed;
+        self.summary.clone_from(&failure.message);
+        self.failure = Some(failure);
+    }
+
+    /// Whether `apply` has something to do there.
+    #[must_use]
+    pub fn must_change(&self) -> bool {
+        self.changes > 0 || self.unfinished.is_some()
+    }
+
+    fn done_words(&self) -> String {
+        match (self.ids.as_slice(), &self.recovered) {
+            ([], _) => "fine".to_owned(),
+            (ids, None) => format!("done ({})", ids.join(", ")),
+            (ids, Some(_)) => format!("done ({}), what was cut before is finished", ids.join(", ")),
+        }
+    }
+
+    fn differs_words(&self) -> String {
+        let count = |severity| self.findings.iter().filter(|finding| finding.severity == severity).count();
+        let mut words = Vec::new();
+        for (number, word) in [
+            (count(Severity::Critical), "critical"),
+            (count(Severity::Warning), "warning(s)"),
+            (self.changes, "change(s) planned"),
+            (self.refusals.len(), "refusal(s)"),
+        ] {
+            if number > 0 {
+                words.push(format!("{number} {word}"));
+            }
+        }
+        let subjects = self.findings.iter().filter(|finding| finding.severity.differs()).take(3);
+        let subjects: Vec<&str> = subjects.map(|finding| finding.id.as_str()).collect();
+        let more = if subjects.is_empty() { String::new() } else { format!(": {}", subjects.join(", ")) };
+        crate::failure::safe(&format!("{}{more}", words.join(", ")))
+    }
+}

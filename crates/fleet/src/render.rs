@@ -1,0 +1,210 @@
+//! How hosts stand, as a section of a cspec document and as a page.
+
+use std::collections::BTreeSet;
+
+use oomguard_spec::size::Bytes;
+use serde_json::Value;
+
+use crate::failure::Kind;
+use crate::outcome::State;
+use crate::status::{Standing, moment};
+
+/// The `verification` section of a cspec document, as the team keeps it by hand: an entry for each host.
+#[must_use]
+pub fn cspec(standings: &[Standing]) -> String {
+    let mut text =
+        "# Written by `oomguard fleet status --format cspec` from what was seen.\nverification:\n".to_owned();
+    if standings.is_empty() {
+        return text.replace("verification:", "verification: {}");
+    }
+    let mut keys = BTreeSet::new();
+    for standing in standings {
+        text.push_str(&format!("  {}:\n", key(standing, &mut keys)));
+        for (name, value) in entries(standing) {
+            text.push_str(&format!("    {name}: {value}\n"));
+        }
+    }
+    text
+}
+
+fn key(standing: &Standing, taken: &mut BTreeSet<String>) -> String {
+    let name = standing.outcome.target.name.host();
+    let is_address = name.parse::<std::net::Ipv4Addr>().is_ok() || name.starts_with('[');
+    let label = if is_address { name } else { name.split('.').next().unwrap_or(name) };
+    let plain: String = label.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    // A key that begins with a digit would be a number for some.
+    let plain = if plain.starts_with(|c: char| c.is_ascii_digit()) { format!("host_{plain}") } else { plain };
+    let mut key = plain.clone();
+    for number in 2.. {
+        if taken.insert(key.clone()) {
+            break;
+        }
+        key = format!("{plain}_{number}");
+    }
+    key
+}
+
+fn entries(standing: &Standing) -> Vec<(&'static str, String)> {
+    let outcome = &standing.outcome;
+    // JSON's strings are YAML's double-quoted ones.
+    let quoted = |text: &str| Value::from(text).to_string();
+    let name = outcome.target.name.host();
+    let mut entries = vec![("hostname", quoted(name.trim_matches(['[', ']'])))];
+    entries.push(("status", quoted(status_word(standing))));
+    entries.push(("last_seen", quoted(&moment(standing.seen))));
+    if let Some(facts) = &standing.facts {
+        let swaps = facts.get("swap").and_then(Value::as_array);
+        let size: u64 = swaps
+            .into_iter()
+            .flatten()
+            .filter(|swap| swap.get("made_by").and_then(Value::as_str) != Some("zram"))
+            .filter_map(|swap| swap.get("size_bytes").and_then(Value::as_u64))
+            .sum();
+        entries.push(("size", quoted(&if size == 0 { "none".to_owned() } else { Bytes(size).to_string() })));
+        if let Some(swappiness) = facts.get("swappiness").and_then(Value::as_u64) {
+            entries.push(("swappiness", swappiness.to_string()));
+        }
+        let processes = facts.get("processes").and_then(Value::as_array);
+        let right = |process: &&Value| process.get("right").and_then(Value::as_bool) == Some(true);
+        if let Some(processes) = processes {
+            let words =
+                format!("{} of {} processes", processes.iter().filter(right).count(), processes.len());
+            entries.push(("oom_protection_applied", quoted(&words)));
+        }
+    }
+    let ids: BTreeSet<&str> = outcome
+        .findings
+        .iter()
+        .filter(|finding| finding.severity.differs())
+        .map(|finding| finding.id.as_str())
+        .collect();
+    if !ids.is_empty() {
+        entries.push(("differs", quoted(&ids.into_iter().collect::<Vec<_>>().join(", "))));
+    }
+    if let Some(failure) = &outcome.failure {
+        entries.push(("problem", quoted(&failure.message)));
+        entries.push(("action_required", quoted(&failure.advice)));
+    }
+    entries
+}
+
+/// The words of the seed's own section, and one more for what it has no word for.
+fn status_word(standing: &Standing) -> &'static str {
+    match (&standing.outcome.failure, standing.outcome.state) {
+        (Some(failure), _) if failure.kind == Kind::Unreachable => "unreachable",
+        (Some(_), _) => "failed",
+        (None, State::Fine) => "operational",
+        (None, State::NotReached) => "not_yet_applied",
+        (None, _) => "differs",
+    }
+}
+
+const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;margin:2em auto;max-width:70em;padding:0 1em;color:#222;\
+background:#fff}table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:top;padding:.4em .6em;\
+border-bottom:1px solid #ccc}.failed,.not{color:#a00;font-weight:bold}.differs{color:#850}.fine{color:#060}\
+@media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}.failed,.not{color:#f77}.differs{color:#fb4}.fine{color:#7c7}}";
+
+/// One page that needs no network and no script.
+#[must_use]
+pub fn html(standings: &[Standing], now: u64) -> String {
+    let rows: String = standings.iter().map(row).collect();
+    let fine = standings.iter().filter(|standing| standing.outcome.state == State::Fine).count();
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
+         content=\"width=device-width\"><title>oomguard: {fine} of {all} hosts fine</title><style>{STYLE}</style></head>\n\
+         <body><h1>{fine} of {all} hosts are as they should be</h1><p>As of {}.</p>\n<table><thead><tr><th>Host</th>\
+         <th>State</th><th>Last seen</th><th>What differs</th></tr></thead><tbody>\n{rows}</tbody></table></body></html>\n",
+        moment(Some(now)),
+        all = standings.len(),
+    )
+}
+
+fn row(standing: &Standing) -> String {
+    let outcome = &standing.outcome;
+    let word = outcome.state.word();
+    let class = word.split(' ').next().unwrap_or(word);
+    let what: String = match &outcome.failure {
+        Some(failure) => format!("{}<br>{}", escaped(&failure.message), escaped(&failure.advice)),
+        None if outcome.findings.is_empty() => escaped(&outcome.summary),
+        None => {
+            let line = |finding: &oomguard_converge::Finding| {
+                format!(
+                    "<li>{}: is {}, should be {}</li>",
+                    escaped(&finding.subject),
+                    escaped(&finding.is),
+                    escaped(&finding.should)
+                )
+            };
+            format!("<ul>{}</ul>", outcome.findings.iter().take(20).map(line).collect::<String>())
+        }
+    };
+    format!(
+        "<tr><td>{}</td><td class=\"{class}\">{word}</td><td>{}</td><td>{what}</td></tr>\n",
+        escaped(outcome.target.name.as_str()),
+        moment(standing.seen),
+    )
+}
+
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars().take(2000) {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c if c.is_control() => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Failure;
+    use crate::inventory::Target;
+    use crate::outcome::Outcome;
+
+    fn standing(name: &str, failure: Option<Failure>) -> Standing {
+        let mut outcome = Outcome::not_reached(Target::new(name.parse().unwrap(), None));
+        outcome.state = if failure.is_some() { State::Failed } else { State::Fine };
+        outcome.failure = failure;
+        let facts = serde_json::json!({"swap": [{"size_bytes": 17179869184u64, "made_by": "oomguard"}], "swappiness": 10, "processes": [{"right": true}]});
+        Standing {
+            outcome,
+            run: "r".to_owned(),
+            policy: "p".to_owned(),
+            seen: Some(1_768_000_000),
+            facts: Some(facts),
+        }
+    }
+
+    #[test]
+    fn the_section_is_a_document_that_is_read_back_as_an_inventory() {
+        let bad = Failure::new(Kind::Unreachable, "no: <connection> & \"more\"\u{7}");
+        let all = [
+            standing("root@t1.example.net", None),
+            standing("t1.example.org", Some(bad)),
+            standing("10.0.0.1", None),
+        ];
+        let text = cspec(&all);
+        let document = oomguard_spec::read("x.cspec", text.as_bytes()).unwrap();
+        assert!(document.diagnostics().is_empty(), "{:?}", document.diagnostics());
+        let hosts = document.hosts();
+        let names: Vec<&str> = hosts.iter().map(|host| host.name.as_str()).collect();
+        assert_eq!(names, ["t1.example.net", "t1.example.org", "10.0.0.1"]);
+        assert_eq!(hosts[0].last_known["status"], "operational");
+        assert_eq!(hosts[0].last_known["swappiness"], "10");
+        assert_eq!(hosts[1].last_known["status"], "unreachable");
+        assert!(oomguard_spec::read("x.cspec", cspec(&[]).as_bytes()).unwrap().hosts().is_empty());
+    }
+
+    #[test]
+    fn the_page_shows_text_of_a_host_as_text() {
+        let page = html(&[standing("a", Some(Failure::new(Kind::Failed, "<script>x</script>")))], 0);
+        assert!(page.contains("&lt;script&gt;") && !page.contains("<script"), "{page}");
+    }
+}

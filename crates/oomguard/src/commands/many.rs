@@ -1,0 +1,278 @@
+//! `check`, `plan`, `apply`, `status`, `rollback` and `incident` on other hosts.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use oomguard_fleet::contact::{Limits, Means};
+use oomguard_fleet::host_name::with_port;
+use oomguard_fleet::inventory::{self, Form, InventoryError, Target};
+use oomguard_fleet::job::{NamedPolicy, Task};
+use oomguard_fleet::limit::Limit;
+use oomguard_fleet::outcome::{Outcome, State};
+use oomguard_fleet::program::Programs;
+use oomguard_fleet::rollout::{Rollout, RolloutError};
+use oomguard_fleet::run::{Kept, Member, Run, RunError, Runs, SCHEMA};
+use oomguard_fleet::ssh::Ssh;
+use oomguard_fleet::wave::Waves;
+use oomguard_host::{Host, limits, signals};
+
+use crate::args::{FleetArgs, PolicyArgs, ReachArgs, WaveArgs};
+use crate::failure::{Failure, code};
+use crate::output::fleet::{self, Progress};
+use crate::output::{Terminal, counted};
+use crate::policy_source;
+
+/// Architectures that are looked for beside this program, as `oomguard-NAME`; as `uname -m` says them.
+const ARCHITECTURES: [&str; 6] = ["aarch64", "armv7l", "ppc64le", "riscv64", "s390x", "x86_64"];
+
+/// What is to be done on other hosts.
+pub struct Order<'a> {
+    pub task: Task,
+    pub fleet: &'a FleetArgs,
+    pub policy: &'a PolicyArgs,
+    pub waves: Option<&'a WaveArgs>,
+    pub yes: bool,
+    pub json: bool,
+}
+
+impl From<RolloutError> for Failure {
+    fn from(error: RolloutError) -> Self {
+        Self::error(error)
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Unknown { .. } => Self::usage(error),
+            error => Self::error(error),
+        }
+    }
+}
+
+/// Whether other hosts are meant.
+pub fn asked(fleet: &FleetArgs) -> Result<bool, Failure> {
+    let asked = !fleet.host.is_empty() || fleet.inventory.is_some();
+    if !asked && fleet.limit.is_some() {
+        return Err(Failure::usage("--limit chooses among the hosts of --inventory FILE or --host"));
+    }
+    Ok(asked)
+}
+
+/// Says no to what is for one host only.
+pub fn only_here(what: &str) -> Failure {
+    Failure::usage(format!("{what} is for one host: this one"))
+        .hint("leave it out with --host and --inventory")
+}
+
+/// Does it, and prints what came of it; the exit code.
+pub fn run(order: &Order<'_>, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
+    let kept = begin(order, host, terminal)?;
+    let members = kept.run.hosts.clone();
+    finish(&kept, &members, &order.fleet.reach, order.yes, order.json, terminal)
+}
+
+/// Makes a run of it: hosts, policies, a folder.
+pub fn begin(order: &Order<'_>, host: &Host, terminal: &mut Terminal) -> Result<Kept, Failure> {
+    if !host.is_live() {
+        return Err(only_here("--root"));
+    }
+    let targets = targets(order.fleet, terminal)?;
+    let (waves, max_failures) = match order.waves {
+        Some(waves) => (waves.wave.parse::<Waves>().map_err(Failure::usage)?, waves.max_failures),
+        None => (Waves::default(), 0),
+    };
+    let policy = with_inventory(order.policy, order.fleet);
+    let mut policies = BTreeMap::new();
+    let mut hosts = Vec::new();
+    for target in targets {
+        let role = policy.role.clone().or_else(|| target.role.clone());
+        let key = role.clone().unwrap_or_else(|| "default".to_owned());
+        if !policies.contains_key(&key) {
+            let source = policy_source::policy(&PolicyArgs { role, spec: policy.spec.clone() }, terminal)?;
+            policies.insert(key.clone(), NamedPolicy { name: source.name, policy: source.policy });
+        }
+        hosts.push(Member { target, policy: key });
+    }
+    let run = Run {
+        schema: SCHEMA.to_owned(),
+        id: String::new(),
+        task: order.task.clone(),
+        started: 0,
+        waves: waves.to_string(),
+        max_failures,
+        root: order.fleet.reach.sudo,
+        hosts,
+        policies,
+    };
+    Ok(runs(order.fleet.reach.runs.as_deref())?.begin(run, host.now())?)
+}
+
+/// Runs it on some of its hosts, and prints what came of all.
+pub fn finish(
+    kept: &Kept,
+    members: &[Member],
+    reach: &ReachArgs,
+    yes: bool,
+    json: bool,
+    terminal: &mut Terminal,
+) -> Result<u8, Failure> {
+    if !work(kept, members, reach, yes, terminal)? {
+        terminal.note("Nothing was changed.\n");
+        return Ok(code::ERROR);
+    }
+    let outcomes = kept.outcomes();
+    let text = if json { fleet::json(kept, &outcomes) } else { fleet::table(kept, &outcomes, terminal) };
+    terminal.print(&text)?;
+    Ok(exit_code(&kept.run.task, &outcomes))
+}
+
+/// Asks the hosts; whether it was done.
+pub fn work(
+    kept: &Kept,
+    members: &[Member],
+    reach: &ReachArgs,
+    yes: bool,
+    terminal: &mut Terminal,
+) -> Result<bool, Failure> {
+    let rollout = rollout(reach, kept.run.root)?;
+    let waves: Waves = kept.run.waves.parse().map_err(Failure::error)?;
+    let mut progress = Progress::new(members.len());
+    match &kept.run.task {
+        Task::Apply => {
+            let before = rollout.preflight(kept, members, &mut progress)?;
+            let must = |outcome: &Outcome| outcome.failure.is_none() && outcome.must_change();
+            let pairs = members.iter().zip(&before).filter(|(_, outcome)| must(outcome));
+            let todo: Vec<Member> = pairs.map(|(member, _)| member.clone()).collect();
+            let go = todo.is_empty() || agreed(&change_words(&before, &waves, todo.len()), yes, terminal)?;
+            if go {
+                rollout.change(kept, &todo, &waves, &mut progress)?;
+            }
+            rollout.end(members)?;
+            Ok(go)
+        }
+        Task::Rollback { .. } => {
+            let what = format!("Undoes on {} what was applied last.\n", counted(members.len(), "host"));
+            if !agreed(&what, yes, terminal)? {
+                return Ok(false);
+            }
+            rollout.change(kept, members, &waves, &mut progress)?;
+            Ok(true)
+        }
+        _ => {
+            rollout.look(kept, members, &mut progress)?;
+            Ok(true)
+        }
+    }
+}
+
+fn change_words(before: &[Outcome], waves: &Waves, todo: usize) -> String {
+    let changes: usize = before.iter().map(|outcome| outcome.changes).sum();
+    let failed: Vec<&Outcome> = before.iter().filter(|outcome| outcome.failure.is_some()).collect();
+    let fine = before.len() - todo - failed.len();
+    let mut text =
+        format!("{} on {}, in waves of {waves}", counted(changes, "change"), counted(todo, "host"));
+    text.push_str(&format!("; nothing to do on {fine}; {} left out:\n", failed.len()));
+    for outcome in failed {
+        text.push_str(&format!("  {}: {}\n", outcome.target.name, outcome.summary));
+    }
+    text
+}
+
+fn agreed(what: &str, yes: bool, terminal: &mut Terminal) -> Result<bool, Failure> {
+    terminal.note(what);
+    if yes {
+        return Ok(true);
+    }
+    match terminal.ask("Change these hosts so?")? {
+        Some(agreed) => Ok(agreed),
+        None => Err(Failure::usage("there is no terminal to ask on, and nothing was changed")
+            .hint("give --yes to change the hosts without being asked")),
+    }
+}
+
+pub fn exit_code(task: &Task, outcomes: &[Outcome]) -> u8 {
+    let any = |states: &[State]| outcomes.iter().any(|outcome| states.contains(&outcome.state));
+    if any(&[State::Failed, State::NotReached]) {
+        code::SOME_FAILED
+    } else if any(&[State::Differs]) && !matches!(task, Task::Status) {
+        code::DIFFERS
+    } else {
+        code::AS_IT_SHOULD_BE
+    }
+}
+
+fn rollout(reach: &ReachArgs, root: bool) -> Result<Rollout, Failure> {
+    limits::raise_open_files();
+    let stop = signals::stop_flag().map_err(|e| Failure::error(format!("cannot catch Ctrl-C: {e}")))?;
+    let ssh = Ssh::new("ssh", reach.ssh_config.clone(), Path::new("/tmp"), std::env::vars_os())
+        .map_err(|e| Failure::error(format!("cannot make a folder for connections in /tmp: {e}")))?;
+    let means = Means { ssh, programs: programs()?, limits: Limits::default(), root };
+    Ok(Rollout::new(means, reach.forks.into(), stop))
+}
+
+/// This program, and those of other architectures beside it.
+fn programs() -> Result<Programs, Failure> {
+    let failed =
+        |e: std::io::Error| Failure::error(format!("cannot read this program, to send it to hosts: {e}"));
+    let mut programs = Programs::default();
+    let own = std::env::current_exe().map_err(failed)?;
+    for arch in ARCHITECTURES {
+        if let Ok(bytes) = std::fs::read(own.with_file_name(format!("oomguard-{arch}"))) {
+            programs.add(arch, bytes);
+        }
+    }
+    programs.add(std::env::consts::ARCH, std::fs::read("/proc/self/exe").map_err(failed)?);
+    Ok(programs)
+}
+
+/// Where runs are kept.
+pub fn runs(folder: Option<&Path>) -> Result<Runs, Failure> {
+    if let Some(folder) = folder {
+        return Ok(Runs::new(folder.to_owned()));
+    }
+    if rustix::process::geteuid().is_root() {
+        return Ok(Runs::new(PathBuf::from("/var/lib/oomguard/runs")));
+    }
+    let variable = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = variable("XDG_STATE_HOME").or_else(|| Some(variable("HOME")?.join(".local/state")));
+    state.map(|state| Runs::new(state.join("oomguard/runs"))).ok_or_else(|| {
+        Failure::error("neither $XDG_STATE_HOME nor $HOME says where to keep the run").hint("give --runs DIR")
+    })
+}
+
+fn targets(fleet: &FleetArgs, terminal: &mut Terminal) -> Result<Vec<Target>, Failure> {
+    let mut targets: Vec<Target> = Vec::new();
+    if let Some(path) = &fleet.inventory {
+        let name = path.display().to_string();
+        let bytes = std::fs::read(path).map_err(|e| Failure::error(format!("cannot read {name}: {e}")))?;
+        let read = inventory::read(&name, &bytes, Form::guess(&name, &bytes));
+        targets = read.map_err(|error| match error {
+            InventoryError::Document(rejected) => Failure::Document(rejected.render(terminal.error_style())),
+            error => Failure::error(error),
+        })?;
+    }
+    for text in &fleet.host {
+        let (name, port) = with_port(text).map_err(|e| Failure::usage(format!("--host: {e}")))?;
+        if !targets.iter().any(|target| target.name == name) {
+            targets.push(Target::new(name, port));
+        }
+    }
+    match &fleet.limit {
+        Some(limit) => Limit::parse(limit).choose(targets).map_err(Failure::usage),
+        None => Ok(targets),
+    }
+}
+
+/// A document that lists the hosts often has their policies, too.
+fn with_inventory(policy: &PolicyArgs, fleet: &FleetArgs) -> PolicyArgs {
+    let mut policy = policy.clone();
+    if let (None, Some(path)) = (&policy.spec, &fleet.inventory)
+        && let Ok(bytes) = std::fs::read(path)
+        && Form::guess(&path.display().to_string(), &bytes) == Form::Document
+        && oomguard_spec::read("", &bytes).is_ok_and(|document| !document.roles().is_empty())
+    {
+        policy.spec = Some(path.clone());
+    }
+    policy
+}

@@ -1,0 +1,174 @@
+//! `oomguard remote`: a job from standard input, and lines of JSON. Another oomguard runs it here over ssh.
+
+use std::io::{self, Read, Write};
+use std::ops::ControlFlow;
+
+use oomguard_converge::apply::{ApplyError, Session, Watcher};
+use oomguard_converge::journal::{self, State};
+use oomguard_converge::rollback::Undoing;
+use oomguard_converge::{Facts, Plan, findings, pushed, rank, refusals};
+use oomguard_fleet::job::{Job, Task};
+use oomguard_fleet::lines::{Line, SCHEMA};
+use oomguard_host::{Host, signals};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::args::{Incident, IncidentFormat};
+use crate::failure::{Failure, code};
+use crate::output::Terminal;
+use crate::output::check::Report;
+use crate::output::status::Screen;
+
+/// A job is a policy and a few words.
+const LONGEST_JOB: u64 = 4 << 20;
+
+pub fn run(host: &Host) -> Result<u8, Failure> {
+    // A change that has begun goes to its end when the connection does not.
+    signals::outlive_hangup().map_err(|e| Failure::error(format!("cannot outlive a hangup: {e}")))?;
+    let mut bytes = Vec::new();
+    io::stdin().lock().take(LONGEST_JOB).read_to_end(&mut bytes)?;
+    let job = Job::from_line(&bytes).map_err(Failure::usage)?;
+    let mut out = Lines { gone: false };
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    out.line(&Line::Header { schema: SCHEMA.to_owned(), version, host: super::host_name(host) });
+    if let Err(failure) = work(&job, host, &mut out) {
+        out.line(&failed(failure));
+    }
+    out.line(&Line::End);
+    Ok(code::AS_IT_SHOULD_BE)
+}
+
+/// Why a job was not done.
+enum NotDone {
+    Refused(ApplyError),
+    Other(Failure),
+}
+
+impl<E: Into<Failure>> From<E> for NotDone {
+    fn from(error: E) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+fn failed(why: NotDone) -> Line {
+    match why {
+        NotDone::Refused(ApplyError::Refused(refusals)) => {
+            Line::Failed { message: "nothing was changed".to_owned(), refusals }
+        }
+        NotDone::Refused(error) => Line::Failed { message: error.to_string(), refusals: Vec::new() },
+        NotDone::Other(Failure::Document(message)) => Line::Failed { message, refusals: Vec::new() },
+        NotDone::Other(Failure::Message { what, .. }) => Line::Failed { message: what, refusals: Vec::new() },
+    }
+}
+
+fn work(job: &Job, host: &Host, out: &mut Lines) -> Result<(), NotDone> {
+    match &job.task {
+        Task::Check | Task::Status | Task::Plan => look(job, host, out),
+        Task::Apply => apply(job, super::live(host)?, out),
+        Task::Rollback { to } => rollback(to.as_deref(), super::live(host)?, out),
+        Task::Incident { since, boot } => {
+            let args = Incident {
+                file: None,
+                since: since.clone(),
+                boot: *boot,
+                recorder: None,
+                format: IncidentFormat::Json,
+                fleet: Default::default(),
+            };
+            let mut captured = Terminal::capturing();
+            super::incident::run(&args, host, &mut captured)?;
+            let value = serde_json::from_str(&captured.captured()).unwrap_or(Value::Null);
+            out.line(&Line::Report { value, fine: true, findings: Vec::new() });
+            Ok(())
+        }
+    }
+}
+
+fn look(job: &Job, host: &Host, out: &mut Lines) -> Result<(), NotDone> {
+    let policy = &job.policy.policy;
+    let facts = Facts::read(host, policy)?;
+    let plan = Plan::make(policy, &facts);
+    out.facts(host, job, &facts);
+    let mut report = report(job, host, &facts, plan.refusals.clone());
+    report.dies_first = rank::first(host, &facts)?;
+    out.report(&report);
+    if job.task == Task::Plan {
+        let open =
+            journal::list(host).unwrap_or_default().into_iter().find(|entry| entry.state == State::Open);
+        out.line(&Line::Plan {
+            changes: plan.changes.len(),
+            refusals: refusals(host, &plan),
+            unfinished: open.map(|entry| entry.record.id),
+            value: value(&plan),
+        });
+    }
+    Ok(())
+}
+
+fn apply(job: &Job, host: &Host, out: &mut Lines) -> Result<(), NotDone> {
+    let session = Session::open(host, &job.policy.policy, env!("CARGO_PKG_VERSION"))?;
+    if let Some(id) = session.unfinished() {
+        out.line(&Line::Recovered { id: id.to_owned() });
+    }
+    let outcome = session.apply(out).map_err(NotDone::Refused)?;
+    out.facts(host, job, &outcome.facts);
+    let mut report = report(job, host, &outcome.facts, Vec::new());
+    report.findings = outcome.left;
+    out.report(&report);
+    out.line(&Line::Done { ids: outcome.id.into_iter().collect() });
+    // A program that stays is no harm, and the next apply tries again.
+    let _ = pushed::remove_unused(host);
+    Ok(())
+}
+
+fn rollback(to: Option<&str>, host: &Host, out: &mut Lines) -> Result<(), NotDone> {
+    let undoing = Undoing::open(host, to)?;
+    let ids = undoing.run(out).map_err(NotDone::Refused)?;
+    out.line(&Line::Done { ids });
+    Ok(())
+}
+
+fn report(job: &Job, host: &Host, facts: &Facts, refusals: Vec<oomguard_converge::Refusal>) -> Report {
+    let found = findings(&job.policy.policy, facts);
+    Report::new(super::host_name(host), &job.policy.name, found, refusals, facts)
+}
+
+fn value(of: &impl Serialize) -> Value {
+    serde_json::to_value(of).unwrap_or(Value::Null)
+}
+
+/// Standard output. When nobody reads any more, the work goes on.
+struct Lines {
+    gone: bool,
+}
+
+impl Lines {
+    fn line(&mut self, line: &Line) {
+        if !self.gone {
+            let mut out = io::stdout().lock();
+            self.gone = out.write_all(line.to_line().as_bytes()).and_then(|()| out.flush()).is_err();
+        }
+    }
+
+    fn facts(&mut self, host: &Host, job: &Job, facts: &Facts) {
+        let screen = Screen::new(super::host_name(host), &job.policy.policy, facts);
+        self.line(&Line::Facts { value: value(&screen) });
+    }
+
+    fn report(&mut self, report: &Report) {
+        let (fine, findings) = (report.fine, report.findings.clone());
+        self.line(&Line::Report { value: value(report), fine, findings });
+    }
+}
+
+impl Watcher for Lines {
+    fn begins(&mut self, number: usize, total: usize, step: &str) {
+        self.line(&Line::Step { number, total, step: step.to_owned() });
+    }
+
+    fn progress(&mut self, _: u64) {}
+
+    fn done(&mut self, _: usize, _: usize, _: &str) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}

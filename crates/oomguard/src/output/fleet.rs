@@ -1,0 +1,292 @@
+//! What came of several hosts: JSON for programs, a table with the worst first, and lines while they are in hand.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{ContentArrangement, Table};
+use indicatif::{MultiProgress, ProgressBar};
+use oomguard_fleet::contact::Event;
+use oomguard_fleet::host_name::HostName;
+use oomguard_fleet::job::Task;
+use oomguard_fleet::outcome::{Outcome, State};
+use oomguard_fleet::rollout::Watcher;
+use oomguard_fleet::run::Kept;
+use oomguard_fleet::status::{Standing, moment};
+use oomguard_spec::size::Bytes;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Paint, Terminal, counted};
+
+/// What is reported of several hosts.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// `oomguard.fleet/1`
+    pub schema: String,
+    /// The run; nothing for `fleet status`, which is out of all runs.
+    pub run: Option<String>,
+    /// What was asked: `check`, `plan`, `apply`, `status`, `rollback`, `incident`.
+    pub task: Option<String>,
+    /// Each host.
+    pub hosts: Vec<HostReport>,
+}
+
+/// What is reported of one host.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct HostReport {
+    /// What came of it.
+    pub outcome: Outcome,
+    /// Where its policy comes from.
+    pub policy: String,
+    /// When it last answered, in seconds since 1970.
+    pub seen: Option<u64>,
+    /// What it was like then: `oomguard schema status` describes it.
+    pub facts: Option<Value>,
+    /// What would be changed: `oomguard schema plan` describes it.
+    pub plan: Option<Value>,
+    /// The report of `check` or `incident`; `oomguard schema` describes both.
+    pub report: Option<Value>,
+}
+
+const SCHEMA: &str = "oomguard.fleet/1";
+
+fn pretty(value: &impl Serialize) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
+}
+
+/// A run for programs.
+pub fn json(kept: &Kept, outcomes: &[Outcome]) -> String {
+    let host = |(outcome, member): (&Outcome, &oomguard_fleet::run::Member)| HostReport {
+        policy: kept.run.policies.get(&member.policy).map(|policy| policy.name.clone()).unwrap_or_default(),
+        seen: outcome.seen,
+        facts: kept.document(&outcome.target, "facts"),
+        plan: kept.document(&outcome.target, "plan"),
+        report: kept.document(&outcome.target, "report"),
+        outcome: outcome.clone(),
+    };
+    pretty(&Report {
+        schema: SCHEMA.to_owned(),
+        run: Some(kept.run.id.clone()),
+        task: Some(kept.run.task.name().to_owned()),
+        hosts: outcomes.iter().zip(&kept.run.hosts).map(host).collect(),
+    })
+}
+
+/// How hosts stand, for programs.
+pub fn status_json(standings: &[Standing]) -> String {
+    let host = |standing: &Standing| HostReport {
+        outcome: standing.outcome.clone(),
+        policy: standing.policy.clone(),
+        seen: standing.seen,
+        facts: standing.facts.clone(),
+        plan: None,
+        report: None,
+    };
+    let hosts = standings.iter().map(host).collect();
+    pretty(&Report { schema: SCHEMA.to_owned(), run: None, task: None, hosts })
+}
+
+/// A run for a person: the worst host first, and what to do next.
+pub fn table(kept: &Kept, outcomes: &[Outcome], terminal: &Terminal) -> String {
+    let mut sorted: Vec<&Outcome> = outcomes.iter().collect();
+    sorted.sort_by_key(|outcome| outcome.state);
+    let mut table = new_table(terminal, &["Host", "State", "What"]);
+    for outcome in &sorted {
+        let what = match kept.run.task {
+            Task::Incident { .. } => incident_words(kept, outcome),
+            Task::Status => status_words(kept, outcome),
+            _ => what(outcome),
+        };
+        table.add_row([outcome.target.name.as_str(), outcome.state.word(), &what]);
+    }
+    let failed = outcomes.iter().filter(|outcome| outcome.state <= State::NotReached).count();
+    let differ = outcomes.iter().filter(|outcome| outcome.state == State::Differs).count();
+    let all = outcomes.len();
+    let verdict = match (failed, differ) {
+        (0, 0) => terminal.paint(Paint::Green, &format!("Fine: {} of {all} hosts.", all)),
+        _ => {
+            let paint = if failed > 0 { Paint::Red } else { Paint::Yellow };
+            let words = format!(
+                "{failed} of {} failed or not reached, {differ} differ(s), {} fine.",
+                counted(all, "host"),
+                all - failed - differ
+            );
+            terminal.paint(paint, &words)
+        }
+    };
+    let id = &kept.run.id;
+    let next =
+        if failed > 0 { format!("`oomguard fleet resume {id}` asks those again; ") } else { String::new() };
+    format!("{}\n{verdict} {next}`oomguard fleet show {id}` shows this again.\n", table.trim_fmt())
+}
+
+fn what(outcome: &Outcome) -> String {
+    match &outcome.failure {
+        Some(failure) => format!("{}\n-> {}", failure.message, failure.advice),
+        None => outcome.summary.clone(),
+    }
+}
+
+fn incident_words(kept: &Kept, outcome: &Outcome) -> String {
+    let report = kept.document(&outcome.target, "report").filter(|_| outcome.failure.is_none());
+    let Some(incidents) =
+        report.as_ref().and_then(|report| report.get("incidents")).and_then(Value::as_array)
+    else {
+        return what(outcome);
+    };
+    let text = |incident: &Value, key: &str| {
+        oomguard_fleet::failure::safe(incident.get(key).and_then(Value::as_str).unwrap_or_default())
+    };
+    match incidents.last() {
+        None => "no OOM kill in its log".to_owned(),
+        Some(last) => format!(
+            "{}; the last one {}: {}",
+            counted(incidents.len(), "incident"),
+            text(last, "start"),
+            text(last, "summary")
+        ),
+    }
+}
+
+fn status_words(kept: &Kept, outcome: &Outcome) -> String {
+    let facts = kept.document(&outcome.target, "facts").filter(|_| outcome.failure.is_none());
+    let Some(facts) = facts else { return what(outcome) };
+    let number = |value: Option<&Value>| value.and_then(Value::as_u64);
+    let swaps = facts.get("swap").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let sum = |key: &str| Bytes(swaps.iter().filter_map(|swap| number(swap.get(key))).sum());
+    let swap = if swaps.is_empty() {
+        "no swap".to_owned()
+    } else {
+        format!("{} of swap, {} used", sum("size_bytes"), sum("used_bytes"))
+    };
+    let memory = Bytes(number(facts.get("memory_bytes")).unwrap_or(0));
+    let available = number(facts.get("available_bytes")).map(|bytes| format!(", {} available", Bytes(bytes)));
+    let swappiness = number(facts.get("swappiness")).map(|value| format!(", swappiness {value}"));
+    format!(
+        "{memory} of memory{}; {swap}{}\n{}",
+        available.unwrap_or_default(),
+        swappiness.unwrap_or_default(),
+        outcome.summary
+    )
+}
+
+/// How hosts stand, for a person.
+pub fn status_table(standings: &[Standing], terminal: &Terminal) -> String {
+    if standings.is_empty() {
+        return "No host was asked yet: `oomguard check --inventory FILE` does.\n".to_owned();
+    }
+    let mut table = new_table(terminal, &["Host", "State", "Last seen", "What differs"]);
+    for standing in standings {
+        let outcome = &standing.outcome;
+        let name = outcome.target.name.as_str();
+        table.add_row([name, outcome.state.word(), &moment(standing.seen), &what(outcome)]);
+    }
+    format!("{}\n", table.trim_fmt())
+}
+
+/// All runs, for a person.
+pub fn runs_table(runs: &[Kept]) -> String {
+    if runs.is_empty() {
+        return "No runs yet: `oomguard check --inventory FILE` makes one.\n".to_owned();
+    }
+    let line = |kept: &Kept| {
+        let [hosts, failed] = counts(kept);
+        let open = if failed == 0 { String::new() } else { format!(", {failed} failed or not reached") };
+        format!("{}  {:<8}  {}{open}\n", kept.run.id, kept.run.task.name(), counted(hosts, "host"))
+    };
+    runs.iter().map(line).collect()
+}
+
+/// All runs, for programs.
+pub fn runs_json(runs: &[Kept]) -> String {
+    let one = |kept: &Kept| {
+        let [hosts, failed] = counts(kept);
+        serde_json::json!({
+            "id": kept.run.id, "task": kept.run.task.name(), "started": kept.run.started,
+            "hosts": hosts, "failed_or_not_reached": failed,
+        })
+    };
+    pretty(&serde_json::json!({
+        "schema": "oomguard.fleet-runs/1", "runs": runs.iter().map(one).collect::<Vec<_>>(),
+    }))
+}
+
+fn counts(kept: &Kept) -> [usize; 2] {
+    [kept.run.hosts.len(), kept.unfinished().len()]
+}
+
+fn new_table(terminal: &Terminal, head: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_width(terminal.width()).set_header(head.to_vec());
+    table
+}
+
+/// A line for each host in hand on a terminal; plain lines elsewhere. On standard error, both.
+pub struct Progress {
+    bars: Option<MultiProgress>,
+    of: BTreeMap<HostName, ProgressBar>,
+    hosts: usize,
+    done: usize,
+}
+
+impl Progress {
+    pub fn new(hosts: usize) -> Self {
+        let bars = std::io::stderr().is_terminal().then(MultiProgress::new);
+        Self { bars, of: BTreeMap::new(), hosts, done: 0 }
+    }
+
+    fn say(&self, line: &str) {
+        match &self.bars {
+            // Nobody is left to tell when it fails; the hosts go on.
+            Some(bars) => drop(bars.println(line)),
+            None => drop(writeln!(std::io::stderr().lock(), "{line}")),
+        }
+    }
+}
+
+impl Watcher for Progress {
+    fn event(&mut self, host: &HostName, event: &Event) {
+        let words = match event {
+            Event::Asked => "asked".to_owned(),
+            Event::Pushes { bytes } => format!("gets oomguard, {}", Bytes(*bytes as u64)),
+            Event::Step { number, total, step } => format!("[{number:>2}/{total}] {step}"),
+            Event::Health => "is looked at again".to_owned(),
+        };
+        match &self.bars {
+            Some(bars) => {
+                let bar = self.of.entry(host.clone()).or_insert_with(|| {
+                    let bar = bars.add(ProgressBar::new_spinner());
+                    bar.enable_steady_tick(Duration::from_millis(250));
+                    bar
+                });
+                bar.set_message(format!("{host}: {words}"));
+            }
+            // Hundreds of hosts that are asked are no news.
+            None if *event == Event::Asked => {}
+            None => self.say(&format!("{host}: {words}")),
+        }
+    }
+
+    fn done(&mut self, outcome: &Outcome) {
+        if let Some(bar) = self.of.remove(&outcome.target.name) {
+            bar.finish_and_clear();
+        }
+        self.done += 1;
+        let hosts = self.hosts;
+        self.say(&format!("{}: {} ({}/{hosts})", outcome.target.name, outcome.summary, self.done));
+    }
+
+    fn wave(&mut self, number: usize, total: usize, hosts: usize) {
+        self.done = 0;
+        self.hosts = hosts;
+        self.say(&format!("wave {number} of {total}: {}", counted(hosts, "host")));
+    }
+
+    fn now(&self) -> u64 {
+        oomguard_host::Host::live().now()
+    }
+}
