@@ -3,10 +3,11 @@
 
 use libfuzzer_sys::fuzz_target;
 use oomguard_incident::render::{cspec, html, markdown, text};
-use oomguard_incident::{Options, kernel_kill, read_all};
+use oomguard_incident::line::Origin;
+use oomguard_incident::{Options, read_all, record};
 
 fuzz_target!(|bytes: &[u8]| {
-    let _ = kernel_kill(bytes);
+    let _ = record::read(bytes, Origin::Kernel);
     let report = read_all(bytes, "-", &Options::default()).expect("bytes can always be read");
     let lines = bytes.split(|&b| b == b'\n').count() as u64;
     for incident in &report.incidents {
