@@ -29,6 +29,13 @@ while alive() and len(held) < 900:
 time.sleep(600)
 ";
 
+/// Stops the compilers as soon as the manager is gone: they themselves notice late, when every page of theirs must come back
+/// from disk. Only the shell's own commands, so that it needs no memory then.
+const WATCH: &str = "manager=$1; shift
+while read -r _ _ state _ 2>/dev/null </proc/$manager/stat; do case $state in Z | X) break ;; esac; done
+kill -STOP \"$@\"
+";
+
 /// Holds some memory and waits.
 const HOLD: &str = "import sys, time\nheld = b'x' * (int(sys.argv[1]) << 20)\ntime.sleep(600)\n";
 
@@ -37,6 +44,7 @@ const HOLD: &str = "import sys, time\nheld = b'x' * (int(sys.argv[1]) << 20)\nti
 fn crowd(vm: &Vm) -> String {
     vm.write("/srv/grow.py", GROW.as_bytes()).unwrap();
     vm.write("/srv/hold.py", HOLD.as_bytes()).unwrap();
+    vm.write("/srv/watch.sh", WATCH.as_bytes()).unwrap();
     ok(
         vm,
         "mkdir -p /srv/bin && for name in rustc radicle-node dbus-daemon; do cp $(readlink -f /usr/bin/python3) /srv/bin/$name; done; \
@@ -67,7 +75,8 @@ fn crowd(vm: &Vm) -> String {
             "for pid in $(pgrep -u dev -x rustc); do echo -800 >/proc/$pid/oom_score_adj; done; \
              echo 700 >/proc/$(pgrep -u dev -x dbus-daemon -f /srv)/oom_score_adj 2>/dev/null || \
              echo 700 >/proc/$(pgrep -u dev -f /srv/bin/dbus-daemon)/oom_score_adj; \
-             echo 500 >/proc/{manager}/oom_score_adj"
+             echo 500 >/proc/{manager}/oom_score_adj; \
+             systemd-run -q --unit watch -p OOMScoreAdjust=-1000 sh /srv/watch.sh {manager} $(pgrep -u dev -x rustc)"
         ),
     );
     manager
