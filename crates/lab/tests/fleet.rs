@@ -154,10 +154,17 @@ fn a_wrong_key_a_full_disk_and_no_sudo_are_told_apart() {
         &[(NAMES[0], &vms[0], "root"), (NAMES[1], &vms[1], "root"), (NAMES[2], &vms[2], "dev")],
     );
     let known = fs::read_to_string(fleet.dir.join("known_hosts")).unwrap();
-    // The first name has the key of the second host.
-    let key = |at: usize| known.lines().nth(at).unwrap().split_once(' ').unwrap().1.to_owned();
-    let wrong = format!("{} {}\n{} {}\n{} {}\n", NAMES[0], key(1), NAMES[1], key(1), NAMES[2], key(2));
-    fs::write(fleet.dir.join("known_hosts"), wrong).unwrap();
+    // The first name is known with the key of another host; all hosts of the lab have the same.
+    let other = fleet.dir.join("other");
+    let made = Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+        .arg(&other)
+        .status()
+        .unwrap();
+    assert!(made.success());
+    let key = fs::read_to_string(other.with_extension("pub")).unwrap();
+    let rest: String = known.lines().skip(1).map(|line| format!("{line}\n")).collect();
+    fs::write(fleet.dir.join("known_hosts"), format!("{} {key}{rest}", NAMES[0])).unwrap();
     vms[1].run("fallocate -l $(( $(df --output=avail -B1 / | tail -1) - 67108864 )) /fill").unwrap();
     let apply = ["apply", "--inventory", "hosts", "--yes"];
     let said = fleet.run(&apply).exits(3).says("3 of 3 hosts failed");

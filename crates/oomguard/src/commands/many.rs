@@ -101,7 +101,8 @@ pub fn begin(order: &Order<'_>, host: &Host, terminal: &mut Terminal) -> Result<
         started: 0,
         waves: waves.to_string(),
         max_failures,
-        root: order.fleet.reach.sudo,
+        // Who may not change a host is to be known before the first one is changed.
+        root: order.fleet.reach.sudo || order.task.changes(),
         hosts,
         policies,
     };
