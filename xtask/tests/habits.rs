@@ -59,11 +59,14 @@ struct Package {
     uses: Vec<String>,
 }
 
-fn packages() -> BTreeMap<String, Package> {
+fn metadata() -> serde_json::Value {
     let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
     let args = ["metadata", "--no-deps", "--offline", "--format-version", "1"];
-    let metadata: serde_json::Value =
-        serde_json::from_slice(&output_of(Command::new(cargo).args(args))).unwrap();
+    serde_json::from_slice(&output_of(Command::new(cargo).args(args))).unwrap()
+}
+
+fn packages() -> BTreeMap<String, Package> {
+    let metadata = metadata();
     let of = |package: &serde_json::Value| {
         let dependencies = package["dependencies"].as_array().unwrap();
         let own = dependencies.iter().filter(|dependency| dependency["path"].is_string());
@@ -92,6 +95,18 @@ fn arrows_between_crates_go_one_way() {
         }
     }
     none(&wrong, "crates use others against the arrows of ARCHITECTURE.md");
+}
+
+/// The first command of the README: `cargo run --release -- check`.
+#[test]
+fn cargo_run_is_the_product() {
+    let metadata = metadata();
+    let [default] = metadata["workspace_default_members"].as_array().unwrap().as_slice() else {
+        panic!("cargo would not know what to run: {}", metadata["workspace_default_members"])
+    };
+    let packages = metadata["packages"].as_array().unwrap();
+    let package = packages.iter().find(|package| package["id"] == *default).unwrap();
+    assert_eq!(package["name"], "oomguard");
 }
 
 #[test]
