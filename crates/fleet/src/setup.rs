@@ -252,15 +252,27 @@ impl Looked<'_> {
         );
         lines.extend(self.refusals.iter().flat_map(refused));
         if self.refusals.is_empty() {
-            lines.push(match self.plan.changes.len() {
-                0 => "nothing to change: the server is as the policy says".to_owned(),
-                1 => "1 change".to_owned(),
-                count => {
-                    format!("{count} changes; one apply makes those of the steps 6 to 8, in its own order")
-                }
-            });
+            lines.push(self.count());
         }
         lines
+    }
+
+    /// The program counts as a change, and is none of the plan.
+    fn count(&self) -> String {
+        let (count, program) = (self.plan.changes.len(), self.server.needs_command());
+        let step = Step::Install.number();
+        match (count, program) {
+            (0, false) => "nothing to change: the server is as the policy says".to_owned(),
+            (0, true) => format!("nothing to change but the program of Step {step}"),
+            _ => {
+                let plural = if count == 1 { "" } else { "s" };
+                let program =
+                    if program { format!(", and the program of Step {step}") } else { String::new() };
+                format!(
+                    "{count} change{plural} in the steps 6 to 8, made by one apply in its own order{program}"
+                )
+            }
+        }
     }
 
     fn part(&self, step: Step, words: &dyn Fn(&Change) -> String) -> Said {

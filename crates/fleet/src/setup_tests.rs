@@ -122,7 +122,9 @@ fn a_fresh_server_is_said_step_by_step() {
     assert!(
         under(&said, Step::Install).starts_with("oomguard 1.2.3 is to be put at /usr/local/bin/oomguard")
     );
-    assert!(under(&said, Step::Plan).starts_with("1 change"), "{said:?}");
+    let plan_words =
+        "1 change in the steps 6 to 8, made by one apply in its own order, and the program of Step 4";
+    assert_eq!(under(&said, Step::Plan), plan_words);
     assert!(under(&said, Step::Swap).contains("/swapfile"), "{said:?}");
     assert_eq!(under(&said, Step::Protect), "nothing to do");
     assert_eq!((looked.changes(), looked.must_change()), (2, true));
@@ -139,6 +141,10 @@ fn one_that_is_set_up_has_nothing_to_change_unless_an_apply_was_cut() {
         "/usr/local/bin/oomguard is this version already"
     );
     assert!(!fine.must_change());
+    let update = Server { command: InPlace::Other, ..server.clone() };
+    let update = looked(&update, &plan, &[]);
+    assert_eq!((update.changes(), update.must_change()), (1, true));
+    assert!(under(&update.steps(&words), Step::Plan).starts_with("nothing to change but the program"));
     let cut = Looked { unfinished: Some("20260101-1"), ..fine };
     assert!(cut.must_change());
     assert!(under(&cut.steps(&words), Step::Plan).contains("20260101-1 was interrupted"));

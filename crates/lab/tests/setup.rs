@@ -217,15 +217,20 @@ fn a_fresh_server_by_the_command() {
     // Cut while the program was written, and a step that fails: the same command goes on.
     ok(&vm, "echo half >/usr/local/bin/.oomguard.oomguard-new; chattr +i /etc/fstab");
     let said = command(&vm, "op", &[SERVER, "--yes"]).exits(3).says(": Step 6 [ 1/").text;
+    assert!(
+        said.contains("  Step 4 oomguard ") && said.contains(" is put at /usr/local/bin/oomguard"),
+        "{said}"
+    );
     assert!(said.contains("/etc/fstab") && !said.contains("Step 9"), "{said}");
     ok(&vm, "chattr -i /etc/fstab; cmp /usr/local/bin/oomguard /usr/local/lib/oomguard/oomguard-*");
     let said =
         command(&vm, "op", &[SERVER, "--yes"]).exits(0).says("was interrupted; this one finishes it").text;
+    steps_in_order(&said);
+    assert!(said.contains("\n  Step 4 /usr/local/bin/oomguard is this version already\n"), "{said}");
     assert!(said.contains("Step 8 [") && said.contains("start the agent"), "{said}");
     assert!(under(&said, "Step 9").contains("Fine: this host is as the policy says."), "{said}");
     let status = under(&said, "Step 10");
     assert!(status.contains("/swapfile") && status.contains("Swap:"), "{said}");
-    assert!(said.find("Step 8 - ").unwrap() < said.find("Step 9 - ").unwrap(), "{said}");
     ok(
         &vm,
         "stat -c '%a %U' /usr/local/bin/oomguard | grep -x '755 root'; systemctl is-active oomguard-agent; oomguard --version",

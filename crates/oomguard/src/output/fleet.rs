@@ -1,6 +1,6 @@
 //! What came of several hosts: JSON for programs, a table with the worst first, and lines while they are in hand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use oomguard_fleet::job::Task;
 use oomguard_fleet::outcome::{Outcome, State};
 use oomguard_fleet::rollout::Watcher;
 use oomguard_fleet::run::Kept;
-use oomguard_fleet::setup::Said;
+use oomguard_fleet::setup::{self, Said};
 use oomguard_fleet::status::{Standing, moment};
 use oomguard_spec::size::Bytes;
 use schemars::JsonSchema;
@@ -234,12 +234,14 @@ pub struct Progress {
     done: usize,
     /// Whether a line needs the name of its host.
     several: bool,
+    /// The steps of a setup that stand there already.
+    headed: BTreeSet<(HostName, setup::Step)>,
 }
 
 impl Progress {
     pub fn new(hosts: usize) -> Self {
         let bars = std::io::stderr().is_terminal().then(MultiProgress::new);
-        Self { bars, of: BTreeMap::new(), hosts, done: 0, several: hosts > 1 }
+        Self { bars, of: BTreeMap::new(), hosts, done: 0, several: hosts > 1, headed: BTreeSet::new() }
     }
 
     fn say(&self, line: &str) {
@@ -253,11 +255,18 @@ impl Progress {
 
 impl Progress {
     /// A step of a setup, on standard output: it is what the command is asked for.
-    fn print(&self, host: &HostName, said: &Said) {
+    ///
+    /// What was done after all steps were said has the number of its step.
+    fn print(&mut self, host: &HostName, said: &Said) {
         let name = if self.several { format!("{host}: ") } else { String::new() };
-        let mut text = if self.several { String::new() } else { "\n".to_owned() };
-        text.push_str(&format!("{name}{}\n", said.head()));
-        text.extend(said.lines.iter().map(|line| format!("{name}  {line}\n")));
+        let blank = if self.several { "" } else { "\n" };
+        let mut text = blank.to_owned();
+        let mut number = format!("Step {} ", said.step.number());
+        if self.headed.insert((host.clone(), said.step)) {
+            text.push_str(&format!("{name}{}\n", said.head()));
+            number.clear();
+        }
+        text.extend(said.lines.iter().map(|line| format!("{name}  {number}{line}\n")));
         let print = || {
             let mut out = std::io::stdout().lock();
             // When nobody reads any more, the hosts go on.
