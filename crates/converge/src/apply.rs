@@ -120,6 +120,10 @@ impl<'h> Session<'h> {
         Ok(Self { host, policy: policy.clone(), plan, facts, unfinished, version, _lock: lock })
     }
 
+    pub(crate) fn host(&self) -> &'h Host {
+        self.host
+    }
+
     /// What would be changed.
     #[must_use]
     pub fn plan(&self) -> &Plan {

@@ -31,6 +31,8 @@ pub const AGENT_POLICY: &str = "/etc/oomguard/policy.cspec";
 pub const AGENT_PROGRAM_DIR: &str = "/usr/local/lib/oomguard";
 /// The SHA-256 of the policy that the running agent has read, in hexadecimal.
 pub const AGENT_POLICY_DIGEST: &str = "/run/oomguard/policy.sha256";
+/// The program for whoever logs in; `oomguard setup` puts it there, and nothing takes it away.
+pub const COMMAND: &str = "/usr/local/bin/oomguard";
 /// The table of file systems and swaps.
 pub const FSTAB: &str = "/etc/fstab";
 

@@ -15,12 +15,14 @@ mod findings;
 mod fstab_edit;
 pub mod journal;
 pub mod layout;
+pub mod own_command;
 mod own_files;
 pub mod plan;
 mod preflight;
 pub mod pushed;
 pub mod rank;
 pub mod rollback;
+pub mod server;
 pub mod step;
 pub mod swap_decision;
 

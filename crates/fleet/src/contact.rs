@@ -11,18 +11,22 @@ use tokio::process::{ChildStdin, ChildStdout};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::failure::{Failure, Kind, Progress, safe};
+use crate::failure::{Failure, Kind, Progress, safe, safe_line};
 use crate::inventory::Target;
 use crate::job::Job;
 use crate::lines::{self, Line};
 use crate::program::Programs;
 use crate::script::Answer;
+use crate::setup::{Said, Step};
 use crate::ssh::{Connection, Ssh};
 
 /// A login shell may print so many lines before the answer.
 const NOISE: usize = 100;
 /// So much of what ssh says is kept, in bytes.
 const SAID: usize = 16 << 10;
+
+/// A step of a setup says no more lines: one for each change of a plan.
+const MOST_SAID: usize = 1000;
 
 /// How long is waited.
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +74,11 @@ pub enum Event {
         total: usize,
         /// What it does.
         step: String,
+        /// The step of a setup that it is part of.
+        part_of: Option<Step>,
     },
+    /// A step of a setup, as the host says it.
+    Setup(Said),
     /// It is looked at again after its change.
     Health,
 }
@@ -313,9 +321,13 @@ impl Talk<'_> {
             }
             Line::Recovered { id } => self.reply.recovered = Some(safe(&id)),
             Line::Facts { value } => self.reply.facts = Some(value),
-            Line::Step { number, total, step } => {
+            Line::Step { number, total, step, part_of } => {
                 self.progress.step = Some((number, total));
-                (self.tell)(Event::Step { number, total, step: safe(&step) });
+                (self.tell)(Event::Step { number, total, step: safe(&step), part_of });
+            }
+            Line::Setup { said } => {
+                let lines = said.lines.iter().take(MOST_SAID).map(|line| safe_line(line)).collect();
+                (self.tell)(Event::Setup(Said::new(said.step, lines)));
             }
             Line::Plan { value, changes, refusals, unfinished } => {
                 self.reply.plan = Some(PlanOf { value, changes, refusals, unfinished });

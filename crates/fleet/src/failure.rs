@@ -233,7 +233,13 @@ fn last(said: &str) -> String {
 /// Text of a host: cut, on one line, with nothing in it that steers a terminal.
 #[must_use]
 pub fn safe(text: &str) -> String {
-    text.trim().chars().take(300).map(|c| if c.is_control() { '?' } else { c }).collect()
+    safe_line(text.trim())
+}
+
+/// The same, with the blanks at its beginning: a line of a table.
+#[must_use]
+pub fn safe_line(text: &str) -> String {
+    text.trim_end().chars().take(300).map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use oomguard_spec::policy::Policy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::setup::Phase;
+
 /// The version of the form below.
 pub const SCHEMA: &str = "oomguard.fleet-job/1";
 
@@ -31,13 +33,18 @@ pub enum Task {
         /// Only this boot of the journal.
         boot: Option<i32>,
     },
+    /// Set it up as a server: the program in its place, the policy applied, all in numbered steps.
+    Setup {
+        /// How far.
+        phase: Phase,
+    },
 }
 
 impl Task {
     /// Whether it changes a host, so that only root may.
     #[must_use]
     pub fn changes(&self) -> bool {
-        matches!(self, Self::Apply | Self::Rollback { .. })
+        matches!(self, Self::Apply | Self::Rollback { .. } | Self::Setup { phase: Phase::Change })
     }
 
     /// The command that asks for it.
@@ -50,6 +57,25 @@ impl Task {
             Self::Status => "status",
             Self::Rollback { .. } => "rollback",
             Self::Incident { .. } => "incident",
+            Self::Setup { .. } => "setup",
+        }
+    }
+
+    /// What is asked of all hosts before one is changed.
+    #[must_use]
+    pub fn before(&self) -> Self {
+        match self {
+            Self::Setup { .. } => Self::Setup { phase: Phase::Preflight },
+            _ => Self::Plan,
+        }
+    }
+
+    /// What is asked of a host after its change, over a new connection.
+    #[must_use]
+    pub fn after(&self) -> Self {
+        match self {
+            Self::Setup { .. } => Self::Setup { phase: Phase::Verify },
+            _ => Self::Check,
         }
     }
 }

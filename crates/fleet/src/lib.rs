@@ -15,6 +15,7 @@ pub mod render;
 pub mod rollout;
 pub mod run;
 pub mod script;
+pub mod setup;
 pub mod ssh;
 pub mod status;
 pub mod wave;

@@ -5,6 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::setup;
+
 /// The version of the form below.
 pub const SCHEMA: &str = "oomguard.fleet-line/1";
 /// A line is not longer, in bytes: a report of a host with thousands of processes has some megabytes.
@@ -41,6 +43,14 @@ pub enum Line {
         total: usize,
         /// What it does.
         step: String,
+        /// The step of a setup that it is part of.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        part_of: Option<setup::Step>,
+    },
+    /// A step of a setup: what was found there, what is to be done, or what was done.
+    Setup {
+        /// What is said.
+        said: setup::Said,
     },
     /// What `oomguard plan` prints, and everything that speaks against it on this host.
     Plan {
@@ -133,7 +143,7 @@ mod tests {
 
         #[test]
         fn text_is_kept(step in "\\PC{0,60}", number in any::<usize>()) {
-            let line = Line::Step { number, total: number, step };
+            let line = Line::Step { number, total: number, step, part_of: None };
             prop_assert_eq!(Line::parse(line.to_line().as_bytes()).unwrap(), line);
         }
     }

@@ -85,7 +85,7 @@ impl Rollout {
         self.block(self.each(kept, members, &task, Doing::Task(Connection::Single), &mut budget, watcher))
     }
 
-    /// Plans an apply on all hosts and changes none. Connections are kept for the change.
+    /// Plans an apply or a setup on all hosts and changes none. Connections are kept for the change.
     ///
     /// # Errors
     /// When the run's folder cannot be written.
@@ -98,7 +98,8 @@ impl Rollout {
         let mut budget = Budget { left: usize::MAX };
         let doing = Doing::Task(Connection::Kept);
         self.block(async {
-            let mut outcomes = self.each(kept, members, &Task::Plan, doing, &mut budget, watcher).await?;
+            let task = kept.run.task.before();
+            let mut outcomes = self.each(kept, members, &task, doing, &mut budget, watcher).await?;
             for outcome in outcomes.iter_mut().filter(|outcome| outcome.failure.is_none()) {
                 if !outcome.refusals.is_empty() {
                     outcome.fail(Failure::refused(outcome.refusals.clone()));
@@ -125,7 +126,7 @@ impl Rollout {
         watcher: &mut dyn Watcher,
     ) -> Result<Vec<Outcome>, RolloutError> {
         let doing = match kept.run.task {
-            Task::Apply => Doing::Change,
+            Task::Apply | Task::Setup { .. } => Doing::Change,
             _ => Doing::Task(Connection::Single),
         };
         let task = kept.run.task.clone();
@@ -274,7 +275,7 @@ async fn one(
         return (reply, failure);
     }
     tell(Event::Health);
-    let look = Job { task: Task::Check, ..job };
+    let look = Job { task: job.task.after(), ..job };
     let (seen, failure) = ask(means, target, &look, Connection::Fresh, tell).await;
     reply.facts = seen.facts.or(reply.facts);
     reply.report = seen.report.or(reply.report);

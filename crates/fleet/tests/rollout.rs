@@ -12,6 +12,7 @@ use oomguard_fleet::failure::Kind;
 use oomguard_fleet::job::Task;
 use oomguard_fleet::outcome::{Outcome, State};
 use oomguard_fleet::run::{Kept, Member};
+use oomguard_fleet::setup::Phase;
 use oomguard_fleet::wave::Waves;
 
 /// Preflight on all, then the change of those that need one; what stands in the folder afterwards.
@@ -134,4 +135,35 @@ fn a_run_is_private_whole_and_found_again() {
     assert_eq!(first.outcomes()[0].state, State::NotReached, "a damaged result is asked again");
     std::fs::write(first.folder().join("run.json"), "{}").unwrap();
     assert!(fleet.runs().open(&first.run.id).is_err());
+}
+
+#[test]
+fn a_setup_is_looked_at_changed_and_verified_and_nothing_is_changed_twice() {
+    let fleet = Fleet::new(&[("fresh", "good"), ("done", "good"), ("sick", "sick"), ("user", "user")]);
+    std::fs::write(fleet.host("done").join("applied"), "").unwrap();
+    let kept = fleet.begin(Task::Setup { phase: Phase::Change }, 4);
+    let mut notes = Notes::default();
+    let states = apply(&fleet, &kept, &kept.run.hosts, &mut notes, 1);
+    assert_eq!(states, [State::Fine, State::Fine, State::Failed, State::Failed]);
+    let of = |name: &str| -> Vec<&str> {
+        let lines = notes.lines.iter().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        lines.filter(|line| line.starts_with("Setup") || line.starts_with("Step")).collect()
+    };
+    let said = of("fresh");
+    assert!(said[0].contains("Install") && said[1].contains("part_of: Some(Swap)"), "{said:?}");
+    // From another host, so not raw; the blanks of a table stay.
+    assert!(said[2].contains("Status") && said[2].contains("\"  ?[2Jswap\""), "{said:?}");
+    assert!(of("done").is_empty(), "{:?}", notes.lines);
+    let outcomes = kept.outcomes();
+    assert_eq!(outcomes[2].failure.as_ref().unwrap().kind, Kind::NotHealthy);
+    assert_eq!(outcomes[3].failure.as_ref().unwrap().kind, Kind::NoSudo);
+    // Preflight and change over one connection, which is kept; the look afterwards over another.
+    let jobs = |name: &str| fleet.lines(name, "jobs").len();
+    assert_eq!((jobs("fresh"), jobs("done"), jobs("user")), (3, 1, 1));
+    // What has failed is asked again, by the same run.
+    fleet.set("sick", "good");
+    fleet.set("user", "good");
+    std::fs::write(fleet.host("user").join("bin/id"), "#!/bin/sh\necho 0\n").unwrap();
+    let states = apply(&fleet, &kept, &kept.unfinished(), &mut Notes::default(), 2);
+    assert_eq!(states, [State::Fine; 4]);
 }

@@ -17,6 +17,7 @@ pub mod memory;
 pub mod memory_events;
 pub mod notify;
 mod octal;
+pub mod os_release;
 mod own_program;
 pub mod parse_error;
 pub mod passwd;

@@ -1,4 +1,4 @@
-//! tools/setup-testnet-server.sh against a fresh server: from a laptop, and on the server itself.
+//! A fresh server is set up: by tools/setup-testnet-server.sh from a laptop and on the server itself, and by `oomguard setup`.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // Helpers of tests are tests, too.
 
 mod host;
@@ -13,8 +13,8 @@ fn script() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tools/setup-testnet-server.sh")
 }
 
-/// Runs the script on this machine; it reaches the host by the name `testnet001.ac-dc.network`.
-fn from_laptop(vm: &Vm, user: &str, args: &[&str]) -> Said {
+/// A folder with an ssh configuration that knows the host by the name `testnet001.ac-dc.network`.
+fn laptop(vm: &Vm, user: &str) -> PathBuf {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("setup-{}-{user}", vm.ssh_port()));
     std::fs::create_dir_all(&dir).unwrap();
     let config = format!(
@@ -24,10 +24,28 @@ fn from_laptop(vm: &Vm, user: &str, args: &[&str]) -> Said {
         vm.key().display()
     );
     std::fs::write(dir.join("config"), config).unwrap();
+    dir
+}
+
+/// Runs the script on this machine.
+fn from_laptop(vm: &Vm, user: &str, args: &[&str]) -> Said {
+    let dir = laptop(vm, user);
     let mut command = Command::new("sh");
     command.arg(script()).arg("--ssh-config").arg(dir.join("config"));
     command.arg("--binary").arg(std::env::var_os("OOMGUARD_BIN").unwrap());
     let output = command.args(args).stdin(Stdio::null()).output().unwrap();
+    std::fs::remove_dir_all(&dir).unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    Said { code: output.status.code().unwrap(), text: String::from_utf8_lossy(&text).into_owned() }
+}
+
+/// Runs `oomguard setup` on this machine: standard output, and after it standard error.
+fn command(vm: &Vm, user: &str, args: &[&str]) -> Said {
+    let dir = laptop(vm, user);
+    let mut command = Command::new(std::env::var_os("OOMGUARD_BIN").unwrap());
+    command.arg("setup").args(args).arg("--ssh-config").arg(dir.join("config"));
+    command.arg("--runs").arg(dir.join("runs"));
+    let output = command.stdin(Stdio::null()).output().unwrap();
     std::fs::remove_dir_all(&dir).unwrap();
     let text = [output.stdout, output.stderr].concat();
     Said { code: output.status.code().unwrap(), text: String::from_utf8_lossy(&text).into_owned() }
@@ -161,4 +179,74 @@ fn on_the_server_itself() {
             .text;
     assert!(said.contains("adnet.service.d/50-oomguard.conf") && said.contains("Fine"), "{said}");
     run(&vm, "oomguard check --spec /root/deployment.cspec --role validator").exits(0);
+}
+
+#[test]
+fn a_fresh_server_by_the_command() {
+    let vm = boot(&HostSpec::new(Release::Bookworm));
+    ok(&vm, "rm /usr/local/bin/oomguard");
+    let before = (etc(&vm), ok(&vm, "cat /proc/swaps /proc/sys/vm/swappiness; ls -A /usr/local/bin"));
+    let now = |vm: &Vm| (etc(vm), ok(vm, "cat /proc/swaps /proc/sys/vm/swappiness; ls -A /usr/local/bin"));
+
+    let said = command(&vm, "op", &[SERVER, "--dry-run"]).exits(2).says("Dry run: nothing is changed").text;
+    steps_in_order(&said);
+    assert!(under(&said, "Step 1").contains("this is root"), "{said}");
+    assert!(under(&said, "Step 4").contains("is to be put at /usr/local/bin/oomguard"), "{said}");
+    assert!(under(&said, "Step 6").contains("create the swap file /swapfile of"), "{said}");
+    assert!(under(&said, "Step 6").contains("write vm.swappiness: 60 -> 10"), "{said}");
+    assert!(under(&said, "Step 7").contains("deltaos-validator.service.d/50-oomguard.conf"), "{said}");
+    assert!(under(&said, "Step 8").contains("systemctl restart oomguard-agent.service"), "{said}");
+    assert!(under(&said, "Step 9").contains("would check that it is so"), "{said}");
+    assert!(under(&said, "Step 10").contains("Swap:"), "{said}");
+    assert_eq!(now(&vm), before, "a dry run changed something");
+
+    // Who may not, may look, and nothing more.
+    let said = command(&vm, "dev", &[SERVER, "--yes"]).exits(3).says("the user dev is not root there").text;
+    assert!(!said.contains("Step "), "{said}");
+    command(&vm, "dev", &[SERVER, "--dry-run"]).exits(2).says("a real run would end here");
+    command(&vm, "op", &[SERVER]).exits(64).says("give --yes");
+    // A policy that is refused is not applied in part, and not even the program is put in place.
+    let bad = Path::new(env!("CARGO_TARGET_TMPDIR")).join("setup-bad.cspec");
+    std::fs::write(&bad, "memory_config:\n  swap: {size: 64MB, file: /srv/open/swapfile}\n").unwrap();
+    ok(&vm, "mkdir -m 0777 /srv/open");
+    command(&vm, "op", &[SERVER, "--yes", "--spec", bad.to_str().unwrap()]).exits(3).says("/srv/open");
+    ok(&vm, "rmdir /srv/open");
+    std::fs::remove_file(&bad).unwrap();
+    assert_eq!(now(&vm), before, "what was refused changed something");
+
+    // Cut while the program was written, and a step that fails: the same command goes on.
+    ok(&vm, "echo half >/usr/local/bin/.oomguard.oomguard-new; chattr +i /etc/fstab");
+    let said = command(&vm, "op", &[SERVER, "--yes"]).exits(3).says(": Step 6 [ 1/").text;
+    assert!(
+        said.contains("  Step 4 oomguard ") && said.contains(" is put at /usr/local/bin/oomguard"),
+        "{said}"
+    );
+    assert!(said.contains("/etc/fstab") && !said.contains("Step 9"), "{said}");
+    ok(&vm, "chattr -i /etc/fstab; cmp /usr/local/bin/oomguard /usr/local/lib/oomguard/oomguard-*");
+    let said =
+        command(&vm, "op", &[SERVER, "--yes"]).exits(0).says("was interrupted; this one finishes it").text;
+    steps_in_order(&said);
+    assert!(said.contains("\n  Step 4 /usr/local/bin/oomguard is this version already\n"), "{said}");
+    assert!(said.contains("Step 8 [") && said.contains("start the agent"), "{said}");
+    assert!(under(&said, "Step 9").contains("Fine: this host is as the policy says."), "{said}");
+    let status = under(&said, "Step 10");
+    assert!(status.contains("/swapfile") && status.contains("Swap:"), "{said}");
+    ok(
+        &vm,
+        "stat -c '%a %U' /usr/local/bin/oomguard | grep -x '755 root'; systemctl is-active oomguard-agent; oomguard --version",
+    );
+
+    let inodes = "stat -c '%n %Y %i' $(find /etc -name '*oomguard*' -type f) /etc/fstab /swapfile /usr/local/bin/oomguard";
+    let applied = (now(&vm), ok(&vm, inodes));
+    let said = command(&vm, "root", &[SERVER, "--yes"]).exits(0).text;
+    steps_in_order(&said);
+    for step in ["Step 6", "Step 7", "Step 8"] {
+        assert!(under(&said, step).contains("nothing to do"), "{step}: {said}");
+    }
+    assert!(under(&said, "Step 4").contains("is this version already"), "{said}");
+    assert!(under(&said, "Step 5").contains("nothing to change"), "{said}");
+    assert!(under(&said, "Step 10").contains("/swapfile"), "{said}");
+    assert_eq!((now(&vm), ok(&vm, inodes)), applied, "the second run changed something");
+    from_laptop(&vm, "root", &[SERVER]).exits(0).says("is this version already").says("Nothing to change.");
+    assert_eq!(strays(&vm), "");
 }

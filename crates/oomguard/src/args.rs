@@ -74,6 +74,8 @@ pub enum Command {
     /// Show and resume what was done on many hosts, and how they stand
     #[command(subcommand)]
     Fleet(Fleet),
+    /// Set up fresh servers over ssh: program, swap, protection, agent, in numbered steps
+    Setup(Setup),
     /// Do a job that comes on standard input; oomguard itself runs it on other hosts
     #[command(hide = true)]
     Remote,
@@ -278,6 +280,27 @@ pub struct Apply {
     pub fleet: FleetArgs,
     #[command(flatten)]
     pub waves: WaveArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct Setup {
+    /// The servers: `host`, `user@host`, `host:port`; commas or blanks between
+    #[arg(value_name = "HOST", required = true, value_delimiter = ',')]
+    pub hosts: Vec<String>,
+    /// The role: a built-in one (workstation, ci, validator), or one of the document's [default: validator]
+    #[arg(long, value_name = "ROLE")]
+    pub role: Option<String>,
+    /// A cspec document with the policy, instead of a built-in one
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub spec: Option<PathBuf>,
+    /// Say what each step would do, and change nothing; oomguard itself is sent there all the same
+    #[arg(long, conflicts_with = "yes")]
+    pub dry_run: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub reach: ReachArgs,
 }
 
 #[derive(Debug, Args)]

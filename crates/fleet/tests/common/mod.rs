@@ -70,6 +70,18 @@ case $task in
   [ -e "$HOSTDIR/cut" ] && { rm "$HOSTDIR/cut"; echo '{"line":"recovered","id":"20260101-1"}'; }
   : >"$HOSTDIR/applied"
   echo '{"line":"done","ids":["20260101-1"]}';;
+'{"setup":{"phase":"preflight"}}')
+  echo '{"line":"setup","said":{"step":"rights","lines":["this is root"]}}'
+  report; n=2; $applied && n=0
+  echo '{"line":"plan","value":{},"changes":'$n',"refusals":[],"unfinished":null}';;
+'{"setup":{"phase":"change"}}')
+  echo '{"line":"setup","said":{"step":"install","lines":["put"]}}'
+  echo '{"line":"step","number":1,"total":1,"step":"switch on /swapfile","part_of":"swap"}'
+  : >"$HOSTDIR/applied"
+  echo '{"line":"done","ids":["20260101-1"]}';;
+'{"setup":{"phase":"verify"}}')
+  printf '{"line":"setup","said":{"step":"status","lines":["  \\u001b[2Jswap"]}}\n'
+  report;;
 '"status"') printf '{"line":"st'; exit 0;;
 *) echo 'what?';;
 esac

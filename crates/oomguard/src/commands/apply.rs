@@ -94,7 +94,7 @@ pub fn agreed(terminal: &mut Terminal) -> Result<bool, Failure> {
 }
 
 /// The swap status of the team's own procedure: `swapon --show` and `free -h`.
-fn swap_status(host: &Host, terminal: &Terminal) -> String {
+pub fn swap_status(host: &Host, terminal: &Terminal) -> String {
     let mut text = String::new();
     for (program, args) in [("swapon", "--show"), ("free", "-h")] {
         // Only shown: a host without procps is no failure.

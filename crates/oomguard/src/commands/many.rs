@@ -12,6 +12,7 @@ use oomguard_fleet::outcome::{Outcome, State};
 use oomguard_fleet::program::Programs;
 use oomguard_fleet::rollout::{Rollout, RolloutError};
 use oomguard_fleet::run::{Kept, Member, Run, RunError, Runs, SCHEMA};
+use oomguard_fleet::setup::Phase;
 use oomguard_fleet::ssh::Ssh;
 use oomguard_fleet::wave::Waves;
 use oomguard_host::{Host, limits, signals};
@@ -140,7 +141,7 @@ pub fn work(
     let waves: Waves = kept.run.waves.parse().map_err(Failure::error)?;
     let mut progress = Progress::new(members.len());
     match &kept.run.task {
-        Task::Apply => {
+        Task::Apply | Task::Setup { phase: Phase::Change } => {
             let before = rollout.preflight(kept, members, &mut progress)?;
             let must = |outcome: &Outcome| outcome.failure.is_none() && outcome.must_change();
             let pairs = members.iter().zip(&before).filter(|(_, outcome)| must(outcome));

@@ -13,8 +13,10 @@ mod plan;
 mod rank;
 mod recorder;
 mod remote;
+mod remote_setup;
 mod rollback;
 mod schema;
+mod setup;
 mod spec;
 mod status;
 mod steps;
@@ -47,6 +49,7 @@ pub fn run(cli: Cli, terminal: &mut Terminal) -> Result<u8, Failure> {
         Command::Recorder(command) => recorder::run(&command, &host, terminal),
         Command::Incident(args) => incident::run(&args, &host, terminal),
         Command::Fleet(command) => fleet::run(&command, &host, terminal),
+        Command::Setup(args) => setup::run(&args, &host, terminal),
         Command::Remote => remote::run(&host),
         Command::Spec(command) => spec::run(&command, terminal),
         Command::Schema { name } => schema::run(name, terminal),

@@ -9,10 +9,12 @@ use oomguard_converge::rollback::Undoing;
 use oomguard_converge::{Facts, Plan, findings, pushed, rank, refusals};
 use oomguard_fleet::job::{Job, Task};
 use oomguard_fleet::lines::{Line, SCHEMA};
+use oomguard_fleet::setup::Step;
 use oomguard_host::{Host, signals};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::remote_setup;
 use crate::args::{Incident, IncidentFormat};
 use crate::failure::{Failure, code};
 use crate::output::Terminal;
@@ -28,7 +30,7 @@ pub fn run(host: &Host) -> Result<u8, Failure> {
     let mut bytes = Vec::new();
     io::stdin().lock().take(LONGEST_JOB).read_to_end(&mut bytes)?;
     let job = Job::from_line(&bytes).map_err(Failure::usage)?;
-    let mut out = Lines { gone: false };
+    let mut out = Lines { gone: false, part_of: Vec::new() };
     let version = env!("CARGO_PKG_VERSION").to_owned();
     out.line(&Line::Header { schema: SCHEMA.to_owned(), version, host: super::host_name(host) });
     if let Err(failure) = work(&job, host, &mut out) {
@@ -39,7 +41,7 @@ pub fn run(host: &Host) -> Result<u8, Failure> {
 }
 
 /// Why a job was not done.
-enum NotDone {
+pub enum NotDone {
     Refused(ApplyError),
     Other(Failure),
 }
@@ -64,7 +66,12 @@ fn failed(why: NotDone) -> Line {
 fn work(job: &Job, host: &Host, out: &mut Lines) -> Result<(), NotDone> {
     match &job.task {
         Task::Check | Task::Status | Task::Plan => look(job, host, out),
-        Task::Apply => apply(job, super::live(host)?, out),
+        Task::Apply => {
+            let host = super::live(host)?;
+            let session = Session::open(host, &job.policy.policy, env!("CARGO_PKG_VERSION"))?;
+            apply(job, host, session, out)
+        }
+        Task::Setup { phase } => remote_setup::run(*phase, job, host, out),
         Task::Rollback { to } => rollback(to.as_deref(), super::live(host)?, out),
         Task::Incident { since, boot } => {
             let args = Incident {
@@ -105,8 +112,8 @@ fn look(job: &Job, host: &Host, out: &mut Lines) -> Result<(), NotDone> {
     Ok(())
 }
 
-fn apply(job: &Job, host: &Host, out: &mut Lines) -> Result<(), NotDone> {
-    let session = Session::open(host, &job.policy.policy, env!("CARGO_PKG_VERSION"))?;
+/// Applies, and says how the host is then.
+pub fn apply(job: &Job, host: &Host, session: Session<'_>, out: &mut Lines) -> Result<(), NotDone> {
     if let Some(id) = session.unfinished() {
         out.line(&Line::Recovered { id: id.to_owned() });
     }
@@ -128,34 +135,36 @@ fn rollback(to: Option<&str>, host: &Host, out: &mut Lines) -> Result<(), NotDon
     Ok(())
 }
 
-fn report(job: &Job, host: &Host, facts: &Facts, refusals: Vec<oomguard_converge::Refusal>) -> Report {
+pub fn report(job: &Job, host: &Host, facts: &Facts, refusals: Vec<oomguard_converge::Refusal>) -> Report {
     let found = findings(&job.policy.policy, facts);
     Report::new(super::host_name(host), &job.policy.name, found, refusals, facts)
 }
 
-fn value(of: &impl Serialize) -> Value {
+pub fn value(of: &impl Serialize) -> Value {
     serde_json::to_value(of).unwrap_or(Value::Null)
 }
 
 /// Standard output. When nobody reads any more, the work goes on.
-struct Lines {
+pub struct Lines {
     gone: bool,
+    /// For each step of an apply, the step of the setup that it is part of; empty when it is none.
+    pub part_of: Vec<Step>,
 }
 
 impl Lines {
-    fn line(&mut self, line: &Line) {
+    pub fn line(&mut self, line: &Line) {
         if !self.gone {
             let mut out = io::stdout().lock();
             self.gone = out.write_all(line.to_line().as_bytes()).and_then(|()| out.flush()).is_err();
         }
     }
 
-    fn facts(&mut self, host: &Host, job: &Job, facts: &Facts) {
+    pub fn facts(&mut self, host: &Host, job: &Job, facts: &Facts) {
         let screen = Screen::new(super::host_name(host), &job.policy.policy, facts);
         self.line(&Line::Facts { value: value(&screen) });
     }
 
-    fn report(&mut self, report: &Report) {
+    pub fn report(&mut self, report: &Report) {
         let (fine, findings) = (report.fine, report.findings.clone());
         self.line(&Line::Report { value: value(report), fine, findings });
     }
@@ -163,7 +172,8 @@ impl Lines {
 
 impl Watcher for Lines {
     fn begins(&mut self, number: usize, total: usize, step: &str) {
-        self.line(&Line::Step { number, total, step: step.to_owned() });
+        let part_of = number.checked_sub(1).and_then(|at| self.part_of.get(at).copied());
+        self.line(&Line::Step { number, total, step: step.to_owned(), part_of });
     }
 
     fn progress(&mut self, _: u64) {}

@@ -112,6 +112,15 @@ impl Report {
 
 /// The report for a person: the table comes last, and the verdict after it.
 pub fn table(report: &Report, facts: &Facts, args: &str, terminal: &Terminal) -> String {
+    let mut text = found(report, facts, terminal);
+    text.push_str(&verdict(report, args, terminal));
+    let first = report.dies_first.as_ref().map(|first| wrap(&first_words(first), terminal.width().into()));
+    text.extend(first.map(|line| line + "\n"));
+    text
+}
+
+/// The table alone, without what to type next.
+pub fn found(report: &Report, facts: &Facts, terminal: &Terminal) -> String {
     let mut text = format!(
         "{}: {}\npolicy: {}\n",
         terminal.paint(Paint::Bold, &report.host),
@@ -123,9 +132,6 @@ pub fn table(report: &Report, facts: &Facts, args: &str, terminal: &Terminal) ->
         text.push_str(&findings_table(&report.findings, terminal.width()));
         text.push('\n');
     }
-    text.push_str(&verdict(report, args, terminal));
-    let first = report.dies_first.as_ref().map(|first| wrap(&first_words(first), terminal.width().into()));
-    text.extend(first.map(|line| line + "\n"));
     text
 }
 

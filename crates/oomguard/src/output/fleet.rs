@@ -1,6 +1,6 @@
 //! What came of several hosts: JSON for programs, a table with the worst first, and lines while they are in hand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use oomguard_fleet::job::Task;
 use oomguard_fleet::outcome::{Outcome, State};
 use oomguard_fleet::rollout::Watcher;
 use oomguard_fleet::run::Kept;
+use oomguard_fleet::setup::{self, Said};
 use oomguard_fleet::status::{Standing, moment};
 use oomguard_spec::size::Bytes;
 use schemars::JsonSchema;
@@ -28,7 +29,7 @@ pub struct Report {
     pub schema: String,
     /// The run; nothing for `fleet status`, which is out of all runs.
     pub run: Option<String>,
-    /// What was asked: `check`, `plan`, `apply`, `status`, `rollback`, `incident`.
+    /// What was asked: `check`, `plan`, `apply`, `status`, `rollback`, `incident`, `setup`.
     pub task: Option<String>,
     /// Each host.
     pub hosts: Vec<HostReport>,
@@ -231,12 +232,16 @@ pub struct Progress {
     of: BTreeMap<HostName, ProgressBar>,
     hosts: usize,
     done: usize,
+    /// Whether a line needs the name of its host.
+    several: bool,
+    /// The steps of a setup that stand there already.
+    headed: BTreeSet<(HostName, setup::Step)>,
 }
 
 impl Progress {
     pub fn new(hosts: usize) -> Self {
         let bars = std::io::stderr().is_terminal().then(MultiProgress::new);
-        Self { bars, of: BTreeMap::new(), hosts, done: 0 }
+        Self { bars, of: BTreeMap::new(), hosts, done: 0, several: hosts > 1, headed: BTreeSet::new() }
     }
 
     fn say(&self, line: &str) {
@@ -248,12 +253,42 @@ impl Progress {
     }
 }
 
+impl Progress {
+    /// A step of a setup, on standard output: it is what the command is asked for.
+    ///
+    /// What was done after all steps were said has the number of its step.
+    fn print(&mut self, host: &HostName, said: &Said) {
+        let name = if self.several { format!("{host}: ") } else { String::new() };
+        let blank = if self.several { "" } else { "\n" };
+        let mut text = blank.to_owned();
+        let mut number = format!("Step {} ", said.step.number());
+        if self.headed.insert((host.clone(), said.step)) {
+            text.push_str(&format!("{name}{}\n", said.head()));
+            number.clear();
+        }
+        text.extend(said.lines.iter().map(|line| format!("{name}  {number}{line}\n")));
+        let print = || {
+            let mut out = std::io::stdout().lock();
+            // When nobody reads any more, the hosts go on.
+            let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        };
+        match &self.bars {
+            Some(bars) => bars.suspend(print),
+            None => print(),
+        }
+    }
+}
+
 impl Watcher for Progress {
     fn event(&mut self, host: &HostName, event: &Event) {
         let words = match event {
             Event::Asked => "asked".to_owned(),
             Event::Pushes { bytes } => format!("gets oomguard, {}", Bytes(*bytes as u64)),
-            Event::Step { number, total, step } => format!("[{number:>2}/{total}] {step}"),
+            Event::Step { number, total, step, part_of } => {
+                let part = part_of.map(|part| format!("Step {} ", part.number())).unwrap_or_default();
+                format!("{part}[{number:>2}/{total}] {step}")
+            }
+            Event::Setup(said) => return self.print(host, said),
             Event::Health => "is looked at again".to_owned(),
         };
         match &self.bars {

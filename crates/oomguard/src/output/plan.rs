@@ -43,6 +43,11 @@ pub fn changes(plan: &Plan) -> String {
     plan.changes.iter().enumerate().map(|(at, change)| format!("{:>2}. {}", at + 1, one(change))).collect()
 }
 
+/// A change in one line.
+pub fn line(change: &Change) -> String {
+    one(change).lines().next().unwrap_or_default().to_owned()
+}
+
 fn one(change: &Change) -> String {
     match change {
         Change::SwapCreate { path, size, priority, zeros, nocow } => {

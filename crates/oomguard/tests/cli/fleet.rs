@@ -122,3 +122,71 @@ fn nothing_is_changed_without_a_yes_and_nothing_runs_that_is_no_host() {
 fn a_job_that_is_none_is_refused() {
     crate::run::run_with_input(&["remote"], b"{}\n").exits(64).complains("standard input has no job");
 }
+
+/// What stands under a step, of one host alone.
+fn under<'a>(said: &'a str, step: &str) -> &'a str {
+    let part = said.split(&format!("\n{step} - ")).nth(1).unwrap_or_else(|| panic!("no {step}: {said}"));
+    part.split("\nStep ").next().unwrap()
+}
+
+#[test]
+fn a_setup_says_its_steps_and_a_dry_run_changes_nothing() {
+    let fleet = Fleet::new();
+    let fresh = &fleet._folders[0].0;
+    fresh.write("/etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n");
+    fleet._folders[1].0.write("/etc/os-release", "ID=ubuntu\nVERSION_ID=\"24.04\"\n");
+    fs::create_dir_all(fresh.real("/run/systemd/system")).unwrap();
+    let before = fresh.tree();
+    let ran = fleet.run(&["setup", "fresh", "--dry-run"]).exits(2);
+    let ran = ran.complains("Dry run: nothing is changed; only oomguard itself is sent");
+    assert!(fresh.tree() == before, "a dry run changed the host");
+    let said = &ran.out;
+    let heads: Vec<&str> = said.lines().filter(|line| line.starts_with("Step ")).collect();
+    assert_eq!(heads.len(), 10, "{said}");
+    assert_eq!((heads[5], heads[9]), ("Step 6 - Configure swap memory", "Step 10 - Show the swap status"));
+    assert!(under(said, "Step 2").contains("debian 12, Linux "), "{said}");
+    assert!(under(said, "Step 4").contains(" is to be put at /usr/local/bin/oomguard"), "{said}");
+    assert!(under(said, "Step 6").contains("create the swap file /swapfile of"), "{said}");
+    assert!(under(said, "Step 6").contains("change /etc/fstab"), "{said}");
+    assert!(under(said, "Step 7").contains("deltaos-validator.service.d/50-oomguard.conf"), "{said}");
+    for words in ["would check that it is so", "should be 32 GiB", "would be mended, 0 need a person"] {
+        assert!(under(said, "Step 9").contains(words), "{words}: {said}");
+    }
+    assert!(said.contains("change(s) planned"), "{said}");
+
+    // Several: each line has the name of its host; what is refused ends the steps of that host only.
+    let ran = fleet.run(&["setup", "fresh,good", "off", "--role", "ci", "--dry-run"]).exits(3);
+    let said = &ran.out;
+    assert!(said.contains("\nfresh: Step 10 - Show the swap status\n"), "{said}");
+    assert!(said.contains("good:   refused: this is no Debian: /etc/os-release says ubuntu\n"), "{said}");
+    assert!(!said.contains("good: Step 3") && !said.contains("\nStep "), "{said}");
+
+    // A run as any other: it asks, says what came of each host, and is resumed. A folder is never changed.
+    fleet.run(&["setup", "fresh"]).exits(64).complains("give --yes");
+    let ran = fleet.run(&["setup", "fresh", "good", "--yes"]).exits(3);
+    assert!(ran.out.contains("a host that is a folder (--root) is only looked at"), "{}", ran.out);
+    assert!(ran.out.contains("nothing was changed: this is no Debian"), "{}", ran.out);
+    assert!(!ran.out.contains("Step 9"), "{}", ran.out);
+    assert!(fresh.tree() == before, "what failed changed the host");
+    let runs = fleet.run(&["fleet", "runs"]).exits(0).quietly().out;
+    let last = runs.lines().last().unwrap();
+    assert!(last.contains("setup") && last.contains("2 hosts, 2 failed"), "{runs}");
+    let id = last.split_whitespace().next().unwrap();
+    let shown = fleet.run(&["fleet", "show", id, "--format", "json"]).exits(3).quietly().json();
+    conforms("fleet", &shown);
+    assert_eq!(shown["hosts"][1]["outcome"]["failure"]["kind"], "refused");
+    let ran = fleet.run(&["fleet", "resume", id, "--yes"]).exits(3);
+    assert!(ran.out.contains("fresh: Step 8 - Start the agent"), "{}", ran.out);
+}
+
+#[test]
+fn a_setup_is_for_hosts_that_are_named_and_policies_that_exist() {
+    let fleet = Fleet::new();
+    fleet.run(&["setup"]).exits(64);
+    fleet.run(&["setup", "--", "-oProxyCommand=x"]).exits(64);
+    fleet.run(&["setup", "a;b"]).exits(64);
+    fleet.run(&["setup", "fresh", "--dry-run", "--yes"]).exits(64);
+    fleet.run(&["setup", "fresh", "--role", "nobody"]).exits(64).complains("workstation, ci, validator");
+    fleet.run(&["setup", "fresh", "--spec", "none"]).exits(1).complains("cannot read none");
+    assert!(!fleet.path("runs").exists());
+}

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::run::{oomguard, ran, run, run_with_input};
 
-pub const COMMANDS: [&str; 27] = [
+pub const COMMANDS: [&str; 28] = [
     "check",
     "plan",
     "apply",
@@ -25,6 +25,7 @@ pub const COMMANDS: [&str; 27] = [
     "fleet show",
     "fleet resume",
     "fleet status",
+    "setup",
     "spec",
     "spec check",
     "spec fmt",

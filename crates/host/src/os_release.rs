@@ -1,0 +1,60 @@
+//! /etc/os-release (os-release(5)): which distribution this is.
+
+/// What the file says of the distribution. A key that is not there is an empty text, as os-release(5) has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OsRelease {
+    /// `ID`: `debian`
+    pub id: String,
+    /// `VERSION_ID`: `12`; Debian's unstable has none.
+    pub version: String,
+}
+
+/// No name or version that is meant is longer, in characters.
+const LONGEST: usize = 60;
+
+/// Reads the file. Lines that are none are passed over, and of two with the same key the last one counts, as a shell reads it.
+#[must_use]
+pub fn parse(bytes: &[u8]) -> OsRelease {
+    let mut found = OsRelease::default();
+    for line in String::from_utf8_lossy(bytes).lines() {
+        match line.trim().split_once('=') {
+            Some(("ID", value)) => found.id = plain(value),
+            Some(("VERSION_ID", value)) => found.version = plain(value),
+            _ => {}
+        }
+    }
+    found
+}
+
+fn plain(value: &str) -> String {
+    let quoted = |quote| value.strip_prefix(quote).and_then(|value| value.strip_suffix(quote));
+    let value = quoted('"').or_else(|| quoted('\'')).unwrap_or(value);
+    value.chars().take(LONGEST).map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn quoted_or_not_and_the_last_one_counts() {
+        let of = |id: &str, version: &str| OsRelease { id: id.to_owned(), version: version.to_owned() };
+        let debian = b"PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nVERSION_ID=\"12\"\nID=debian\n";
+        assert_eq!(parse(debian), of("debian", "12"));
+        assert_eq!(
+            parse(b"ID='ubuntu'\nVERSION_ID=22.04\nID=debian\n#ID=x\nID_LIKE=y\n"),
+            of("debian", "22.04")
+        );
+        assert_eq!(parse(b"NAME=Debian\nID=debian"), of("debian", ""));
+        assert_eq!(parse(b"\xff\n=\nID\n\""), of("", ""));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_break_it(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let found = parse(&bytes);
+            prop_assert!(!found.id.contains(char::is_control) && found.version.chars().count() <= LONGEST);
+        }
+    }
+}
