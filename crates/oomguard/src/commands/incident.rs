@@ -202,9 +202,19 @@ fn json(
         text(source)
     ))?;
     let mut first = true;
+    // Both are kept: an allocator gives back what is large at once, and a log may have thousands of incidents.
+    let (mut bytes, mut shown) = (Vec::new(), String::new());
     let lost = log.read(options, |incident| {
-        let one = serde_json::to_string_pretty(&incident).unwrap_or_default().replace('\n', "\n    ");
-        terminal.print(&format!("{}\n    {one}", if first { "" } else { "," }))?;
+        bytes.clear();
+        shown.clear();
+        let written = serde_json::to_writer_pretty(&mut bytes, &incident);
+        written.map_err(|error| Failure::error(format!("cannot write the output: {error}")))?;
+        shown.push_str(if first { "" } else { "," });
+        for line in String::from_utf8_lossy(&bytes).lines() {
+            shown.push_str("\n    ");
+            shown.push_str(line);
+        }
+        terminal.print(&shown)?;
         first = false;
         Ok(())
     })?;
