@@ -16,7 +16,7 @@ const MOST: f64 = 2.0;
 const DOCUMENT: &[u8] =
     b"role: bench\nmemory_config:\n  oom_protection: {systemd_user: -900, tmux_sessions: -800, load: 0}\n";
 /// As make(1) does it: a shell for each, which becomes the program. In a pane of a protected tmux server.
-const BUILD: &str = "#!/bin/sh\ni=0; while [ $i -lt 20000 ]; do sh -c 'exec /bin/true'; i=$((i + 1)); done\n";
+const BUILD: &str = "#!/bin/sh\ni=0; while [ $i -lt COUNT ]; do sh -c 'exec /bin/true'; i=$((i + 1)); done\n";
 const REACTION: &str = include_str!("guard/reaction.py");
 /// Within so long protection is off a program that was started.
 const SOON: Duration = Duration::from_millis(100);
@@ -26,12 +26,12 @@ const LIMIT: Duration = Duration::from_secs(3000);
 ///
 /// # Errors
 /// When the host does not boot, or something in it fails.
-pub fn measure(binary: &Path, runs: u32) -> Result<Vec<Row>> {
+pub fn measure(binary: &Path, runs: u32, processes: u32) -> Result<Vec<Row>> {
     tools::need_lab()?;
     let vm = Lab::new(lab::cache(None)?)?.boot(&HostSpec::new(Release::Bookworm))?;
     vm.push(binary, "/usr/local/bin/oomguard", 0o755)?;
     vm.write("/root/bench.cspec", DOCUMENT)?;
-    vm.write("/usr/local/bin/build", BUILD.as_bytes())?;
+    vm.write("/usr/local/bin/build", BUILD.replace("COUNT", &processes.to_string()).as_bytes())?;
     vm.ok("chmod 755 /usr/local/bin/build; oomguard apply --spec /root/bench.cspec --yes")?;
     let session = vm.login("dev")?;
     vm.ok_as("dev", "tmux new-session -d -s work")?;
@@ -54,7 +54,7 @@ pub fn measure(binary: &Path, runs: u32) -> Result<Vec<Row>> {
     let more = (with.median().as_secs_f64() / without.median().as_secs_f64() - 1.0) * 100.0;
     Ok(vec![
         Row {
-            what: "20,000 short processes in a pane; peer: the same host without the agent".to_owned(),
+            what: format!("{processes} short processes in a pane; peer: the same host without the agent"),
             ours: with.to_string(),
             peer: without.to_string(),
             result: format!("{more:+.1} %"),

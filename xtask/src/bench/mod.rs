@@ -38,6 +38,9 @@ pub struct Args {
     /// The size of the log for `incident`
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(20..=100_000))]
     megabytes: u64,
+    /// How many processes a build of `guard` has
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    processes: u32,
     /// How long `agent` is scraped before its memory is looked at
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=1440))]
     minutes: u64,
@@ -87,7 +90,7 @@ pub fn run(root: &Path, args: &Args) -> Result<bool> {
         let rows = match bench {
             Bench::Check => check::measure(&binary, args.runs)?,
             Bench::Swapfile => swapfile::measure(&binary, args.runs)?,
-            Bench::Guard => guard::measure(&binary, args.runs)?,
+            Bench::Guard => guard::measure(&binary, args.runs, args.processes)?,
             Bench::Agent => agent::measure(root, &binary, args.minutes)?,
             Bench::Noop => noop::measure(root, &binary, args.runs, args.roles.as_deref())?,
             Bench::Incident => incident::measure(root, &binary, args.runs, args.megabytes)?,
