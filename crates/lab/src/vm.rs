@@ -13,8 +13,12 @@ use crate::qemu::{Hardware, Machine};
 use crate::slots::Slot;
 use crate::ssh::Ssh;
 
-const BOOT_LIMIT: Duration = Duration::from_secs(240);
-const STATE_LIMIT: Duration = Duration::from_secs(300);
+/// A boot takes 10 s on a quiet machine and was seen to take 150 s on a busy one, emulated.
+const BOOT_LIMIT: Duration = Duration::from_secs(600);
+/// A login that was begun while the guest still set up its network may never be answered; it is tried again.
+const LOGIN_LIMIT: Duration = Duration::from_secs(60);
+const STATE_LIMIT: Duration = Duration::from_secs(600);
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(300);
 
 /// A lab host. Dropping it cuts its power and removes its disks.
 pub struct Vm {
@@ -91,7 +95,7 @@ impl Vm {
                 Some(machine) => machine.check(&hardware)?,
                 None => return Err(Error::Off),
             }
-            if self.ssh.greets() && self.open_master(end)? {
+            if self.ssh.greets() && self.open_master()? {
                 let booted = self.boot_id();
                 if booted.is_ok_and(|id| old.is_none_or(|old| old != id)) {
                     return Ok(());
@@ -103,7 +107,8 @@ impl Vm {
         Err(self.timeout("answer to ssh", BOOT_LIMIT, String::new()))
     }
 
-    fn open_master(&mut self, end: Instant) -> Result<bool> {
+    fn open_master(&mut self) -> Result<bool> {
+        let end = Instant::now() + LOGIN_LIMIT;
         let mut master = self.ssh.master()?;
         let control = self.ssh.directory.join("ssh.ctl");
         let mut up = false;
@@ -138,7 +143,9 @@ impl Vm {
 
     /// The id that the kernel gave the current boot.
     pub fn boot_id(&self) -> Result<String> {
-        Ok(self.ok("cat /proc/sys/kernel/random/boot_id")?.trim().to_owned())
+        let line = "cat /proc/sys/kernel/random/boot_id";
+        let output = self.run_for(line, LOGIN_LIMIT)?;
+        Ok(self.must(line, output)?.trim().to_owned())
     }
 
     /// Reboots the host from inside and waits until it has booted again.
@@ -168,18 +175,18 @@ impl Vm {
         self.disconnect();
     }
 
-    /// Shuts the host down in order; the power is cut if it takes more than two minutes.
+    /// Shuts the host down in order; the power is cut if it takes more than five minutes.
     pub fn shutdown(&mut self) -> Result<()> {
         let _ = self.run("systemctl poweroff");
         self.disconnect();
         let ended = match self.machine() {
-            Some(machine) => wait(&mut machine.child, Duration::from_secs(120)).ok().flatten(),
+            Some(machine) => wait(&mut machine.child, SHUTDOWN_LIMIT).ok().flatten(),
             None => return Err(Error::Off),
         };
         self.power_cut();
         match ended {
             Some(_) => Ok(()),
-            None => Err(self.timeout("power off", Duration::from_secs(120), String::new())),
+            None => Err(self.timeout("power off", SHUTDOWN_LIMIT, String::new())),
         }
     }
 

@@ -17,7 +17,7 @@ const UNIT: &str = "[Service]\nExecStart=/usr/bin/python3 /usr/local/lib/validat
 const POLICY: &str = "memory_config:\n  swap: {size: 0.5x, minimum: 16GB}\n  swappiness: 10\n  oom_protection:\n    \
      systemd_user: -900\n    tmux_sessions: -800\n    services: {validator.service: -900}\n    load: 0\n    \
      expendable: {\"ci-job@*.service\": 500}\n";
-const LIMIT: Duration = Duration::from_secs(240);
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// Those that must live on: each a name, and the command that prints its process.
 const KEEPERS: [(&str, &str); 5] = [

@@ -17,7 +17,7 @@ use oomguard_lab::{HostSpec, Release, Vm};
 /// Where the agent listens.
 const AGENT: u16 = 19874;
 /// The hosts are emulated, and a scrape under memory pressure takes its time.
-const WAIT: Duration = Duration::from_secs(120);
+const WAIT: Duration = Duration::from_secs(300);
 
 /// A program of this machine that ends with the test.
 struct Running(Child);

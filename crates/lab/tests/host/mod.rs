@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use oomguard_lab::{HostSpec, Lab, Login, Session, Vm};
 
-pub const LINE: Duration = Duration::from_secs(120);
+pub const LINE: Duration = Duration::from_secs(300);
 
 /// A booted host with oomguard in /usr/local/bin.
 pub fn boot(spec: &HostSpec) -> Vm {
