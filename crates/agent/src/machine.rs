@@ -3,34 +3,66 @@
 use std::sync::atomic::Ordering;
 
 use oomguard_host::proc::{meminfo, pressure, vmstat};
-use oomguard_host::{Host, Result};
+use oomguard_host::scan::HeldFile;
+use oomguard_host::{Host, HostError, ParseError, Result};
 
 use crate::alerts::Sample;
 use crate::metrics::{Metrics, Seconds};
 
-/// Reads what the alerts of a policy need.
-///
-/// # Errors
-/// When /proc/meminfo or /proc/vmstat cannot be read. A kernel without PSI is no error.
-pub fn sample(host: &Host) -> Result<Sample> {
-    let meminfo = parsed(host, "/proc/meminfo", meminfo::parse)?;
-    let vmstat = parsed(host, "/proc/vmstat", vmstat::parse)?;
-    let pressure = parsed(host, "/proc/pressure/memory", pressure::parse).ok();
-    Ok(Sample {
-        at_ms: host.monotonic_ms(),
-        memory_total: meminfo.mem_total,
-        memory_available: meminfo.mem_available.unwrap_or(meminfo.mem_free),
-        swap_total: meminfo.swap_total,
-        swap_used: meminfo.swap_total.saturating_sub(meminfo.swap_free),
-        swap_moved: vmstat.pswpin.saturating_add(vmstat.pswpout).saturating_mul(host.page_size()),
-        full_avg60: pressure.and_then(|pressure| pressure.full).map(|full| full.avg60),
-    })
+const MEMINFO: &str = "/proc/meminfo";
+const VMSTAT: &str = "/proc/vmstat";
+const PRESSURE: &str = "/proc/pressure/memory";
+
+/// The files that are looked at every few seconds, held open.
+#[derive(Debug)]
+pub struct Gauges {
+    meminfo: HeldFile,
+    vmstat: HeldFile,
+    /// A kernel may have no PSI.
+    pressure: Option<HeldFile>,
 }
 
-/// How many processes the kernel's OOM killer has killed since boot; `None` where the kernel does not count.
-#[must_use]
-pub fn oom_kills(host: &Host) -> Option<u64> {
-    parsed(host, "/proc/vmstat", vmstat::parse).ok()?.oom_kill
+/// What the files say at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// What the alerts of a policy need.
+    pub sample: Sample,
+    /// How many processes the kernel's OOM killer has killed since boot; `None` where the kernel does not count.
+    pub oom_kills: Option<u64>,
+}
+
+impl Gauges {
+    /// Opens them.
+    ///
+    /// # Errors
+    /// When /proc/meminfo or /proc/vmstat cannot be opened. A kernel without PSI is no error.
+    pub fn open(host: &Host) -> Result<Self> {
+        Ok(Self {
+            meminfo: host.hold(MEMINFO, 8 << 10)?,
+            vmstat: host.hold(VMSTAT, 32 << 10)?,
+            pressure: host.hold(PRESSURE, 512).ok(),
+        })
+    }
+
+    /// Reads them.
+    ///
+    /// # Errors
+    /// When /proc/meminfo or /proc/vmstat cannot be read.
+    pub fn read(&mut self, host: &Host) -> Result<Reading> {
+        let meminfo = meminfo::parse(self.meminfo.read()?).map_err(|e| content(MEMINFO, e))?;
+        let vmstat = vmstat::parse(self.vmstat.read()?).map_err(|e| content(VMSTAT, e))?;
+        let pressure = self.pressure.as_mut().and_then(|file| pressure::parse(file.read().ok()?).ok());
+        let sample = Sample {
+            at_ms: host.monotonic_ms(),
+            memory_total: meminfo.mem_total,
+            memory_available: meminfo.mem_available.unwrap_or(meminfo.mem_free),
+            swap_total: meminfo.swap_total,
+            swap_used: meminfo.swap_total.saturating_sub(meminfo.swap_free),
+            swap_moved: vmstat.pswpin.saturating_add(vmstat.pswpout).saturating_mul(host.page_size()),
+            full_avg60: pressure.and_then(|pressure| pressure.full).map(|full| full.avg60),
+        };
+        Ok(Reading { sample, oom_kills: vmstat.oom_kill })
+    }
 }
 
 /// Sets the machine's metrics to what is now. What cannot be read stays as it was, and is counted.
@@ -40,7 +72,7 @@ pub fn refresh(host: &Host, metrics: &Metrics) {
             metrics.read_errors.inc();
         }
     };
-    let memory = parsed(host, "/proc/meminfo", meminfo::parse);
+    let memory = parsed(host, MEMINFO, meminfo::parse);
     count(memory.is_err());
     if let Ok(memory) = memory {
         metrics.memory_total.set(signed(memory.mem_total));
@@ -48,7 +80,7 @@ pub fn refresh(host: &Host, metrics: &Metrics) {
         metrics.swap_size.set(signed(memory.swap_total));
         metrics.swap_used.set(signed(memory.swap_total.saturating_sub(memory.swap_free)));
     }
-    let vmstat = parsed(host, "/proc/vmstat", vmstat::parse);
+    let vmstat = parsed(host, VMSTAT, vmstat::parse);
     count(vmstat.is_err());
     if let Ok(vmstat) = vmstat {
         let page = host.page_size();
@@ -63,7 +95,7 @@ pub fn refresh(host: &Host, metrics: &Metrics) {
         metrics.swappiness.set(swappiness);
     }
     // A kernel may have no PSI; that is no error.
-    if let Ok(pressure) = parsed(host, "/proc/pressure/memory", pressure::parse) {
+    if let Ok(pressure) = parsed(host, PRESSURE, pressure::parse) {
         set_seconds(&metrics.waiting, pressure.some.total_us);
         if let Some(full) = pressure.full {
             set_seconds(&metrics.stalled, full.total_us);
@@ -72,13 +104,13 @@ pub fn refresh(host: &Host, metrics: &Metrics) {
     }
 }
 
-fn parsed<T>(
-    host: &Host,
-    path: &str,
-    parse: fn(&[u8]) -> std::result::Result<T, oomguard_host::ParseError>,
-) -> Result<T> {
+fn parsed<T>(host: &Host, path: &str, parse: fn(&[u8]) -> std::result::Result<T, ParseError>) -> Result<T> {
     let bytes = host.read(path)?;
-    parse(&bytes).map_err(|source| oomguard_host::HostError::Content { path: path.to_owned(), source })
+    parse(&bytes).map_err(|source| content(path, source))
+}
+
+fn content(path: &str, source: ParseError) -> HostError {
+    HostError::Content { path: path.to_owned(), source }
 }
 
 fn set_seconds(counter: &Seconds, microseconds: u64) {

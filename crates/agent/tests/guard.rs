@@ -56,6 +56,10 @@ impl Machine {
         }
     }
 
+    fn set_score(&self, pid: i32, score: i32) {
+        fs::write(self.dir.path().join(format!("proc/{pid}/oom_score_adj")), format!("{score}\n")).unwrap();
+    }
+
     fn score(&self, pid: i32) -> i32 {
         let path = self.dir.path().join(format!("proc/{pid}/oom_score_adj"));
         fs::read_to_string(path).unwrap().trim().parse().unwrap()
@@ -203,6 +207,47 @@ fn lost_events_and_a_new_policy_ask_for_a_look_at_all() {
     let mut told = Told::default();
     guard.rescan(&mut told);
     assert_eq!(told.0, [(ActKind::Unleaked, 800, -500)]);
+}
+
+/// Names make events, so between two looks at everything only the scores are read; what is known is looked at in full.
+#[test]
+fn a_look_again_finds_scores_that_changed_and_leaves_threads_of_the_kernel_alone() {
+    let machine = Machine::new();
+    machine.process(900, 801, "cc", 0, SESSION);
+    machine.process(950, 2, "kworker/0:1", 0, "/");
+    let stat = machine.dir.path().join("proc/950/stat");
+    let thread = fs::read_to_string(&stat).unwrap().replace(" 4194560 ", " 2129984 ");
+    fs::write(&stat, thread).unwrap();
+    let mut guard = Guard::new(&machine.host(), &policy()).unwrap();
+    guard.look_again(&mut Told::default());
+
+    // By themselves, without an event: a load that protects itself, and a keeper that lost its score.
+    machine.set_score(900, -300);
+    machine.set_score(800, 0);
+    // Nothing of a thread of the kernel is read: this one would be a leak.
+    machine.process(950, 801, "cc", -300, SESSION);
+    let mut told = Told::default();
+    guard.look_again(&mut told);
+    assert_eq!(told.0, [(ActKind::Protected, 800, -800), (ActKind::Unleaked, 900, 0)]);
+    assert_eq!(machine.score(950), -300);
+    // Its number is another's now, as the exec tells.
+    assert_eq!(after(&mut guard, &[exec(950)]), [(ActKind::Unleaked, 950, 0)]);
+}
+
+/// Whatever events have missed is found within ten looks.
+#[test]
+fn now_and_then_a_look_again_looks_at_everything() {
+    let machine = Machine::new();
+    let mut guard = Guard::new(&machine.host(), &policy()).unwrap();
+    guard.look_again(&mut Told::default());
+    machine.process(900, 1, "tmux: server", 0, SESSION);
+    machine.runs_tmux(900);
+    let mut told = Told::default();
+    for _ in 0..10 {
+        assert_eq!(told.0, []);
+        guard.look_again(&mut told);
+    }
+    assert_eq!(told.0, [(ActKind::Protected, 900, -800)]);
 }
 
 /// Its server is a fork of the client, without an exec and without a new name of its own.

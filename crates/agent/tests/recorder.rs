@@ -329,6 +329,23 @@ fn a_boot_id_is_what_the_kernel_writes() {
     Recorder::open(&folder.host, "/state/recorder", &format!("{BOOT}\n")).unwrap();
 }
 
+/// Listing /proc costs more than all else of a calm record.
+#[test]
+fn a_calm_record_lists_processes_anew_when_one_has_started() {
+    let folder = Folder::new();
+    let newest = |pid: i32| folder.write("/proc/loadavg", &format!("0.00 0.01 0.05 1/99 {pid}\n"));
+    newest(11);
+    let (mut recorder, _) = folder.open(BOOT);
+    let mut seen = || recorder.sample(&folder.host).unwrap().seen;
+    assert_eq!(seen(), 3);
+    folder.process(12, "new", 100);
+    assert_eq!(seen(), 3, "nobody has started, says the kernel");
+    newest(12);
+    assert_eq!(seen(), 4);
+    folder.process(13, "wrapped", 100);
+    assert!((0..12).any(|_| seen() == 5), "the list is read now and then all the same");
+}
+
 #[test]
 fn a_host_that_runs_short_between_two_calm_records_is_noticed() {
     let folder = Folder::new();

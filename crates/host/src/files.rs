@@ -12,6 +12,7 @@ use crate::host::Host;
 
 /// No file that oomguard reads is longer; a longer one is refused rather than read into memory.
 const MAX_FILE: u64 = 16 << 20;
+const PAGE: usize = 4 << 10;
 
 /// What kind of thing a path is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +61,8 @@ impl Host {
     pub fn read(&self, path: &str) -> Result<Vec<u8>> {
         let fail = |e| HostError::file("read", path, e);
         let file = File::open(self.real(path)).map_err(fail)?;
-        let mut bytes = Vec::new();
+        // Most are a page at most: one read, and one that finds the end. Without room std begins with 32 bytes.
+        let mut bytes = Vec::with_capacity(PAGE);
         file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(fail)?;
         if bytes.len() as u64 > MAX_FILE {
             return Err(HostError::file("read", path, std::io::Error::other("it is longer than 16 MiB")));

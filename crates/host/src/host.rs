@@ -82,6 +82,12 @@ impl Host {
         self.root == Path::new("/")
     }
 
+    /// Whether a process is the one that runs this. A folder has none that could be.
+    #[must_use]
+    pub fn is_self(&self, pid: i32) -> bool {
+        self.is_live() && u32::try_from(pid).is_ok_and(|pid| pid == std::process::id())
+    }
+
     /// Bytes of a page, the unit of the counters in /proc/vmstat.
     #[must_use]
     pub fn page_size(&self) -> u64 {

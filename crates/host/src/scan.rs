@@ -15,6 +15,9 @@ use crate::host::Host;
 /// No small file of /proc that is read here has more: `stat` has at most about 400 bytes, `cgroup` a path.
 const SMALL: usize = 8 << 10;
 const NAMES: usize = 32 << 10;
+/// The kernel hands out the lines of such a file until the next one does not fit into a page (`fs/seq_file.c`). The lines
+/// of those that are held are far shorter than half a page, so less than that is the end.
+const HALF_PAGE: usize = 2 << 10;
 
 /// A file of the kernel that is held open and read from its beginning each time.
 #[derive(Debug)]
@@ -25,7 +28,8 @@ pub struct HeldFile {
 }
 
 impl Host {
-    /// Opens a file of the kernel (/proc, /sys) to read its first `most` bytes again and again.
+    /// Opens a file of the kernel (/proc, /sys) to read its first `most` bytes again and again. No line of it may be as
+    /// long as half a page.
     ///
     /// # Errors
     /// When it cannot be opened.
@@ -79,7 +83,7 @@ impl HeldFile {
             let read = self.file.read_at(&mut self.buffer[len..], len as u64).map_err(fail)?;
             len += read;
             // A file of the kernel that is longer than a page comes in several pieces.
-            if read == 0 || len == self.buffer.len() {
+            if read < HALF_PAGE || len == self.buffer.len() {
                 return Ok(&self.buffer[..len]);
             }
         }

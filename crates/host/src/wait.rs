@@ -1,9 +1,9 @@
 //! Waiting for several sources at once (poll(2)).
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 /// What of a source is waited for.
@@ -13,6 +13,32 @@ pub enum Interest {
     Readable,
     /// Something exceptional: a PSI trigger has fired.
     Priority,
+}
+
+/// Ends a wait of another thread. Once rung it stays so.
+#[derive(Debug)]
+pub struct Bell(OwnedFd);
+
+impl Bell {
+    /// A bell that was not rung.
+    ///
+    /// # Errors
+    /// When this process has no file descriptor left.
+    pub fn new() -> std::io::Result<Self> {
+        Ok(Self(rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?))
+    }
+
+    /// Rings it: whoever waits for it to be [`Interest::Readable`] wakes.
+    pub fn ring(&self) {
+        // It can only fail when it was rung 2^64 times.
+        let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
+    }
+}
+
+impl AsFd for Bell {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
 }
 
 /// The most sources that one wait can have.

@@ -6,6 +6,7 @@
 mod counts;
 mod queue;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use oomguard_converge::expected::expected;
@@ -23,6 +24,9 @@ use queue::Queue;
 /// A keeper that becomes one without an exec or a new name (screen's server is a fork of its client) is looked for so
 /// long after its program was started.
 const SETTLED: Duration = Duration::from_millis(80);
+
+/// One in so many looks at the scores is a look at everything.
+const SCORES_TURNS: u32 = 10;
 
 /// What the guard did to one process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +68,12 @@ pub struct Guard {
     queue: Queue,
     /// The user managers of the last scan and since: what they start keeps a floor as low as theirs until it is raised.
     managers: Vec<i32>,
+    /// The processes that the policy has something to say about, since the last scan.
+    known: BTreeSet<i32>,
+    /// The threads of the kernel: more than half of all processes of a quiet host, and never of interest. Ascending.
+    kernel_threads: Vec<i32>,
+    /// How many looks at the scores there were.
+    looks: u32,
     /// When a full look is due because of something that was started (a time of `Host::monotonic`).
     recheck: Option<Duration>,
     counts: GuardCounts,
@@ -81,6 +91,9 @@ impl Guard {
             look: Look::open(host, policy)?.for_mending_only(),
             queue: Queue::new(),
             managers: Vec::with_capacity(64),
+            known: BTreeSet::new(),
+            kernel_threads: Vec::new(),
+            looks: 0,
             recheck: None,
             counts: GuardCounts::default(),
             buffer: Vec::with_capacity(4096),
@@ -113,7 +126,13 @@ impl Guard {
     pub fn hear(&mut self, event: &ProcEvent) {
         self.counts.events += 1;
         match event {
-            ProcEvent::Exec { process } => self.note(*process),
+            ProcEvent::Exec { process } => {
+                // The number of a thread that has ended, given to a program.
+                if let Ok(place) = self.kernel_threads.binary_search(process) {
+                    self.kernel_threads.remove(place);
+                }
+                self.note(*process);
+            }
             // A thread's name is not its process's.
             ProcEvent::Name { thread, process, comm }
                 if thread == process && self.look.may_be_keeper(ProcEvent::name(comm)) =>
@@ -177,6 +196,7 @@ impl Guard {
         if process.keeper == Some(KeeperKind::UserManager) && !self.managers.contains(&pid) {
             self.managers.push(pid);
         }
+        self.known.insert(pid);
         witness.seen(&process);
         let expected = expected(&process, self.look.policy());
         let Some(to) = expected.bound.correction(process.score).filter(|_| expected.mendable) else {
@@ -220,12 +240,50 @@ impl Guard {
         }
     }
 
+    /// Looks at what no event tells of: a score that its own process wrote. Now and then at everything, for what events
+    /// may have missed.
+    pub fn look_again(&mut self, witness: &mut dyn Witness) {
+        let everything = self.looks.is_multiple_of(SCORES_TURNS);
+        self.looks = self.looks.wrapping_add(1);
+        if everything {
+            self.rescan(witness);
+            self.list_kernel_threads();
+            return;
+        }
+        self.counts.rescans += 1;
+        for pid in self.look.pids().unwrap_or_default() {
+            if self.kernel_threads.binary_search(&pid).is_ok() {
+                continue;
+            }
+            if self.known.contains(&pid) || self.is_protected(pid) {
+                self.mend(pid, witness);
+            }
+        }
+        self.act(witness);
+    }
+
+    fn is_protected(&mut self, pid: i32) -> bool {
+        self.look.dir().read(pid, "oom_score_adj", &mut self.buffer).unwrap_or(false)
+            && oom_score_adj::parse(&self.buffer).is_ok_and(|score| score < self.look.lowest_ordinary())
+    }
+
+    fn list_kernel_threads(&mut self) {
+        let (dir, buffer) = (self.look.dir(), &mut self.buffer);
+        let mut is_thread = |pid: &i32| {
+            dir.read(*pid, "stat", buffer).unwrap_or(false)
+                && stat::parse(buffer).is_ok_and(|stat| stat.is_kernel_thread())
+        };
+        self.kernel_threads = self.look.pids().unwrap_or_default();
+        self.kernel_threads.retain(&mut is_thread);
+    }
+
     /// Looks at every process.
     pub fn rescan(&mut self, witness: &mut dyn Witness) {
         self.counts.rescans += 1;
         self.recheck = None;
         self.queue.clear();
         self.managers.clear();
+        self.known.clear();
         // Not being able to list /proc is as good as an empty one: the next scan comes.
         for pid in self.look.pids().unwrap_or_default() {
             self.mend(pid, witness);

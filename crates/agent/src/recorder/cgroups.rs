@@ -45,7 +45,8 @@ impl Cgroups {
     }
 
     /// Puts the largest cgroups into `out`. A host without the memory controller has none.
-    pub(super) fn take(&mut self, host: &Host, pressed: bool, out: &mut Vec<Cgroup>) {
+    /// Without anything in swap (`swapping`), nobody is asked for its share.
+    pub(super) fn take(&mut self, host: &Host, pressed: bool, swapping: bool, out: &mut Vec<Cgroup>) {
         let turns = if pressed { PRESSED_TURNS } else { CALM_TURNS };
         let begins = pressed && !self.was_pressed;
         if begins || self.round.is_multiple_of(turns) {
@@ -62,7 +63,11 @@ impl Cgroups {
             place.path.clear();
             place.path.push_str(&held.path);
             place.memory = memory;
-            place.swap = held.swap.as_mut().and_then(|file| amount(file.read().ok()?));
+            place.swap = match &mut held.swap {
+                Some(file) if swapping => file.read().ok().and_then(amount),
+                Some(_) => Some(0),
+                None => None,
+            };
             places += 1;
         }
         out.truncate(places);

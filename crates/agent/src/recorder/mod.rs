@@ -21,6 +21,7 @@ pub mod snapshot;
 
 use std::time::Duration;
 
+use oomguard_host::psi::PsiTrigger;
 use oomguard_host::{Host, HostError};
 
 pub use rate::Rate;
@@ -83,6 +84,8 @@ pub struct Recorder {
     snapshots: Snapshots,
     rate: Rate,
     record: Record,
+    /// Without one (no PSI, or not allowed), memory is looked at every second.
+    trigger: Option<PsiTrigger>,
 }
 
 impl Recorder {
@@ -94,7 +97,9 @@ impl Recorder {
     pub fn open(host: &Host, path: &str, boot_id: &str) -> Result<(Self, Opened), RecorderError> {
         let (ring, opened) = Ring::open(host, path, format::boot_id(boot_id)?)?;
         let snapshots = Snapshots::new(host)?;
-        let recorder = Self { ring, snapshots, rate: Rate::default(), record: Record::roomy() };
+        // A folder that stands for a host has no kernel to take a trigger.
+        let trigger = host.is_live().then(|| PsiTrigger::set(host, rate::TRIGGER).ok()).flatten();
+        let recorder = Self { ring, snapshots, rate: Rate::default(), record: Record::roomy(), trigger };
         Ok((recorder, opened))
     }
 
@@ -118,9 +123,19 @@ impl Recorder {
         self.rate.interval()
     }
 
-    /// Goes over to the fast rate: somebody (a PSI trigger) saw that memory is short.
+    /// Goes over to the fast rate: the kernel saw that tasks wait for memory.
     pub fn hurry(&mut self) {
         self.rate = Rate::pressed();
+    }
+
+    /// What tells that memory is short, while the rate is the calm one.
+    pub(super) fn alarm(&self) -> Option<&PsiTrigger> {
+        self.trigger.as_ref().filter(|_| !self.rate.is_pressed())
+    }
+
+    /// Whether [`Self::glance`] is worth its cost: always without the kernel's alarm, and when much is in use already.
+    pub(super) fn should_glance(&self) -> bool {
+        self.trigger.is_none() || self.record.signals().may_soon_be_short()
     }
 
     /// Looks at memory and pressure alone, which costs little, and says whether a record should be taken now

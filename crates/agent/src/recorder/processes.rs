@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 
 use oomguard_host::proc::{cgroup, oom_score_adj, stat, statm, status};
-use oomguard_host::scan::Scan;
+use oomguard_host::scan::{HeldFile, Scan};
 use oomguard_host::{Host, Result};
 
 use super::record::{NAME, OF_EACH, Process, cut_name};
@@ -25,6 +25,8 @@ const SMALL: u64 = 16 << 20;
 const SWAP_TURNS: u32 = 16;
 /// Resident memory that shrank by so much may have gone to swap.
 const SHRUNK: u64 = 256 << 10;
+/// The list of processes is read anew once in so many calm records, although none seems to have started.
+const LIST_TURNS: u32 = 12;
 /// Name, unit and score are read again once in so many records.
 const DETAIL_TURNS: u32 = 6;
 
@@ -61,6 +63,9 @@ struct Details {
 #[derive(Debug)]
 pub struct Table {
     scan: Scan,
+    /// Says which process or thread was started last, see [`newest`].
+    loadavg: Option<HeldFile>,
+    newest: Option<u32>,
     page: u64,
     pids: Vec<i32>,
     known: Vec<Known>,
@@ -76,6 +81,8 @@ impl Table {
     pub(super) fn new(host: &Host) -> Result<Self> {
         Ok(Self {
             scan: host.scan()?,
+            loadavg: host.hold("/proc/loadavg", 128).ok(),
+            newest: None,
             page: host.page_size(),
             pids: Vec::with_capacity(ROOM),
             known: Vec::with_capacity(ROOM),
@@ -101,7 +108,12 @@ impl Table {
         out: &mut Vec<Process>,
     ) -> Result<()> {
         self.round = self.round.wrapping_add(1);
-        self.scan.pids(&mut self.pids)?;
+        let newest = self.loadavg.as_mut().and_then(|file| newest(file.read().ok()?));
+        let nobody_new = newest.is_some() && newest == self.newest;
+        if pressed || !nobody_new || self.round.is_multiple_of(LIST_TURNS) {
+            self.scan.pids(&mut self.pids)?;
+        }
+        self.newest = newest;
         self.look(now_us, pressed, swapping);
         self.last_us = now_us;
         self.choose();
@@ -229,6 +241,12 @@ impl Table {
             }
         }
     }
+}
+
+/// The process that was created last, from /proc/loadavg (proc_loadavg(5), its last field). While it stays the same, the list
+/// of processes has lost some at most, and listing /proc costs more than all else that a calm record takes.
+fn newest(loadavg: &[u8]) -> Option<u32> {
+    std::str::from_utf8(loadavg).ok()?.split_ascii_whitespace().nth(4)?.parse().ok()
 }
 
 fn swap_of(scan: &mut Scan, known: &mut Known) {

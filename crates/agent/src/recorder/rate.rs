@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use oomguard_host::psi::{Trigger, Waiting};
+
 /// The interval when nothing is the matter.
 pub const CALM: Duration = Duration::from_secs(5);
 /// The interval when memory is short.
 pub const PRESSED: Duration = Duration::from_millis(250);
+/// The kernel tells when tasks waited a tenth of a second for memory.
+pub const TRIGGER: Trigger = Trigger { waiting: Waiting::Some, stall_us: 100_000, window_us: 1_000_000 };
 /// So many calm records in a row end the fast rate: 30 seconds.
 const CALM_AGAIN: u16 = 120;
 
@@ -27,6 +31,13 @@ impl Signals {
     #[must_use]
     pub fn is_short(&self) -> bool {
         self.available < self.total / 10 || self.some_avg10 >= 5.0 || self.full_avg10 >= 1.0
+    }
+
+    /// Less than a quarter is available: with so much left, nothing that starts now has it all within a calm interval
+    /// without the kernel seeing pressure first.
+    #[must_use]
+    pub fn may_soon_be_short(&self) -> bool {
+        self.available < self.total / 4
     }
 
     /// Well away from being short. Between the two the rate stays as it is.

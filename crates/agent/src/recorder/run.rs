@@ -1,19 +1,24 @@
 //! The recorder's loop.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::os::fd::AsFd;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use oomguard_host::Host;
+use oomguard_host::wait::{self, Bell, Interest};
 
 use super::{Record, Recorder, RecorderError, Syncer};
 
 /// No record is durable later than this after it was taken, as far as the disk can do it: half of the two seconds that
 /// may be lost, so that the disk has the other half.
 const DURABLE: Duration = Duration::from_secs(1);
-/// Between two calm records memory is looked at so often.
+/// Between two calm records memory is looked at so often, where it has to be.
 const GLANCE: Duration = Duration::from_secs(1);
+
+/// Bits of what was waited for.
+const STOPPED: u32 = 1;
+const ALARMED: u32 = 2;
 
 /// What a run came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,7 +38,7 @@ pub enum Told<'a> {
     Failed(&'a RecorderError),
 }
 
-/// Records until `stop` is set, or for so long. An error of one record is told, and the next is tried all the same: a host
+/// Records until `stop` is rung, or for so long. An error of one record is told, and the next is tried all the same: a host
 /// that is short of memory has such moments.
 ///
 /// Records are made durable by a thread of its own, so that a busy disk delays none: a calm record at once (one page
@@ -45,7 +50,7 @@ pub fn run(
     host: &Host,
     recorder: &mut Recorder,
     length: Option<Duration>,
-    stop: &AtomicBool,
+    stop: &Bell,
     told: &mut (dyn FnMut(Told<'_>) + Send),
 ) -> Result<Ran, RecorderError> {
     let syncer = recorder.syncer()?;
@@ -75,7 +80,7 @@ pub fn run(
                 }
             }
             let next = began + recorder.next_interval();
-            if !wait(recorder, end.map_or(next, |end| end.min(next)), stop) {
+            if !wait_until(recorder, end.map_or(next, |end| end.min(next)), stop) {
                 return Ok(());
             }
             if end.is_some_and(|end| Instant::now() >= end) {
@@ -88,17 +93,31 @@ pub fn run(
 }
 
 /// Waits for the next record; `false` when the run is to end.
-fn wait(recorder: &mut Recorder, until: Instant, stop: &AtomicBool) -> bool {
+fn wait_until(recorder: &mut Recorder, until: Instant, stop: &Bell) -> bool {
     loop {
-        if stop.load(Ordering::Relaxed) {
-            return false;
-        }
         let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        let glancing = left > GLANCE && recorder.should_glance();
+        let ready = {
+            let stop = (stop.as_fd(), Interest::Readable);
+            let alarm = recorder.alarm().map(|alarm| (alarm.as_fd(), Interest::Priority));
+            let sources = [stop, alarm.unwrap_or(stop)];
+            let time = if glancing { GLANCE } else { left };
+            wait::wait(&sources[..1 + usize::from(alarm.is_some())], Some(time))
+        };
+        match ready {
+            Ok(ready) if ready & STOPPED != 0 => return false,
+            Ok(ready) if ready & ALARMED != 0 => {
+                recorder.hurry();
+                return true;
+            }
+            Ok(_) => {}
+            // Out of memory for a moment: the next record is taken all the same.
+            Err(_) => thread::sleep(left.min(GLANCE)),
+        }
+        if until.saturating_duration_since(Instant::now()).is_zero() {
             return true;
         }
-        thread::sleep(left.min(GLANCE));
-        if left > GLANCE && recorder.glance() {
+        if glancing && recorder.glance() {
             return true;
         }
     }

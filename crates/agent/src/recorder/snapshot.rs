@@ -54,7 +54,7 @@ impl Snapshots {
         let swapping = record.memory.swap_free < record.memory.swap_total;
         self.processes.take(moment.since_boot_us, record.pressed, swapping, &mut record.processes)?;
         record.process_count = u32::try_from(self.processes.count()).unwrap_or(u32::MAX);
-        self.cgroups.take(&self.host, record.pressed, &mut record.cgroups);
+        self.cgroups.take(&self.host, record.pressed, swapping, &mut record.cgroups);
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use oomguard_spec::policy::Policy;
 use crate::alerts::{self, Watch};
 use crate::event::{Event, Source};
 use crate::kills::Kills;
-use crate::machine;
+use crate::machine::Gauges;
 use crate::metrics::Metrics;
 use crate::tally::Tally;
 use crate::text::Text;
@@ -30,6 +30,8 @@ pub(super) struct Kernel {
     cgroups: Vec<Counted>,
     kills: Kills,
     watch: Watch,
+    /// `None` until they can be opened.
+    gauges: Option<Gauges>,
 }
 
 struct Counted {
@@ -63,7 +65,14 @@ impl Kernel {
                 None
             }
         };
-        Self { kmsg, pressure: None, cgroups: Vec::new(), kills: Kills::default(), watch: Watch::default() }
+        Self {
+            kmsg,
+            pressure: None,
+            cgroups: Vec::new(),
+            kills: Kills::default(),
+            watch: Watch::default(),
+            gauges: None,
+        }
     }
 
     /// Watches for what a policy names. What was known of the old one's thresholds stays known.
@@ -147,19 +156,23 @@ impl Kernel {
 
     /// Looks at memory, swap and the kernel's own count of kills: every few seconds, and when pressure rises.
     pub(super) fn sample(&mut self, host: &Host, metrics: &Metrics, events: &mut Vec<Event>) {
-        if let Some(oom_kill) = machine::oom_kills(host) {
-            events.extend(self.kills.counter(oom_kill));
+        if self.gauges.is_none() {
+            self.gauges = Gauges::open(host).ok();
+        }
+        let reading = self.gauges.as_mut().and_then(|gauges| gauges.read(host).ok());
+        if let Some(oom_kills) = reading.and_then(|reading| reading.oom_kills) {
+            events.extend(self.kills.counter(oom_kills));
         }
         for counted in &mut self.cgroups {
             // A kill is one event: that of its line in the log. What has no line is told of by the cgroup.
             let kills = counted.tally.look(counted.kills);
             events.extend(counted.told(kills));
         }
-        let Ok(sample) = machine::sample(host) else {
+        let Some(reading) = reading else {
             metrics.read_errors.inc();
             return;
         };
-        events.extend(self.watch.sample(&sample));
+        events.extend(self.watch.sample(&reading.sample));
         metrics.set_alerts(self.watch.swap_step(), self.watch.pressure_is_high());
     }
 }

@@ -367,8 +367,10 @@ impl Agent<'_> {
 
     fn do_what_is_due(&mut self, pressed: bool) {
         let now = self.host.monotonic();
-        if now >= self.due.scan || self.recheck_due().is_some_and(|due| now >= due) {
+        if self.recheck_due().is_some_and(|due| now >= due) {
             self.look_at_all();
+        } else if now >= self.due.scan {
+            self.look_again();
         }
         if now >= self.due.sample || pressed && now >= self.due.last_sample + BETWEEN_SAMPLES {
             self.due.last_sample = now;
@@ -394,6 +396,16 @@ impl Agent<'_> {
 
     fn look_at_all(&mut self) {
         self.with_guard(Guard::rescan);
+        self.looked();
+    }
+
+    /// What is due when nothing was heard. Without events everything is looked at.
+    fn look_again(&mut self) {
+        self.with_guard(if self.connector.is_some() { Guard::look_again } else { Guard::rescan });
+        self.looked();
+    }
+
+    fn looked(&mut self) {
         let now = self.host.monotonic();
         self.due.last_recheck = now;
         self.due.scan = now + if self.connector.is_some() { SLOW_SCAN } else { FAST_SCAN };

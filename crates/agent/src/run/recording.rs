@@ -1,10 +1,10 @@
 //! The recorder on a thread of its own: it waits for the kernel and the disk, and the guard must not.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle};
 
 use oomguard_host::Host;
+use oomguard_host::wait::Bell;
 
 use crate::event::Event;
 use crate::metrics::Metrics;
@@ -15,7 +15,7 @@ const STACK: usize = 256 << 10;
 
 /// A recorder that runs until this is dropped.
 pub(super) struct Recording {
-    stop: Arc<AtomicBool>,
+    stop: Arc<Bell>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -43,7 +43,13 @@ impl Recording {
                 instead: format!("a new one was begun; the old one is {to}").as_str().into(),
             });
         }
-        let stop = Arc::new(AtomicBool::new(false));
+        let stop = match Bell::new() {
+            Ok(bell) => Arc::new(bell),
+            Err(e) => {
+                events.push(missing(e.to_string()));
+                return None;
+            }
+        };
         let (host, metrics, asked) = (host.clone(), metrics.clone(), Arc::clone(&stop));
         let run = move || {
             let mut told = |told: Told<'_>| {
@@ -66,7 +72,7 @@ impl Recording {
 
 impl Drop for Recording {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.stop.ring();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }

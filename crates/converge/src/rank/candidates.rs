@@ -46,7 +46,8 @@ pub fn total(host: &Host, memory: &Meminfo) -> Total {
     Total::new(memory.mem_total, memory.swap_total, host.page_size())
 }
 
-/// All processes that have memory of their own, by number, and how many could not be read.
+/// All processes that have memory of their own, by number, and how many could not be read. Who asks is not among them: it is
+/// gone when the answer is read.
 ///
 /// # Errors
 /// When /proc cannot be listed.
@@ -56,7 +57,7 @@ pub fn all(host: &Host) -> Result<(Vec<Candidate>, usize)> {
     scan.pids(&mut pids)?;
     let mut unread = 0;
     let mut found = Vec::with_capacity(pids.len());
-    for pid in pids {
+    for pid in pids.into_iter().filter(|pid| !host.is_self(*pid)) {
         match one(&mut scan, pid) {
             Some(Some(candidate)) => found.push(candidate),
             Some(None) => {}
@@ -76,7 +77,7 @@ pub fn highest(host: &Host) -> Result<Vec<Candidate>> {
     let mut pids = Vec::new();
     scan.pids(&mut pids)?;
     let (mut most, mut with_most) = (1, Vec::new());
-    for pid in pids {
+    for pid in pids.into_iter().filter(|pid| !host.is_self(*pid)) {
         let Some(shown) = scan.read(pid, "oom_score").and_then(number) else { continue };
         if shown > most {
             most = shown;

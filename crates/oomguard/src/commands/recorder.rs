@@ -1,13 +1,13 @@
 //! `oomguard recorder`: the minutes before an incident.
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use oomguard_agent::recorder::{self, Opened, PATH, Recorder};
 use oomguard_converge::layout;
 use oomguard_host::Host;
+use oomguard_host::wait::Bell;
 
 use crate::args::{self, TableFormat};
 use crate::failure::{Failure, code};
@@ -78,7 +78,7 @@ fn record(
     if let Opened::SetAside { to, why } = opened {
         terminal.note(&format!("{path} was another file ({why}); it is now {to}\n"));
     }
-    let never = AtomicBool::new(false);
+    let never = Bell::new().map_err(Failure::error)?;
     // The next record is tried all the same; the last reason is said at the end.
     let mut last = None;
     let mut told = |told: recorder::Told<'_>| {

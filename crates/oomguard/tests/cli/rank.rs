@@ -29,6 +29,23 @@ fn as_things_are_and_as_the_policy_means_it() {
     assert!(tmux["why"].as_str().unwrap().contains("by the policy's tmux_sessions; now 0"), "{tmux}");
 }
 
+/// It has ended when somebody reads who would be killed.
+#[test]
+fn who_asks_is_not_in_the_order() {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_oomguard"));
+    let child =
+        command.args(["rank", "--format", "json"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let own = child.id();
+    let ranking: serde_json::Value =
+        serde_json::from_slice(&child.wait_with_output().unwrap().stdout).unwrap();
+    let order = ranking["order"].as_array().unwrap();
+    assert!(
+        order.iter().any(|rank| rank["pid"] == std::process::id()),
+        "this test is a process of this machine"
+    );
+    assert!(order.iter().all(|rank| rank["pid"] != own));
+}
+
 #[test]
 fn a_load_is_killed_until_it_fits() {
     let host = Folder::good();
