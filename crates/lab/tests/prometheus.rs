@@ -135,6 +135,12 @@ fn an_alert_fires_after_a_real_oom_kill() {
     let kill = &events["events"][0];
     assert_eq!((&kill["comm"], &kill["constraint"]), (&"python3".into(), &"memcg".into()), "{events}");
     assert_eq!(kill["cgroup"], "/system.slice/hog.service");
+    // The counter of the slice above it has the kill, too; two samples later it still is one event.
+    ok(&vm, "sleep 11");
+    let events: serde_json::Value = serde_json::from_str(&ok(&vm, "oomguard events --format json")).unwrap();
+    let kinds = events["events"].as_array().unwrap().iter().map(|event| event["kind"].as_str().unwrap());
+    let kills: Vec<&str> = kinds.filter(|kind| kind.contains("oom") || kind.contains("kill")).collect();
+    assert_eq!(kills, ["oom_kill"], "{events}");
     let named = prometheus.query("{__name__=~\"oomguard_.*\"}");
     assert!(!named.is_empty() && !named.contains("python3") && !named.contains("hog"), "{named}");
     let health = ok(

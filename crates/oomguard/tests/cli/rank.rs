@@ -1,7 +1,9 @@
 //! `oomguard rank`.
 
+use std::process::Stdio;
+
 use crate::hosts::Folder;
-use crate::run::run;
+use crate::run::{oomguard, run, start};
 
 /// The names in the order that is reported.
 fn names(report: &serde_json::Value) -> Vec<String> {
@@ -32,9 +34,7 @@ fn as_things_are_and_as_the_policy_means_it() {
 /// It has ended when somebody reads who would be killed.
 #[test]
 fn who_asks_is_not_in_the_order() {
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_oomguard"));
-    let child =
-        command.args(["rank", "--format", "json"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let child = start(oomguard(["rank", "--format", "json"]).stdout(Stdio::piped()));
     let own = child.id();
     let ranking: serde_json::Value =
         serde_json::from_slice(&child.wait_with_output().unwrap().stdout).unwrap();
