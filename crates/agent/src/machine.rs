@@ -8,6 +8,7 @@ use oomguard_host::{Host, HostError, ParseError, Result};
 
 use crate::alerts::Sample;
 use crate::metrics::{Metrics, Seconds};
+use crate::recorder::Record;
 
 const MEMINFO: &str = "/proc/meminfo";
 const VMSTAT: &str = "/proc/vmstat";
@@ -29,6 +30,26 @@ pub struct Reading {
     pub sample: Sample,
     /// How many processes the kernel's OOM killer has killed since boot; `None` where the kernel does not count.
     pub oom_kills: Option<u64>,
+}
+
+impl Reading {
+    /// What the recorder saw when `at_ms` was the time of [`Host::monotonic_ms`].
+    #[must_use]
+    pub fn of(record: &Record, at_ms: u64, page_size: u64) -> Self {
+        let (memory, counters) = (&record.memory, &record.counters);
+        let moved = counters.swap_in.unwrap_or(0).saturating_add(counters.swap_out.unwrap_or(0));
+        let full = record.pressure.and_then(|pressure| pressure.memory.full);
+        let sample = Sample {
+            at_ms,
+            memory_total: memory.total,
+            memory_available: memory.available,
+            swap_total: memory.swap_total,
+            swap_used: memory.swap_total.saturating_sub(memory.swap_free),
+            swap_moved: moved.saturating_mul(page_size),
+            full_avg60: full.map(|full| f64::from(full.avg60)),
+        };
+        Self { sample, oom_kills: counters.oom_kills }
+    }
 }
 
 impl Gauges {

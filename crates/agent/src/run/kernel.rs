@@ -13,7 +13,7 @@ use oomguard_spec::policy::Policy;
 use crate::alerts::{self, Watch};
 use crate::event::{Event, Source};
 use crate::kills::Kills;
-use crate::machine::Gauges;
+use crate::machine::{Gauges, Reading};
 use crate::metrics::Metrics;
 use crate::tally::Tally;
 use crate::text::Text;
@@ -154,12 +154,16 @@ impl Kernel {
         }
     }
 
-    /// Looks at memory, swap and the kernel's own count of kills: every few seconds, and when pressure rises.
-    pub(super) fn sample(&mut self, host: &Host, metrics: &Metrics, events: &mut Vec<Event>) {
-        if self.gauges.is_none() {
-            self.gauges = Gauges::open(host).ok();
-        }
-        let reading = self.gauges.as_mut().and_then(|gauges| gauges.read(host).ok());
+    /// Looks at memory, swap and the kernel's own count of kills: every few seconds, and when pressure rises. What somebody
+    /// else read a moment ago will do.
+    pub(super) fn sample(
+        &mut self,
+        host: &Host,
+        recent: Option<Reading>,
+        metrics: &Metrics,
+        events: &mut Vec<Event>,
+    ) {
+        let reading = self.reading(host, recent);
         if let Some(oom_kills) = reading.and_then(|reading| reading.oom_kills) {
             events.extend(self.kills.counter(oom_kills));
         }
@@ -174,6 +178,17 @@ impl Kernel {
         };
         events.extend(self.watch.sample(&reading.sample));
         metrics.set_alerts(self.watch.swap_step(), self.watch.pressure_is_high());
+    }
+}
+
+impl Kernel {
+    fn reading(&mut self, host: &Host, recent: Option<Reading>) -> Option<Reading> {
+        // The first counter is the one that all kills are counted from, so it is not older than what was heard.
+        if let Some(gauges) = &mut self.gauges {
+            return recent.or_else(|| gauges.read(host).ok());
+        }
+        self.gauges = Gauges::open(host).ok();
+        self.gauges.as_mut()?.read(host).ok()
     }
 }
 

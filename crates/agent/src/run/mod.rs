@@ -19,6 +19,7 @@ use oomguard_converge::findings;
 use oomguard_host::connector::{Connector, Next};
 use oomguard_host::notify::Notifier;
 use oomguard_host::proc::stat;
+use oomguard_host::processes::ProcDir;
 use oomguard_host::signals::Signals;
 use oomguard_host::wait::{Interest, wait};
 use oomguard_host::{Host, HostError, memory};
@@ -36,7 +37,7 @@ use crate::text::Text;
 use crate::textfile;
 use kernel::Kernel;
 pub use published::POLICY_DIGEST;
-use recording::Recording;
+use recording::{Latest, Recording};
 use witness::Noting;
 
 /// A full look at all processes while events come: what changes its own score makes no event.
@@ -52,6 +53,8 @@ const BETWEEN_RECHECKS: Duration = Duration::from_millis(250);
 const SAMPLE: Duration = Duration::from_secs(5);
 /// Samples that pressure asks for are at least so far apart.
 const BETWEEN_SAMPLES: Duration = Duration::from_secs(1);
+/// A record of the recorder's that is as old as this will do for a sample: one a calm interval ago, and some.
+const RECENT: Duration = Duration::from_millis(5_500);
 /// What `check` would find: it reads some hundred files.
 const DRIFT: Duration = Duration::from_secs(300);
 /// The file for node_exporter.
@@ -137,6 +140,7 @@ pub fn run(host: &Host, mut around: Surroundings<'_>) -> Result<(), AgentError> 
         Reporter::start(host.clone(), metrics.clone(), Arc::clone(&around.lines), Ways::default())?;
     let mut agent = Agent {
         host,
+        proc: host.proc_dir()?,
         policy: Policy::default(),
         guard: None,
         connector: None,
@@ -147,10 +151,11 @@ pub fn run(host: &Host, mut around: Surroundings<'_>) -> Result<(), AgentError> 
         metrics,
         page,
         textfile: around.textfile.take(),
+        latest: Arc::default(),
         events,
         due: Due::default(),
     };
-    let recording = Recording::start(host, &agent.metrics, &mut agent.events);
+    let recording = Recording::start(host, &agent.metrics, &agent.latest, &mut agent.events);
     agent.subscribe();
     agent.load(&mut around, true);
     agent.look_at_all();
@@ -206,6 +211,7 @@ struct Due {
 
 struct Agent<'h> {
     host: &'h Host,
+    proc: ProcDir,
     policy: Policy,
     /// `None` while there is no policy that can be used: then nothing is touched, and so nothing is unprotected.
     guard: Option<Guard>,
@@ -217,6 +223,7 @@ struct Agent<'h> {
     metrics: Metrics,
     page: Arc<Page>,
     textfile: Option<String>,
+    latest: Arc<Latest>,
     /// What has happened and was not reported yet.
     events: Vec<Event>,
     due: Due,
@@ -375,7 +382,9 @@ impl Agent<'_> {
         if now >= self.due.sample || pressed && now >= self.due.last_sample + BETWEEN_SAMPLES {
             self.due.last_sample = now;
             self.due.sample = now + SAMPLE;
-            self.kernel.sample(self.host, &self.metrics, &mut self.events);
+            let age = if pressed { BETWEEN_SAMPLES } else { RECENT };
+            let recent = self.latest.within(age.as_millis() as u64, self.host.monotonic_ms());
+            self.kernel.sample(self.host, recent, &self.metrics, &mut self.events);
             self.see_who_lives();
         }
         if now >= self.due.drift && self.guard.is_some() {
@@ -414,9 +423,10 @@ impl Agent<'_> {
     /// The connector's filter leaves out the ends of processes, of which a build has thousands; there are few
     /// protected ones, so each is looked at.
     fn see_who_lives(&mut self) {
-        let lives = |pid: i32, start_time: u64| {
-            let stat = self.host.read(&format!("/proc/{pid}/stat")).ok();
-            let stat = stat.and_then(|bytes| stat::parse(&bytes).ok());
+        let mut buffer = Vec::with_capacity(4096);
+        let mut lives = |pid: i32, start_time: u64| {
+            let read = self.proc.read(pid, "stat", &mut buffer).unwrap_or(false);
+            let stat = read.then(|| stat::parse(&buffer).ok()).flatten();
             // A zombie has ended: its memory is gone.
             stat.is_some_and(|stat| stat.start_time == start_time && stat.state != 'Z')
         };

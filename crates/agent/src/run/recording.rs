@@ -1,17 +1,35 @@
 //! The recorder on a thread of its own: it waits for the kernel and the disk, and the guard must not.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
 use oomguard_host::Host;
 use oomguard_host::wait::Bell;
 
 use crate::event::Event;
+use crate::machine::Reading;
 use crate::metrics::Metrics;
 use crate::recorder::{self, Opened, Recorder, Told};
 
 /// Reading all processes and cgroups takes no deep stack.
 const STACK: usize = 256 << 10;
+
+/// What the newest record says, for whoever needs the same numbers: reading them costs the kernel more than all the rest
+/// that is done in a quiet moment.
+#[derive(Debug, Default)]
+pub(super) struct Latest(Mutex<Option<Reading>>);
+
+impl Latest {
+    fn set(&self, reading: Reading) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(reading);
+    }
+
+    /// The newest reading, when it is at most so old.
+    pub(super) fn within(&self, age_ms: u64, now_ms: u64) -> Option<Reading> {
+        let latest = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.filter(|reading| now_ms.saturating_sub(reading.sample.at_ms) <= age_ms)
+    }
+}
 
 /// A recorder that runs until this is dropped.
 pub(super) struct Recording {
@@ -21,7 +39,12 @@ pub(super) struct Recording {
 
 impl Recording {
     /// Opens the file and starts. `None`: there is no recorder, and an event says why.
-    pub(super) fn start(host: &Host, metrics: &Metrics, events: &mut Vec<Event>) -> Option<Self> {
+    pub(super) fn start(
+        host: &Host,
+        metrics: &Metrics,
+        latest: &Arc<Latest>,
+        events: &mut Vec<Event>,
+    ) -> Option<Self> {
         let missing = |why: String| Event::SourceMissing {
             source: recorder::PATH.into(),
             why: why.as_str().into(),
@@ -50,11 +73,13 @@ impl Recording {
                 return None;
             }
         };
-        let (host, metrics, asked) = (host.clone(), metrics.clone(), Arc::clone(&stop));
+        let (host, metrics, latest) = (host.clone(), metrics.clone(), Arc::clone(latest));
+        let asked = Arc::clone(&stop);
         let run = move || {
             let mut told = |told: Told<'_>| {
                 if let Told::Taken(record) = told {
                     count(&metrics, record);
+                    latest.set(Reading::of(record, host.monotonic_ms(), host.page_size()));
                 }
             };
             // A host that cannot be read any more has no record; the metric stands still.
