@@ -22,28 +22,7 @@ pub fn markdown(incident: &Incident, source: &str, lost_records: u64) -> String 
     if lost_records > 0 {
         _ = writeln!(out, "{lost_records} records of the log are lost.");
     }
-    _ = writeln!(out, "\n## What died\n");
-    _ = writeln!(
-        out,
-        "| process | pid | by | anonymous | swap | oom_score_adj | cgroup |\n|---|---|---|---|---|---|---|"
-    );
-    for kill in incident.kills.iter().take(MOST) {
-        let number = |value: Option<i64>| value.map_or_else(|| "-".to_owned(), |value| value.to_string());
-        _ = writeln!(
-            out,
-            "| {} | {} | {} | {} | {} | {} | {} |",
-            md(kill.comm.as_deref().unwrap_or("-")),
-            number(kill.pid.map(i64::from)),
-            md(&kill.by),
-            size_or_dash(kill.anon_rss_kib),
-            size_or_dash(kill.swap_kib),
-            number(kill.oom_score_adj),
-            md(kill.memcg.as_deref().unwrap_or("-")),
-        );
-    }
-    if incident.kills.len() > MOST {
-        _ = writeln!(out, "\n{} more.", incident.kills.len() - MOST);
-    }
+    died(&mut out, incident);
     list(&mut out, "What went down with it", &incident.lost.what);
     consumers(&mut out, incident);
     if let Some(growth) = &incident.growth {
@@ -64,6 +43,44 @@ pub fn markdown(incident: &Incident, source: &str, lost_records: u64) -> String 
         _ = writeln!(out, "\n## Before\n\n{}.", md(&before));
     }
     out
+}
+
+fn died(out: &mut String, incident: &Incident) {
+    _ = writeln!(out, "\n## What died\n");
+    if incident.kills.is_empty() && incident.reaped_only.is_empty() {
+        _ = writeln!(out, "The log names nobody.");
+        return;
+    }
+    _ = writeln!(
+        out,
+        "| process | pid | by | anonymous | swap | oom_score_adj | cgroup |\n|---|---|---|---|---|---|---|"
+    );
+    for kill in incident.kills.iter().take(MOST) {
+        let number = |value: Option<i64>| value.map_or_else(|| "-".to_owned(), |value| value.to_string());
+        _ = writeln!(
+            out,
+            "| {} | {} | {} | {} | {} | {} | {} |",
+            md(kill.comm.as_deref().unwrap_or("-")),
+            number(kill.pid.map(i64::from)),
+            md(&kill.by),
+            size_or_dash(kill.anon_rss_kib),
+            size_or_dash(kill.swap_kib),
+            number(kill.oom_score_adj),
+            md(kill.memcg.as_deref().unwrap_or("-")),
+        );
+    }
+    let more = incident.kills.len().saturating_sub(MOST) as u64 + incident.kills_left_out;
+    if more > 0 {
+        _ = writeln!(out, "\n{more} more.");
+    }
+    for task in incident.reaped_only.iter().take(MOST) {
+        let pid = task.pid.map(|pid| pid.to_string()).unwrap_or_default();
+        let name = md(task.comm.as_deref().unwrap_or("?"));
+        _ = writeln!(
+            out,
+            "\n{name} (pid {pid}) is named only by the kernel's reaper; its kill line is lost."
+        );
+    }
 }
 
 fn list(out: &mut String, title: &str, items: &[String]) {

@@ -19,7 +19,7 @@ pub fn text(incident: &Incident, source: &str, lost_records: u64) -> String {
     let mut page = Page::default();
     let when = span(incident);
     page.line(&format!("{} killed: {}", super::counted(killed(incident), "process", "processes"), when));
-    page.item("died", &victims(&incident.kills, 4));
+    page.item("died", &victims(incident, 4));
     for (number, what) in incident.lost.what.iter().take(MOST).enumerate() {
         page.one_of_many(number, "  with it", what);
     }
@@ -90,13 +90,19 @@ fn span(incident: &Incident) -> String {
 }
 
 /// The first victims, with what they held.
-fn victims(kills: &[Kill], most: usize) -> String {
-    if kills.is_empty() {
+fn victims(incident: &Incident, most: usize) -> String {
+    let reaped = incident.reaped_only.iter().map(|task| {
+        let name = safe::shown(task.comm.as_deref().unwrap_or("?").as_bytes(), 60);
+        let pid = task.pid.map(|pid| format!("pid {pid}, ")).unwrap_or_default();
+        format!("{name} ({pid}its kill line is lost)")
+    });
+    let mut said: Vec<String> = incident.kills.iter().map(victim).chain(reaped).take(most).collect();
+    if said.is_empty() {
         return "nobody that the log names".to_owned();
     }
-    let mut said: Vec<String> = kills.iter().take(most).map(victim).collect();
-    if kills.len() > most {
-        said.push(format!("{} more", kills.len() - most));
+    let more = killed(incident).saturating_sub(said.len() as u64);
+    if more > 0 {
+        said.push(format!("{more} more"));
     }
     said.join(", ")
 }
