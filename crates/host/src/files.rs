@@ -60,9 +60,12 @@ impl Host {
     /// When it cannot be read, or is longer than any file that is meant to be read.
     pub fn read(&self, path: &str) -> Result<Vec<u8>> {
         let fail = |e| HostError::file("read", path, e);
-        let file = File::open(self.real(path)).map_err(fail)?;
-        // Most are a page at most: one read, and one that finds the end. Without room std begins with 32 bytes.
-        let mut bytes = Vec::with_capacity(PAGE);
+        let mut file = File::open(self.real(path)).map_err(fail)?;
+        // Most are shorter than a page: one read, and one that finds the end. On the stack, because musl maps and unmaps
+        // memory for each buffer of this size; and without room std begins with 32 bytes.
+        let mut page = [0; PAGE];
+        let first = file.read(&mut page).map_err(fail)?;
+        let mut bytes = page[..first].to_vec();
         file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(fail)?;
         if bytes.len() as u64 > MAX_FILE {
             return Err(HostError::file("read", path, std::io::Error::other("it is longer than 16 MiB")));

@@ -1,12 +1,16 @@
 //! The processes of a host, read with as few system calls as will do.
 
+use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Mode, OFlags, RawDir, SeekFrom};
 use rustix::process::Signal;
 
 use crate::error::{HostError, Result};
 use crate::host::Host;
+
+/// Room for the names that one call lists.
+const NAMES: usize = 16 << 10;
 
 /// An open /proc.
 #[derive(Debug)]
@@ -42,14 +46,19 @@ impl Host {
 }
 
 impl ProcDir {
-    /// The process numbers that were there during the call, ascending.
+    /// The process numbers that were there during the call, ascending. Not for two threads at once: the place in the listing
+    /// is that of the open folder.
     ///
     /// # Errors
     /// When /proc cannot be listed.
     pub fn pids(&self) -> Result<Vec<i32>> {
         let fail = |e: rustix::io::Errno| HostError::file("list", "/proc", e);
+        // On the stack: musl maps and unmaps memory for a buffer of this size.
+        let mut names = [MaybeUninit::uninit(); NAMES];
         let mut pids = Vec::new();
-        for entry in rustix::fs::Dir::read_from(&self.dir).map_err(fail)? {
+        rustix::fs::seek(&self.dir, SeekFrom::Start(0)).map_err(fail)?;
+        let mut entries = RawDir::new(&self.dir, &mut names);
+        while let Some(entry) = entries.next() {
             let entry = entry.map_err(fail)?;
             let name = entry.file_name().to_bytes();
             if name.first().is_some_and(u8::is_ascii_digit)

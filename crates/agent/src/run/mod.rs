@@ -141,6 +141,7 @@ pub fn run(host: &Host, mut around: Surroundings<'_>) -> Result<(), AgentError> 
     let mut agent = Agent {
         host,
         proc: host.proc_dir()?,
+        buffer: Vec::new(),
         policy: Policy::default(),
         guard: None,
         connector: None,
@@ -212,6 +213,7 @@ struct Due {
 struct Agent<'h> {
     host: &'h Host,
     proc: ProcDir,
+    buffer: Vec<u8>,
     policy: Policy,
     /// `None` while there is no policy that can be used: then nothing is touched, and so nothing is unprotected.
     guard: Option<Guard>,
@@ -423,10 +425,10 @@ impl Agent<'_> {
     /// The connector's filter leaves out the ends of processes, of which a build has thousands; there are few
     /// protected ones, so each is looked at.
     fn see_who_lives(&mut self) {
-        let mut buffer = Vec::with_capacity(4096);
+        let (proc, buffer) = (&self.proc, &mut self.buffer);
         let mut lives = |pid: i32, start_time: u64| {
-            let read = self.proc.read(pid, "stat", &mut buffer).unwrap_or(false);
-            let stat = read.then(|| stat::parse(&buffer).ok()).flatten();
+            let read = proc.read(pid, "stat", buffer).unwrap_or(false);
+            let stat = read.then(|| stat::parse(buffer).ok()).flatten();
             // A zombie has ended: its memory is gone.
             stat.is_some_and(|stat| stat.start_time == start_time && stat.state != 'Z')
         };
