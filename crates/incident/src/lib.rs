@@ -17,6 +17,7 @@ pub mod reader;
 pub mod record;
 pub mod render;
 pub mod safe;
+pub mod saved;
 pub mod scan;
 mod size;
 pub mod time;

@@ -1,10 +1,14 @@
 //! The one definition of the command line: help, man pages and completions come from it.
 
+mod practice;
+
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
+
+pub use practice::Record;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -71,6 +75,8 @@ pub enum Command {
     /// Check, format or show a cspec document
     #[command(subcommand)]
     Spec(Spec),
+    /// Write what was done and seen as a session document
+    Record(Record),
     /// Show and resume what was done on many hosts, and how they stand
     #[command(subcommand)]
     Fleet(Fleet),

@@ -24,6 +24,7 @@ pub mod score;
 pub mod size;
 mod text;
 pub mod unit;
+pub mod yaml;
 
 pub use builtin::Builtin;
 pub use diagnostic::{Diagnostic, Label, Severity, Span};
@@ -32,3 +33,4 @@ pub use policy_text::policy_to_document;
 pub use reader::{MAX_BYTES, MAX_DEPTH, read};
 pub use render::{Style, render};
 pub use roles::hosts::HostEntry;
+pub use yaml::Yaml;

@@ -11,6 +11,7 @@ mod journal;
 mod many;
 mod plan;
 mod rank;
+mod record;
 mod recorder;
 mod remote;
 mod remote_setup;
@@ -51,6 +52,7 @@ pub fn run(cli: Cli, terminal: &mut Terminal) -> Result<u8, Failure> {
         Command::Fleet(command) => fleet::run(&command, &host, terminal),
         Command::Setup(args) => setup::run(&args, &host, terminal),
         Command::Remote => remote::run(&host),
+        Command::Record(args) => record::run(&args, &host, terminal),
         Command::Spec(command) => spec::run(&command, terminal),
         Command::Schema { name } => schema::run(name, terminal),
         Command::Completions { shell } => docs::completions(shell, terminal),

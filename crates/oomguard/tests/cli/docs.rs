@@ -77,6 +77,19 @@ fn commands(lines: &[&str]) -> Vec<(String, Option<String>)> {
     found
 }
 
+/// The words of a command; double quotes keep several together, as in a shell.
+fn words(command: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (at, part) in command.split('"').enumerate() {
+        if at % 2 == 1 {
+            words.push(part.to_owned());
+        } else {
+            words.extend(part.split_whitespace().map(str::to_owned));
+        }
+    }
+    words
+}
+
 /// The command without the remark after it.
 fn command(line: &str) -> String {
     line.split("  #").next().unwrap_or(line).trim().to_owned()
@@ -106,7 +119,8 @@ impl Page {
         for (command, output) in &block.commands {
             let name = self.path.file_name().unwrap().to_str().unwrap();
             let place = format!("{name}:{}: {command}", block.line);
-            let words: Vec<&str> = command.split_whitespace().collect();
+            let words = words(command);
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
             match words.as_slice() {
                 ["oomguard", "apply" | "rollback", ..] => panic!("{place}: without sudo it does nothing"),
                 ["oomguard", args @ ..] | ["cargo", "run", "--release", "--", args @ ..] => {
@@ -134,7 +148,10 @@ impl Page {
         let args = &args[..to_file.unwrap_or(args.len())];
         let mut command = oomguard(args);
         command.current_dir(self.dir.path());
-        if matches!(args[0], "check" | "plan" | "status" | "journal" | "events" | "rank" | "recorder") {
+        if matches!(
+            args[0],
+            "check" | "plan" | "status" | "journal" | "events" | "rank" | "record" | "recorder"
+        ) {
             let host = self.hosts.entry(host.to_owned()).or_insert_with(|| host_of(host));
             command.arg("--root").arg(host.root());
         }

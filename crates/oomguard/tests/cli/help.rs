@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::run::{oomguard, ran, run, run_with_input};
 
-pub const COMMANDS: [&str; 28] = [
+pub const COMMANDS: [&str; 29] = [
     "check",
     "plan",
     "apply",
@@ -30,6 +30,7 @@ pub const COMMANDS: [&str; 28] = [
     "spec check",
     "spec fmt",
     "spec show",
+    "record",
     "schema",
     "completions",
     "man",

@@ -24,6 +24,7 @@ mod journal;
 mod output;
 mod plan;
 mod rank;
+mod record;
 mod recorder;
 mod run;
 mod schema;

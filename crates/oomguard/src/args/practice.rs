@@ -1,0 +1,23 @@
+//! What a team lives with: records of sessions, runbooks, documents compared, swap sized from evidence.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+
+/// Write what was done and seen as a session document.
+#[derive(Debug, Args)]
+pub struct Record {
+    /// What the session was about, in a few words
+    #[arg(long, value_name = "TITLE")]
+    pub title: String,
+    /// From what: a run (see `fleet runs`), `journal` or an apply of it, a log or a report of `incident --format json`; may be
+    /// given several times [default: journal]
+    #[arg(long, value_name = "RUN|JOURNAL|INCIDENT", value_hint = ValueHint::FilePath)]
+    pub from: Vec<String>,
+    /// Write it here; a file that is there is never overwritten
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+    /// The folder of runs; else $XDG_STATE_HOME/oomguard/runs, or for root /var/lib/oomguard/runs
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub runs: Option<PathBuf>,
+}
