@@ -16,6 +16,7 @@ pub mod model;
 pub mod reader;
 pub mod record;
 pub mod render;
+pub mod runbook;
 pub mod safe;
 pub mod saved;
 pub mod scan;

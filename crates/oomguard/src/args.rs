@@ -8,7 +8,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
-pub use practice::Record;
+pub use practice::{Record, Runbook};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -77,6 +77,8 @@ pub enum Command {
     Spec(Spec),
     /// Write what was done and seen as a session document
     Record(Record),
+    /// Print what to do when an alert comes
+    Runbook(Runbook),
     /// Show and resume what was done on many hosts, and how they stand
     #[command(subcommand)]
     Fleet(Fleet),

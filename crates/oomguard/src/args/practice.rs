@@ -21,3 +21,10 @@ pub struct Record {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub runs: Option<PathBuf>,
 }
+
+/// Print what to do when an alert comes.
+#[derive(Debug, Args)]
+pub struct Runbook {
+    /// Its name, or the alert that leads to it; without it, the list
+    pub name: Option<String>,
+}

@@ -16,6 +16,7 @@ mod recorder;
 mod remote;
 mod remote_setup;
 mod rollback;
+mod runbook;
 mod schema;
 mod setup;
 mod spec;
@@ -53,6 +54,7 @@ pub fn run(cli: Cli, terminal: &mut Terminal) -> Result<u8, Failure> {
         Command::Setup(args) => setup::run(&args, &host, terminal),
         Command::Remote => remote::run(&host),
         Command::Record(args) => record::run(&args, &host, terminal),
+        Command::Runbook(args) => runbook::run(&args, terminal),
         Command::Spec(command) => spec::run(&command, terminal),
         Command::Schema { name } => schema::run(name, terminal),
         Command::Completions { shell } => docs::completions(shell, terminal),

@@ -14,7 +14,7 @@ use crate::hosts::Folder;
 use crate::run::{Ran, oomguard, ran, repository, run};
 
 /// Programs that are shown and not run.
-const OTHERS: [&str; 6] = ["cd", "free", "git", "man", "source", "swapon"];
+const OTHERS: [&str; 9] = ["cd", "df", "free", "git", "journalctl", "man", "source", "swapon", "systemctl"];
 
 /// A page that may not be there: measuring writes it.
 const WRITTEN_BY_BENCH: &str = "docs/benchmarks.md";
@@ -27,7 +27,9 @@ struct Block {
 }
 
 fn pages() -> Vec<PathBuf> {
-    let docs = std::fs::read_dir(repository().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let folders =
+        ["docs", "docs/runbooks"].map(|folder| std::fs::read_dir(repository().join(folder)).unwrap());
+    let docs = folders.into_iter().flatten().map(|entry| entry.unwrap().path());
     let mut pages: Vec<PathBuf> =
         docs.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect();
     pages.push(repository().join("README.md"));

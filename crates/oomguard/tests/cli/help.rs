@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::run::{oomguard, ran, run, run_with_input};
 
-pub const COMMANDS: [&str; 29] = [
+pub const COMMANDS: [&str; 30] = [
     "check",
     "plan",
     "apply",
@@ -31,6 +31,7 @@ pub const COMMANDS: [&str; 29] = [
     "spec fmt",
     "spec show",
     "record",
+    "runbook",
     "schema",
     "completions",
     "man",

@@ -27,6 +27,7 @@ mod rank;
 mod record;
 mod recorder;
 mod run;
+mod runbook;
 mod schema;
 mod smoke;
 mod spec;
