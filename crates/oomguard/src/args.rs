@@ -8,7 +8,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
-pub use practice::{Record, Runbook};
+pub use practice::{Record, Runbook, SpecCheckFormat, SpecDiff};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -472,13 +472,15 @@ pub enum IncidentFormat {
 pub enum Spec {
     /// Read documents and say what is wrong with them
     Check {
-        /// The documents; `-` is standard input
-        #[arg(required = true, value_hint = ValueHint::FilePath)]
+        /// The documents; of a folder every .cspec in and below it; `-` is standard input
+        #[arg(required = true, value_hint = ValueHint::AnyPath)]
         files: Vec<PathBuf>,
         /// How to print
         #[arg(long, default_value = "text")]
-        format: TextFormat,
+        format: SpecCheckFormat,
     },
+    /// Say what two documents ask differently, setting by setting
+    Diff(SpecDiff),
     /// Write a document as strict YAML: the same data, with the comments kept
     Fmt {
         /// The document; `-` is standard input
@@ -526,4 +528,8 @@ pub enum SchemaName {
     Incident,
     /// What every command prints with `--format json` for other hosts; `oomguard fleet show`, `fleet status`
     Fleet,
+    /// `oomguard spec check --format json`
+    SpecCheck,
+    /// `oomguard spec diff --format json`
+    SpecDiff,
 }

@@ -11,6 +11,7 @@
 
 pub mod builtin;
 pub mod diagnostic;
+pub mod difference;
 mod document;
 mod format;
 pub mod node;

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueHint};
+use clap::{Args, ValueEnum, ValueHint};
+
+use super::TextFormat;
 
 /// Write what was done and seen as a session document.
 #[derive(Debug, Args)]
@@ -27,4 +29,34 @@ pub struct Record {
 pub struct Runbook {
     /// Its name, or the alert that leads to it; without it, the list
     pub name: Option<String>,
+}
+
+/// How `spec check` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SpecCheckFormat {
+    /// For people
+    Text,
+    /// For programs; `oomguard schema spec-check` describes it
+    Json,
+    /// SARIF 2.1.0, for code hosts
+    Sarif,
+    /// For CI systems
+    Junit,
+}
+
+/// Say what two documents ask differently.
+#[derive(Debug, Args)]
+pub struct SpecDiff {
+    /// The first document
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub before: PathBuf,
+    /// The second document
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub after: PathBuf,
+    /// Compare this role only; without it every role, or the only one of each
+    #[arg(long, value_name = "ROLE")]
+    pub role: Option<String>,
+    /// How to print
+    #[arg(long, default_value = "text")]
+    pub format: TextFormat,
 }

@@ -20,6 +20,8 @@ mod runbook;
 mod schema;
 mod setup;
 mod spec;
+mod spec_check;
+mod spec_diff;
 mod status;
 mod steps;
 

@@ -8,6 +8,8 @@ pub mod minutes;
 pub mod plan;
 pub mod rank;
 pub mod recorder;
+pub mod spec_check;
+pub mod spec_diff;
 pub mod status;
 mod terminal;
 mod wrap;

@@ -244,6 +244,25 @@ fn every_command_on_every_page_runs() {
     assert!(seen > 20, "only {seen} commands were found");
 }
 
+/// A checklist is worth what its commands do.
+#[test]
+fn every_command_of_the_documents_runs() {
+    let mut seen = 0;
+    for entry in std::fs::read_dir(repository().join("specs")).unwrap() {
+        let path = entry.unwrap().path();
+        let mut page = Page::new(&path);
+        let lines = page.text.clone();
+        let commands = lines.lines().enumerate().filter_map(|(number, line)| {
+            Some((number + 1, line.trim().trim_start_matches("- ").strip_prefix("command: ")?.to_owned()))
+        });
+        for (line, command) in commands {
+            seen += 1;
+            page.shows(&Block { line, host: "fresh".to_owned(), commands: vec![(command, None)] });
+        }
+    }
+    assert!(seen >= 4, "only {seen} commands were found");
+}
+
 #[test]
 fn every_command_has_its_place() {
     let readme = std::fs::read_to_string(repository().join("README.md")).unwrap();

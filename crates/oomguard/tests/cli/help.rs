@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::run::{oomguard, ran, run, run_with_input};
 
-pub const COMMANDS: [&str; 30] = [
+pub const COMMANDS: [&str; 31] = [
     "check",
     "plan",
     "apply",
@@ -28,6 +28,7 @@ pub const COMMANDS: [&str; 30] = [
     "setup",
     "spec",
     "spec check",
+    "spec diff",
     "spec fmt",
     "spec show",
     "record",
