@@ -8,7 +8,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
-pub use practice::{Record, Runbook, SpecCheckFormat, SpecDiff};
+pub use practice::{Advise, Record, Runbook, SpecCheckFormat, SpecDiff};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -79,6 +79,8 @@ pub enum Command {
     Record(Record),
     /// Print what to do when an alert comes
     Runbook(Runbook),
+    /// Say how much swap this host should have, as a sum of what was seen and what is to run
+    Advise(Advise),
     /// Show and resume what was done on many hosts, and how they stand
     #[command(subcommand)]
     Fleet(Fleet),
@@ -532,4 +534,6 @@ pub enum SchemaName {
     SpecCheck,
     /// `oomguard spec diff --format json`
     SpecDiff,
+    /// `oomguard advise --format json`
+    Advise,
 }

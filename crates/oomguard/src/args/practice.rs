@@ -60,3 +60,20 @@ pub struct SpecDiff {
     #[arg(long, default_value = "text")]
     pub format: TextFormat,
 }
+
+/// Say how much swap this host should have.
+#[derive(Debug, Args)]
+pub struct Advise {
+    /// So many compilers run at a time [default: one for each processor]
+    #[arg(long, value_name = "N")]
+    pub compilers: Option<u32>,
+    /// What each takes: 3GB, 3.5GB, 800MB [default: 4GB, what a large rustc takes]
+    #[arg(long, value_name = "SIZE")]
+    pub each: Option<String>,
+    /// Another recorder's file than the host's
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub recorder: Option<PathBuf>,
+    /// How to print
+    #[arg(long, default_value = "text")]
+    pub format: TextFormat,
+}

@@ -1,5 +1,6 @@
 //! One file for each subcommand; no logic of their own.
 
+mod advise;
 mod agent;
 mod apply;
 mod check;
@@ -57,6 +58,7 @@ pub fn run(cli: Cli, terminal: &mut Terminal) -> Result<u8, Failure> {
         Command::Remote => remote::run(&host),
         Command::Record(args) => record::run(&args, &host, terminal),
         Command::Runbook(args) => runbook::run(&args, terminal),
+        Command::Advise(args) => advise::run(&args, &host, terminal),
         Command::Spec(command) => spec::run(&command, terminal),
         Command::Schema { name } => schema::run(name, terminal),
         Command::Completions { shell } => docs::completions(shell, terminal),

@@ -1,5 +1,6 @@
 //! Everything that is printed.
 
+pub mod advise;
 pub mod check;
 pub mod events;
 pub mod fleet;

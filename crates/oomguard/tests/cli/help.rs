@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::run::{oomguard, ran, run, run_with_input};
 
-pub const COMMANDS: [&str; 31] = [
+pub const COMMANDS: [&str; 32] = [
     "check",
     "plan",
     "apply",
@@ -33,6 +33,7 @@ pub const COMMANDS: [&str; 31] = [
     "spec show",
     "record",
     "runbook",
+    "advise",
     "schema",
     "completions",
     "man",

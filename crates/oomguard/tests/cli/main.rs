@@ -10,6 +10,7 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+mod advise;
 mod bad_input;
 mod check;
 mod docs;

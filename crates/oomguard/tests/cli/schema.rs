@@ -102,7 +102,7 @@ fn the_names() {
     assert_eq!(
         names,
         "check\nplan\njournal\nstatus\nrank\nrecorder\npolicy\nevents\nevent\nincident\nfleet\nspec-check\n\
-         spec-diff\n"
+         spec-diff\nadvise\n"
     );
     for name in names.lines() {
         assert!(schema(name)["required"].is_array(), "{name}");
