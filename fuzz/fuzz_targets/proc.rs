@@ -2,11 +2,12 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use oomguard_host::{os_release, passwd, proc, swap_header};
+use oomguard_host::{cpus, os_release, passwd, proc, swap_header};
 
 fuzz_target!(|bytes: &[u8]| {
     let _ = proc::meminfo::parse(bytes);
     let _ = passwd::users(bytes);
+    let _ = cpus::count(bytes);
     let _ = os_release::parse(bytes);
     let _ = proc::swaps::parse(bytes);
     let _ = proc::pressure::parse(bytes);

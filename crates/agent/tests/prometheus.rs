@@ -13,6 +13,7 @@ use oomguard_agent::event::{Constraint, Event, SwapStep};
 use oomguard_agent::exposition::{Format, print};
 use oomguard_agent::metrics::Metrics;
 use oomguard_converge::{Finding, Severity};
+use oomguard_incident::runbook::{ALL, Runbook, find};
 
 const RULES: [&str; 2] = ["oomguard", "node-exporter"];
 
@@ -190,7 +191,11 @@ fn each_alert_has_a_runbook_and_a_test() {
         let alerts: Vec<&str> =
             rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
         for alert in &alerts {
-            assert!(rules.contains(&format!("runbook_url: docs/runbooks/{alert}.md")), "{name}: {alert}");
+            let rule = rules.split(&format!("- alert: {alert}\n")).nth(1).unwrap();
+            let link = rule.split("runbook_url: ").nth(1).unwrap().lines().next().unwrap();
+            let runbook = find(alert).unwrap_or_else(|| panic!("no runbook begins with {alert}"));
+            assert_eq!(link, format!("docs/runbooks/{}.md", runbook.name), "{name}: {alert}");
+            assert_eq!(read(link), runbook.text);
             assert!(
                 tests.contains(&format!("alertname: {alert}\n        exp_alerts:\n")),
                 "{name}: {alert} fires"
@@ -201,6 +206,10 @@ fn each_alert_has_a_runbook_and_a_test() {
             );
         }
         assert_eq!(rules.matches("runbook_url:").count(), alerts.len());
+        if name == "oomguard" {
+            let led: Vec<&str> = ALL.iter().flat_map(Runbook::alerts).collect();
+            assert!(led.iter().all(|alert| alerts.contains(alert)), "{led:?} and {alerts:?}");
+        }
         let all = [
             "SwapMissing",
             "SwapUsageHigh",

@@ -2,6 +2,7 @@
 //!
 //! Data flows one way: (policy, facts) -> findings -> plan -> journal -> facts again.
 
+pub mod advise;
 mod agent;
 pub mod apply;
 pub mod blob;

@@ -193,7 +193,7 @@ fn same_size(size: u64, wanted: u64) -> bool {
 }
 
 /// Bytes that a new file may take: what is free, less a tenth of the disk or 2 GiB, whichever is more.
-fn room_for_new(place: &Place) -> Option<u64> {
+pub(crate) fn room_for_new(place: &Place) -> Option<u64> {
     let disk = place.disk?;
     Some(disk.free.saturating_sub((disk.total / 10).max(2 * GIB)))
 }

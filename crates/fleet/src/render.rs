@@ -1,102 +1,17 @@
 //! How hosts stand, as a section of a cspec document and as a page.
 
-use std::collections::BTreeSet;
+use oomguard_spec::Yaml;
 
-use oomguard_spec::size::Bytes;
-use serde_json::Value;
-
-use crate::failure::Kind;
 use crate::outcome::State;
 use crate::status::{Standing, moment};
+use crate::verification::{HostSeen, verification};
 
 /// The `verification` section of a cspec document, as the team keeps it by hand: an entry for each host.
 #[must_use]
 pub fn cspec(standings: &[Standing]) -> String {
-    let mut text =
-        "# Written by `oomguard fleet status --format cspec` from what was seen.\nverification:\n".to_owned();
-    if standings.is_empty() {
-        return text.replace("verification:", "verification: {}");
-    }
-    let mut keys = BTreeSet::new();
-    for standing in standings {
-        text.push_str(&format!("  {}:\n", key(standing, &mut keys)));
-        for (name, value) in entries(standing) {
-            text.push_str(&format!("    {name}: {value}\n"));
-        }
-    }
-    text
-}
-
-fn key(standing: &Standing, taken: &mut BTreeSet<String>) -> String {
-    let name = standing.outcome.target.name.host();
-    let is_address = name.parse::<std::net::Ipv4Addr>().is_ok() || name.starts_with('[');
-    let label = if is_address { name } else { name.split('.').next().unwrap_or(name) };
-    let plain: String = label.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-    // A key that begins with a digit would be a number for some.
-    let plain = if plain.starts_with(|c: char| c.is_ascii_digit()) { format!("host_{plain}") } else { plain };
-    let mut key = plain.clone();
-    for number in 2.. {
-        if taken.insert(key.clone()) {
-            break;
-        }
-        key = format!("{plain}_{number}");
-    }
-    key
-}
-
-fn entries(standing: &Standing) -> Vec<(&'static str, String)> {
-    let outcome = &standing.outcome;
-    // JSON's strings are YAML's double-quoted ones.
-    let quoted = |text: &str| Value::from(text).to_string();
-    let name = outcome.target.name.host();
-    let mut entries = vec![("hostname", quoted(name.trim_matches(['[', ']'])))];
-    entries.push(("status", quoted(status_word(standing))));
-    entries.push(("last_seen", quoted(&moment(standing.seen))));
-    if let Some(facts) = &standing.facts {
-        let swaps = facts.get("swap").and_then(Value::as_array);
-        let size: u64 = swaps
-            .into_iter()
-            .flatten()
-            .filter(|swap| swap.get("made_by").and_then(Value::as_str) != Some("zram"))
-            .filter_map(|swap| swap.get("size_bytes").and_then(Value::as_u64))
-            .sum();
-        entries.push(("size", quoted(&if size == 0 { "none".to_owned() } else { Bytes(size).to_string() })));
-        if let Some(swappiness) = facts.get("swappiness").and_then(Value::as_u64) {
-            entries.push(("swappiness", swappiness.to_string()));
-        }
-        let processes = facts.get("processes").and_then(Value::as_array);
-        let right = |process: &&Value| process.get("right").and_then(Value::as_bool) == Some(true);
-        if let Some(processes) = processes {
-            let words =
-                format!("{} of {} processes", processes.iter().filter(right).count(), processes.len());
-            entries.push(("oom_protection_applied", quoted(&words)));
-        }
-    }
-    let ids: BTreeSet<&str> = outcome
-        .findings
-        .iter()
-        .filter(|finding| finding.severity.differs())
-        .map(|finding| finding.id.as_str())
-        .collect();
-    if !ids.is_empty() {
-        entries.push(("differs", quoted(&ids.into_iter().collect::<Vec<_>>().join(", "))));
-    }
-    if let Some(failure) = &outcome.failure {
-        entries.push(("problem", quoted(&failure.message)));
-        entries.push(("action_required", quoted(&failure.advice)));
-    }
-    entries
-}
-
-/// The words of the seed's own section, and one more for what it has no word for.
-fn status_word(standing: &Standing) -> &'static str {
-    match (&standing.outcome.failure, standing.outcome.state) {
-        (Some(failure), _) if failure.kind == Kind::Unreachable => "unreachable",
-        (Some(_), _) => "failed",
-        (None, State::Fine) => "operational",
-        (None, State::NotReached) => "not_yet_applied",
-        (None, _) => "differs",
-    }
+    let hosts: Vec<HostSeen> = standings.iter().map(HostSeen::of).collect();
+    "# Written by `oomguard fleet status --format cspec` from what was seen.\n".to_owned()
+        + &Yaml::map([("verification", verification(&hosts))]).document()
 }
 
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;margin:2em auto;max-width:70em;padding:0 1em;color:#222;\
@@ -164,7 +79,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::Failure;
+    use crate::failure::{Failure, Kind};
     use crate::inventory::Target;
     use crate::outcome::Outcome;
 

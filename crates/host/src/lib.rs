@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod command;
 pub mod connector;
+pub mod cpus;
 pub mod error;
 pub mod files;
 pub mod fstab;

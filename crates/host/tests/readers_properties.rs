@@ -2,7 +2,7 @@
 
 use oomguard_host::ParseError;
 use oomguard_host::fstab::{Fstab, swap_line};
-use oomguard_host::{proc, swap_header, sysctl, unit_file};
+use oomguard_host::{cpus, proc, swap_header, sysctl, unit_file};
 use proptest::prelude::*;
 
 /// Bytes near to what the readers look for, so that their branches are reached.
@@ -51,6 +51,7 @@ fn check<T>(result: Result<T, ParseError>) {
 }
 
 fn read_with_everything(bytes: &[u8]) {
+    check(cpus::count(bytes));
     check(proc::meminfo::parse(bytes));
     check(proc::swaps::parse(bytes));
     check(proc::vmstat::parse(bytes));

@@ -1,7 +1,7 @@
 //! What is reported of a log: the JSON of `oomguard incident --format json`.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::minutes::Growth;
 
@@ -9,7 +9,7 @@ use crate::minutes::Growth;
 pub const SCHEMA: &str = "oomguard.incident/1";
 
 /// Everything that a log says about memory running out. A value that the log does not show is null.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// `oomguard.incident/1`
     pub schema: String,
@@ -22,7 +22,7 @@ pub struct Report {
 }
 
 /// One episode of memory running out, however many processes it killed.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Incident {
     /// When it began: a date and time as the log has it, else the seconds after boot.
     pub start: Option<String>,
@@ -73,7 +73,7 @@ pub struct Incident {
 }
 
 /// What ran out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// The host's memory.
@@ -90,7 +90,7 @@ pub enum Scope {
 }
 
 /// Whose limit was hit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LimitOf {
     /// The host's memory.
@@ -107,7 +107,7 @@ pub enum LimitOf {
 }
 
 /// Why memory ran out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// Memory and swap were full.
@@ -136,7 +136,7 @@ pub enum Cause {
 }
 
 /// A line of the log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Evidence {
     /// Its number, counted from 1.
     pub line: u64,
@@ -145,7 +145,7 @@ pub struct Evidence {
 }
 
 /// A process by name and pid.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Trigger {
     /// Its name.
     pub comm: Option<String>,
@@ -154,7 +154,7 @@ pub struct Trigger {
 }
 
 /// Somebody who was killed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Kill {
     /// Who killed: `kernel`, `systemd-oomd`, `earlyoom`, `nohang`, `talos`, or `kubelet` when only it tells of the kill.
     pub by: String,
@@ -189,7 +189,7 @@ pub struct Kill {
 }
 
 /// A process of the task table.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Consumer {
     /// Process id.
     pub pid: u32,
@@ -206,7 +206,7 @@ pub struct Consumer {
 }
 
 /// The program that held the most memory, all its processes together.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Culprit {
     /// Its name.
     pub program: String,
@@ -225,7 +225,7 @@ pub struct Culprit {
 }
 
 /// Where the memory was, in KiB. What the log does not show is null.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Memory {
     /// All of it.
     pub ram_kib: Option<u64>,
@@ -264,7 +264,7 @@ pub struct Memory {
 }
 
 /// What went down with the victims.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Lost {
     /// What follows from who was killed, a sentence each, the worst first.
     pub what: Vec<String>,
@@ -279,7 +279,7 @@ pub struct Lost {
 }
 
 /// What happened to a unit.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UnitLoss {
     /// Its name.
     pub unit: String,
@@ -296,7 +296,7 @@ pub struct UnitLoss {
 }
 
 /// Something to change.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Advice {
     /// What to do.
     pub what: String,
@@ -308,7 +308,7 @@ pub struct Advice {
 }
 
 /// The incidents before one in the same log.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Before {
     /// How many.
     pub count: u64,

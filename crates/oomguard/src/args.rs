@@ -1,10 +1,14 @@
 //! The one definition of the command line: help, man pages and completions come from it.
 
+mod practice;
+
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
+
+pub use practice::{Advise, Record, Runbook, SpecCheckFormat, SpecDiff};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -71,6 +75,12 @@ pub enum Command {
     /// Check, format or show a cspec document
     #[command(subcommand)]
     Spec(Spec),
+    /// Write what was done and seen as a session document
+    Record(Record),
+    /// Print what to do when an alert comes
+    Runbook(Runbook),
+    /// Say how much swap this host should have, as a sum of what was seen and what is to run
+    Advise(Advise),
     /// Show and resume what was done on many hosts, and how they stand
     #[command(subcommand)]
     Fleet(Fleet),
@@ -464,13 +474,15 @@ pub enum IncidentFormat {
 pub enum Spec {
     /// Read documents and say what is wrong with them
     Check {
-        /// The documents; `-` is standard input
-        #[arg(required = true, value_hint = ValueHint::FilePath)]
+        /// The documents; of a folder every .cspec in and below it; `-` is standard input
+        #[arg(required = true, value_hint = ValueHint::AnyPath)]
         files: Vec<PathBuf>,
         /// How to print
         #[arg(long, default_value = "text")]
-        format: TextFormat,
+        format: SpecCheckFormat,
     },
+    /// Say what two documents ask differently, setting by setting
+    Diff(SpecDiff),
     /// Write a document as strict YAML: the same data, with the comments kept
     Fmt {
         /// The document; `-` is standard input
@@ -518,4 +530,10 @@ pub enum SchemaName {
     Incident,
     /// What every command prints with `--format json` for other hosts; `oomguard fleet show`, `fleet status`
     Fleet,
+    /// `oomguard spec check --format json`
+    SpecCheck,
+    /// `oomguard spec diff --format json`
+    SpecDiff,
+    /// `oomguard advise --format json`
+    Advise,
 }

@@ -75,7 +75,8 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }
 
-fn no_policy(document: &Document, error: &PolicyError, style: Style) -> Failure {
+/// Why a document gives no policy, with the place in it where there is one.
+pub fn no_policy(document: &Document, error: &PolicyError, style: Style) -> Failure {
     match error {
         PolicyError::Invalid { diagnostics, .. } => {
             Failure::Document(format!("{}error: {error}\n", document.render(diagnostics, style)))

@@ -11,6 +11,7 @@
 
 pub mod builtin;
 pub mod diagnostic;
+pub mod difference;
 mod document;
 mod format;
 pub mod node;
@@ -24,6 +25,7 @@ pub mod score;
 pub mod size;
 mod text;
 pub mod unit;
+pub mod yaml;
 
 pub use builtin::Builtin;
 pub use diagnostic::{Diagnostic, Label, Severity, Span};
@@ -32,3 +34,4 @@ pub use policy_text::policy_to_document;
 pub use reader::{MAX_BYTES, MAX_DEPTH, read};
 pub use render::{Style, render};
 pub use roles::hosts::HostEntry;
+pub use yaml::Yaml;

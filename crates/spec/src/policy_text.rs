@@ -130,7 +130,7 @@ fn threshold(above: &str, threshold: Threshold) -> String {
 }
 
 /// A word as it is where any reader takes it for that text, else in quotes.
-fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     let safe = |c: char| c.is_ascii_alphanumeric() || "._-/@".contains(c);
     let starts = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/');
     if starts

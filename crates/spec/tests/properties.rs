@@ -1,6 +1,7 @@
 //! What holds for any input.
 #![allow(clippy::panic, clippy::unwrap_used)] // Helpers of tests are tests, too.
 
+use oomguard_spec::difference::{Difference, between};
 use oomguard_spec::policy::{
     Alerts, Policy, ProcessRule, Protection, ServiceRule, SwapPolicy, SwapSize, SwapUsageAlert, Threshold,
 };
@@ -196,6 +197,42 @@ proptest! {
         let again = document.policy(None).unwrap_or_else(|error| panic!("{error}\n{text}"));
         prop_assert_eq!(again, policy);
         prop_assert_eq!(document.to_strict_yaml(), text);
+    }
+}
+
+proptest! {
+    /// Nothing that a policy asks is left out of a comparison, and nothing differs from itself.
+    #[test]
+    fn policies_differ_exactly_where_a_setting_does(a in policy(), b in policy(), part in 0..10) {
+        prop_assert_eq!(between(&a, &a), []);
+        let mut mixed = a.clone();
+        match part {
+            0 => mixed.swap = b.swap,
+            1 => mixed.swappiness = b.swappiness,
+            2 => mixed.oom_protection = b.oom_protection,
+            3 => mixed.alerts = b.alerts,
+            4 => mixed.agent = b.agent,
+            5 => mixed.alerts.hook = b.alerts.hook,
+            6 => mixed.alerts.swap_usage = b.alerts.swap_usage,
+            part => {
+                if let (Some(mine), Some(theirs)) = (&mut mixed.oom_protection, b.oom_protection) {
+                    match part {
+                        7 => mine.processes = theirs.processes,
+                        8 => mine.services = theirs.services,
+                        _ => mine.expendable = theirs.expendable,
+                    }
+                }
+            }
+        }
+        let found = between(&a, &mixed);
+        prop_assert_eq!(found.is_empty(), a == mixed, "{:?}", found);
+        // The other way round it is the same settings.
+        let back = between(&mixed, &a);
+        let turned: Vec<Difference> = back
+            .into_iter()
+            .map(|one| Difference { before: one.after, after: one.before, ..one })
+            .collect();
+        prop_assert_eq!(found, turned);
     }
 }
 

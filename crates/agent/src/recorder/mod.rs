@@ -11,6 +11,7 @@
 
 pub mod cgroups;
 pub mod format;
+pub mod peaks;
 pub mod processes;
 pub mod rate;
 pub mod record;

@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
+use oomguard_spec::Yaml;
 use serde_json::Value;
 
 use crate::explain::policy_of;
-use crate::model::Incident;
+use crate::model::{Consumer, Incident};
 use crate::size::{size, size_or_dash};
 
 /// How many entries a list has.
@@ -14,54 +15,66 @@ const MOST: usize = 30;
 /// One incident as a cspec document, valid for `oomguard spec check`.
 #[must_use]
 pub fn cspec(incident: &Incident, source: &str) -> String {
-    let mut out = String::new();
     let date = day(incident);
     let id = date.as_deref().map_or_else(|| "oom-incident".to_owned(), |date| format!("{date}-oom-incident"));
-    _ = writeln!(out, "id: {}", quoted(&id));
-    _ = writeln!(out, "type: session");
-    if let Some(date) = &date {
-        _ = writeln!(out, "date: {date}");
-    }
-    _ = writeln!(out, "status: open\npriority: high\n");
     let victims = super::counted(incident.kills.len() as u64, "process", "processes");
-    _ = writeln!(out, "title: {}\n", quoted(&format!("Out of memory: {victims} killed")));
-    _ = writeln!(out, "summary: {}\n", quoted(&incident.summary));
-    _ = writeln!(out, "context:\n  incident:");
-    _ = writeln!(out, "    date: {}", quoted(incident.start.as_deref().unwrap_or("not in the log")));
-    _ = writeln!(out, "    symptom: {}", quoted(&symptom(incident)));
-    _ = writeln!(out, "    root_cause: {}", quoted(incident.cause.words()));
-    _ = writeln!(out, "    trigger: {}", quoted(&trigger(incident)));
-    _ = writeln!(out, "    impact: {}", quoted(&impact(incident)));
-    _ = writeln!(out, "\n  investigation:\n    source: {}", quoted(source));
-    if let Some(ram) = incident.memory.ram_kib {
-        _ = writeln!(out, "    memory_available: {}", quoted(&format!("{} RAM", size(ram))));
-    }
-    if let Some(limit) = incident.memory.limit_kib {
-        _ = writeln!(out, "    cgroup_limit: {}", quoted(&size(limit)));
-    }
-    if let Some(swap) = incident.memory.swap_total_kib {
-        _ = writeln!(out, "    swap_before: {}", quoted(&size(swap)));
-    }
-    events(&mut out, incident);
-    consumers(&mut out, incident);
-    lines(
-        &mut out,
-        "    evidence",
-        incident.evidence.iter().map(|proof| format!("line {}: {}", proof.line, proof.text)),
-    );
-    lines(
-        &mut out,
-        "next_steps",
-        incident.advice.iter().map(|advice| format!("{}: {}", advice.what, advice.why)),
-    );
-    if let Some(policy) = policy_of(incident) {
-        _ = writeln!(out, "\n# The change: oomguard plan --spec THIS_FILE");
-        out.push_str(&yaml(&serde_json::json!({ "memory_config": policy }), 0));
-    }
-    out
+    let mut pairs = vec![("id".to_owned(), Yaml::text(id)), ("type".to_owned(), Yaml::word("session"))];
+    pairs.extend(date.map(|date| ("date".to_owned(), Yaml::Day(date))));
+    let rest = [
+        ("status", Yaml::word("open")),
+        ("priority", Yaml::word("high")),
+        ("title", Yaml::text(format!("Out of memory: {victims} killed"))),
+        ("summary", Yaml::text(incident.summary.clone())),
+        ("context", context(incident, source)),
+        ("next_steps", Yaml::texts(next_steps(incident))),
+    ];
+    pairs.extend(rest.map(|(key, value)| (key.to_owned(), value)));
+    Yaml::Map(pairs).document() + &change(incident, "oomguard plan --spec THIS_FILE").unwrap_or_default()
 }
 
-fn events(out: &mut String, incident: &Incident) {
+/// The `context` of a session document: `incident` and `investigation`. Other records of a session have it, too.
+#[must_use]
+pub fn context(incident: &Incident, source: &str) -> Yaml {
+    let happened = Yaml::map([
+        ("date", Yaml::text(incident.start.as_deref().unwrap_or("not in the log"))),
+        ("symptom", Yaml::text(symptom(incident))),
+        ("root_cause", Yaml::text(incident.cause.words())),
+        ("trigger", Yaml::text(trigger(incident))),
+        ("impact", Yaml::text(impact(incident))),
+    ]);
+    Yaml::map([("incident", happened), ("investigation", investigation(incident, source))])
+}
+
+fn investigation(incident: &Incident, source: &str) -> Yaml {
+    let memory = &incident.memory;
+    let amounts = [
+        ("memory_available", memory.ram_kib.map(|ram| format!("{} RAM", size(ram)))),
+        ("cgroup_limit", memory.limit_kib.map(size)),
+        ("swap_before", memory.swap_total_kib.map(size)),
+    ];
+    let mut pairs = vec![("source".to_owned(), Yaml::text(source))];
+    pairs.extend(amounts.into_iter().filter_map(|(key, amount)| Some((key.to_owned(), Yaml::Text(amount?)))));
+    pairs.push(("oom_events".to_owned(), events(incident)));
+    pairs.push(("top_consumers".to_owned(), consumers(incident)));
+    let evidence = incident.evidence.iter().map(|proof| format!("line {}: {}", proof.line, proof.text));
+    pairs.push(("evidence".to_owned(), Yaml::texts(evidence.take(MOST))));
+    Yaml::Map(pairs)
+}
+
+/// What its advice says to do.
+#[must_use]
+pub fn next_steps(incident: &Incident) -> Vec<String> {
+    incident.advice.iter().take(MOST).map(|advice| format!("{}: {}", advice.what, advice.why)).collect()
+}
+
+/// The advice as a `memory_config`, where a policy can say it, under a remark on how to see it.
+#[must_use]
+pub fn change(incident: &Incident, how: &str) -> Option<String> {
+    let policy = policy_of(incident)?;
+    Some(format!("\n# The change: {how}\n{}", yaml(&serde_json::json!({ "memory_config": policy }), 0)))
+}
+
+fn events(incident: &Incident) -> Yaml {
     let names = incident.kills.iter().map(|kill| {
         let name = kill.comm.as_deref().or(kill.memcg.as_deref()).unwrap_or("unknown");
         let by = if kill.by == "kernel" { String::new() } else { format!(", by {}", kill.by) };
@@ -75,50 +88,30 @@ fn events(out: &mut String, incident: &Incident) {
         ))
     });
     let all: Vec<String> = names.chain(reaped).collect();
-    if all.is_empty() {
-        out.push_str("    oom_events: []\n");
-        return;
+    let mut items: Vec<Yaml> = all
+        .iter()
+        .take(MOST)
+        .map(|name| Yaml::map([("killed_process", Yaml::text(name.as_str()))]))
+        .collect();
+    if let Some(more) = all.len().checked_sub(MOST).filter(|more| *more > 0) {
+        items.push(Yaml::map([("more", Yaml::Number(i64::try_from(more).unwrap_or(i64::MAX)))]));
     }
-    out.push_str("    oom_events:\n");
-    for name in all.iter().take(MOST) {
-        _ = writeln!(out, "      - killed_process: {}", quoted(name));
-    }
-    if all.len() > MOST {
-        _ = writeln!(out, "      - more: {}", all.len() - MOST);
-    }
+    Yaml::List(items)
 }
 
-fn consumers(out: &mut String, incident: &Incident) {
-    if incident.top_consumers.is_empty() {
-        out.push_str("    top_consumers: []\n");
-        return;
-    }
-    out.push_str("    top_consumers:\n");
-    for task in &incident.top_consumers {
-        let name = quoted(task.comm.as_deref().unwrap_or("unknown"));
+fn consumers(incident: &Incident) -> Yaml {
+    let one = |task: &Consumer| {
         let mut held = size_or_dash(task.rss_kib);
         if let Some(swap) = task.swap_kib.filter(|swap| *swap > 0) {
             _ = write!(held, ", {} in swap", size(swap));
         }
-        _ = writeln!(
-            out,
-            "      - process: {name}\n        pid: {}\n        held: {}",
-            task.pid,
-            quoted(&held)
-        );
-    }
-}
-
-fn lines(out: &mut String, key: &str, items: impl Iterator<Item = String>) {
-    let indent: String = key.chars().take_while(|c| *c == ' ').collect();
-    let mut items = items.take(MOST).peekable();
-    if items.peek().is_none() {
-        return;
-    }
-    _ = writeln!(out, "{}{key}:", if indent.is_empty() { "\n" } else { "" });
-    for item in items {
-        _ = writeln!(out, "{indent}  - {}", quoted(&item));
-    }
+        Yaml::map([
+            ("process", Yaml::text(task.comm.as_deref().unwrap_or("unknown"))),
+            ("pid", Yaml::Number(task.pid.into())),
+            ("held", Yaml::Text(held)),
+        ])
+    };
+    Yaml::List(incident.top_consumers.iter().map(one).collect())
 }
 
 fn symptom(incident: &Incident) -> String {

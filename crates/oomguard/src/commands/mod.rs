@@ -1,5 +1,6 @@
 //! One file for each subcommand; no logic of their own.
 
+mod advise;
 mod agent;
 mod apply;
 mod check;
@@ -11,13 +12,17 @@ mod journal;
 mod many;
 mod plan;
 mod rank;
+mod record;
 mod recorder;
 mod remote;
 mod remote_setup;
 mod rollback;
+mod runbook;
 mod schema;
 mod setup;
 mod spec;
+mod spec_check;
+mod spec_diff;
 mod status;
 mod steps;
 
@@ -51,6 +56,9 @@ pub fn run(cli: Cli, terminal: &mut Terminal) -> Result<u8, Failure> {
         Command::Fleet(command) => fleet::run(&command, &host, terminal),
         Command::Setup(args) => setup::run(&args, &host, terminal),
         Command::Remote => remote::run(&host),
+        Command::Record(args) => record::run(&args, &host, terminal),
+        Command::Runbook(args) => runbook::run(&args, terminal),
+        Command::Advise(args) => advise::run(&args, &host, terminal),
         Command::Spec(command) => spec::run(&command, terminal),
         Command::Schema { name } => schema::run(name, terminal),
         Command::Completions { shell } => docs::completions(shell, terminal),

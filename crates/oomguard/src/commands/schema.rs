@@ -38,6 +38,9 @@ pub fn run(name: Option<SchemaName>, terminal: &mut Terminal) -> Result<u8, Fail
                 SchemaName::Events => schema_for!(Log),
                 SchemaName::Event => schema_for!(event::Entry),
                 SchemaName::Fleet => schema_for!(crate::output::fleet::Report),
+                SchemaName::Advise => schema_for!(oomguard_converge::advise::Advice),
+                SchemaName::SpecCheck => schema_for!(crate::output::spec_check::Report),
+                SchemaName::SpecDiff => schema_for!(oomguard_spec::difference::Comparison),
                 SchemaName::Incident => schema_for!(oomguard_incident::Report),
             };
             serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"

@@ -1,20 +1,21 @@
 //! `oomguard spec`: documents.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use oomguard_spec::{Diagnostic, PolicyError, Severity, builtin, policy_to_document};
-use serde::Serialize;
+use oomguard_spec::{PolicyError, builtin, policy_to_document};
 
-use crate::args::{Spec, TextFormat};
+use super::{spec_check, spec_diff};
+use crate::args::Spec;
 use crate::failure::{Failure, code};
-use crate::output::{Terminal, counted};
-use crate::policy_source::{builtin_role, read, read_or_reject};
+use crate::output::Terminal;
+use crate::policy_source::{builtin_role, read};
 use crate::replace::replace;
 
 pub fn run(command: &Spec, terminal: &mut Terminal) -> Result<u8, Failure> {
     match command {
-        Spec::Check { files, format } => check(files, *format, terminal),
+        Spec::Check { files, format } => spec_check::run(files, *format, terminal),
+        Spec::Diff(args) => spec_diff::run(args, terminal),
         Spec::Fmt { file, write } => fmt(file, *write, terminal),
         Spec::Show { builtin: Some(role), .. } => {
             terminal.print(builtin::source(builtin_role(role)?))?;
@@ -22,74 +23,6 @@ pub fn run(command: &Spec, terminal: &mut Terminal) -> Result<u8, Failure> {
         }
         Spec::Show { file, role, .. } => show(file.as_deref(), role.as_deref(), terminal),
     }
-}
-
-#[derive(Serialize)]
-struct Checked {
-    file: PathBuf,
-    diagnostics: Vec<Diagnostic>,
-}
-
-fn check(files: &[PathBuf], format: TextFormat, terminal: &mut Terminal) -> Result<u8, Failure> {
-    let style = terminal.output_style();
-    let mut all = Vec::new();
-    let mut unread = None;
-    for file in files {
-        let (said, text, roles) = match read_or_reject(file) {
-            Ok(Ok(document)) => {
-                let mut said = document.diagnostics().to_vec();
-                said.extend(document.lint());
-                let text = document.render(&said, style);
-                (said, text, roles(&document.roles()))
-            }
-            Ok(Err(rejected)) => {
-                let text = rejected.render(style);
-                (rejected.diagnostics, text, "nothing of it can be used".to_owned())
-            }
-            // The other documents are still checked.
-            Err(failure) => {
-                if let Some(earlier) = unread.replace(failure) {
-                    terminal.fail(&earlier);
-                }
-                continue;
-            }
-        };
-        if format == TextFormat::Text {
-            let blank = if text.is_empty() { "" } else { "\n" };
-            let verdict = summary(&said);
-            terminal.print(&format!("{text}{blank}{}: {verdict}; {roles}\n", file.display()))?;
-        }
-        all.push(Checked { file: file.clone(), diagnostics: said });
-    }
-    if format == TextFormat::Json {
-        terminal.print(&(serde_json::to_string_pretty(&all).unwrap_or_default() + "\n"))?;
-    }
-    if let Some(failure) = unread {
-        return Err(failure);
-    }
-    let broken =
-        all.iter().flat_map(|checked| &checked.diagnostics).any(|said| said.severity == Severity::Error);
-    Ok(if broken { code::ERROR } else { code::AS_IT_SHOULD_BE })
-}
-
-fn roles(roles: &[String]) -> String {
-    match roles {
-        [] => "no policy in it".to_owned(),
-        [one] => format!("role: {one}"),
-        several => format!("roles: {}", several.join(", ")),
-    }
-}
-
-/// `2 errors, 1 warning`, or that it is fine.
-fn summary(said: &[Diagnostic]) -> String {
-    let words = [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Note, "note")];
-    let counts: Vec<String> = words
-        .into_iter()
-        .map(|(severity, word)| (said.iter().filter(|one| one.severity == severity).count(), word))
-        .filter(|(number, _)| *number > 0)
-        .map(|(number, word)| counted(number, word))
-        .collect();
-    if counts.is_empty() { "fine".to_owned() } else { counts.join(", ") }
 }
 
 fn fmt(file: &Path, write: bool, terminal: &mut Terminal) -> Result<u8, Failure> {

@@ -41,7 +41,7 @@ pub fn document(report: &Report) -> String {
 }
 
 /// Text for an attribute or an element. Characters that XML cannot hold become a question mark.
-fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -1,5 +1,6 @@
 //! Everything that is printed.
 
+pub mod advise;
 pub mod check;
 pub mod events;
 pub mod fleet;
@@ -8,6 +9,8 @@ pub mod minutes;
 pub mod plan;
 pub mod rank;
 pub mod recorder;
+pub mod spec_check;
+pub mod spec_diff;
 pub mod status;
 mod terminal;
 mod wrap;

@@ -1,6 +1,6 @@
 //! Documents and arguments that are wrong: what is wrong is said with its place and what to write instead.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
@@ -142,9 +142,12 @@ fn no_document() {
     for (path, says) in [(missing.as_path(), "No such file"), (dir.path(), "Is a directory")] {
         let path = path.to_str().unwrap();
         let says = format!("error: cannot read {path}: {says}");
-        for args in [&["spec", "check", path][..], &["spec", "fmt", path], &["spec", "show", path]] {
+        for args in [&["spec", "fmt", path][..], &["spec", "show", path]] {
             run(args).exits(1).complains(&says);
         }
+        // A folder is all documents in it.
+        let says_of_check = if Path::new(path).is_dir() { "there is no .cspec document in " } else { &says };
+        run(["spec", "check", path]).exits(1).complains(says_of_check);
         host.run(&["check", "--spec", path]).exits(1).complains(&says);
     }
     assert!(!missing.exists());
@@ -211,6 +214,7 @@ fn one_bad_document_does_not_hide_the_others() {
     ran.complains("cannot read /nowhere.cspec");
 
     let checked = run(["spec", "check", "--format", "json", bad, "specs/deployment.cspec"]).exits(1).json();
+    let checked = &checked["files"];
     assert_eq!(checked.as_array().unwrap().len(), 2);
     assert_eq!(checked[0]["diagnostics"][0]["code"], "yaml");
     assert_eq!(checked[0]["diagnostics"][0]["primary"]["line"], 1);

@@ -14,7 +14,7 @@ use crate::hosts::Folder;
 use crate::run::{Ran, oomguard, ran, repository, run};
 
 /// Programs that are shown and not run.
-const OTHERS: [&str; 6] = ["cd", "free", "git", "man", "source", "swapon"];
+const OTHERS: [&str; 9] = ["cd", "df", "free", "git", "journalctl", "man", "source", "swapon", "systemctl"];
 
 /// A page that may not be there: measuring writes it.
 const WRITTEN_BY_BENCH: &str = "docs/benchmarks.md";
@@ -27,7 +27,9 @@ struct Block {
 }
 
 fn pages() -> Vec<PathBuf> {
-    let docs = std::fs::read_dir(repository().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let folders =
+        ["docs", "docs/runbooks"].map(|folder| std::fs::read_dir(repository().join(folder)).unwrap());
+    let docs = folders.into_iter().flatten().map(|entry| entry.unwrap().path());
     let mut pages: Vec<PathBuf> =
         docs.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect();
     pages.push(repository().join("README.md"));
@@ -77,6 +79,19 @@ fn commands(lines: &[&str]) -> Vec<(String, Option<String>)> {
     found
 }
 
+/// The words of a command; double quotes keep several together, as in a shell.
+fn words(command: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (at, part) in command.split('"').enumerate() {
+        if at % 2 == 1 {
+            words.push(part.to_owned());
+        } else {
+            words.extend(part.split_whitespace().map(str::to_owned));
+        }
+    }
+    words
+}
+
 /// The command without the remark after it.
 fn command(line: &str) -> String {
     line.split("  #").next().unwrap_or(line).trim().to_owned()
@@ -106,7 +121,8 @@ impl Page {
         for (command, output) in &block.commands {
             let name = self.path.file_name().unwrap().to_str().unwrap();
             let place = format!("{name}:{}: {command}", block.line);
-            let words: Vec<&str> = command.split_whitespace().collect();
+            let words = words(command);
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
             match words.as_slice() {
                 ["oomguard", "apply" | "rollback", ..] => panic!("{place}: without sudo it does nothing"),
                 ["oomguard", args @ ..] | ["cargo", "run", "--release", "--", args @ ..] => {
@@ -134,7 +150,10 @@ impl Page {
         let args = &args[..to_file.unwrap_or(args.len())];
         let mut command = oomguard(args);
         command.current_dir(self.dir.path());
-        if matches!(args[0], "check" | "plan" | "status" | "journal" | "events" | "rank" | "recorder") {
+        if matches!(
+            args[0],
+            "check" | "plan" | "status" | "journal" | "advise" | "events" | "rank" | "record" | "recorder"
+        ) {
             let host = self.hosts.entry(host.to_owned()).or_insert_with(|| host_of(host));
             command.arg("--root").arg(host.root());
         }
@@ -223,6 +242,25 @@ fn every_command_on_every_page_runs() {
         }
     }
     assert!(seen > 20, "only {seen} commands were found");
+}
+
+/// A checklist is worth what its commands do.
+#[test]
+fn every_command_of_the_documents_runs() {
+    let mut seen = 0;
+    for entry in std::fs::read_dir(repository().join("specs")).unwrap() {
+        let path = entry.unwrap().path();
+        let mut page = Page::new(&path);
+        let lines = page.text.clone();
+        let commands = lines.lines().enumerate().filter_map(|(number, line)| {
+            Some((number + 1, line.trim().trim_start_matches("- ").strip_prefix("command: ")?.to_owned()))
+        });
+        for (line, command) in commands {
+            seen += 1;
+            page.shows(&Block { line, host: "fresh".to_owned(), commands: vec![(command, None)] });
+        }
+    }
+    assert!(seen >= 4, "only {seen} commands were found");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::run::{oomguard, ran, run, run_with_input};
 
-pub const COMMANDS: [&str; 28] = [
+pub const COMMANDS: [&str; 32] = [
     "check",
     "plan",
     "apply",
@@ -28,8 +28,12 @@ pub const COMMANDS: [&str; 28] = [
     "setup",
     "spec",
     "spec check",
+    "spec diff",
     "spec fmt",
     "spec show",
+    "record",
+    "runbook",
+    "advise",
     "schema",
     "completions",
     "man",

@@ -10,6 +10,7 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+mod advise;
 mod bad_input;
 mod check;
 mod docs;
@@ -24,8 +25,10 @@ mod journal;
 mod output;
 mod plan;
 mod rank;
+mod record;
 mod recorder;
 mod run;
+mod runbook;
 mod schema;
 mod smoke;
 mod spec;

@@ -24,6 +24,11 @@ fn recorded() -> Folder {
     host
 }
 
+/// The bytes of a recorder's file with both boots.
+pub fn recording() -> Vec<u8> {
+    std::fs::read(recorded().0.real(FILE)).unwrap()
+}
+
 #[test]
 fn two_boots_for_a_person_and_for_a_program() {
     let host = recorded();

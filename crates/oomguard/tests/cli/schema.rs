@@ -101,7 +101,8 @@ fn the_names() {
     let names = run(["schema"]).exits(0).quietly().out;
     assert_eq!(
         names,
-        "check\nplan\njournal\nstatus\nrank\nrecorder\npolicy\nevents\nevent\nincident\nfleet\n"
+        "check\nplan\njournal\nstatus\nrank\nrecorder\npolicy\nevents\nevent\nincident\nfleet\nspec-check\n\
+         spec-diff\nadvise\n"
     );
     for name in names.lines() {
         assert!(schema(name)["required"].is_array(), "{name}");
