@@ -3,6 +3,7 @@
 mod agent;
 mod ansible;
 mod check;
+pub mod fleet;
 mod guard;
 mod incident;
 mod noop;
@@ -44,6 +45,8 @@ pub struct Args {
     /// How long `agent` is scraped before its memory is looked at
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=1440))]
     minutes: u64,
+    #[command(flatten)]
+    fleet: fleet::Size,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -60,6 +63,8 @@ enum Bench {
     Agent,
     /// `incident` on a log of 2 GB with 1,000 reports, against `rg -c`
     Incident,
+    /// A check of 500 hosts on loopback addresses against `ssh true` on all, and with many of them going wrong
+    Fleet,
 }
 
 impl Bench {
@@ -72,6 +77,7 @@ impl Bench {
             Self::Guard => "guard",
             Self::Agent => "agent",
             Self::Incident => "incident",
+            Self::Fleet => "fleet",
         }
     }
 }
@@ -94,6 +100,7 @@ pub fn run(root: &Path, args: &Args) -> Result<bool> {
             Bench::Agent => agent::measure(root, &binary, args.minutes)?,
             Bench::Noop => noop::measure(root, &binary, args.runs, args.roles.as_deref())?,
             Bench::Incident => incident::measure(root, &binary, args.runs, args.megabytes)?,
+            Bench::Fleet => fleet::measure(root, &binary, args.runs, args.fleet)?,
         };
         ensure!(!rows.is_empty(), "{} measured nothing", bench.name());
         let section = Section { name: bench.name(), machine: report::machine(root)?, rows };
