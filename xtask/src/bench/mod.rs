@@ -8,6 +8,7 @@ mod guard;
 mod incident;
 mod noop;
 mod report;
+mod rollout;
 mod swapfile;
 mod times;
 
@@ -65,6 +66,8 @@ enum Bench {
     Incident,
     /// A check of 500 hosts on loopback addresses against `ssh true` on all, and with many of them going wrong
     Fleet,
+    /// The first apply and one that changes nothing, on three lab hosts at once, against Ansible's geerlingguy.swap
+    Rollout,
 }
 
 impl Bench {
@@ -78,6 +81,7 @@ impl Bench {
             Self::Agent => "agent",
             Self::Incident => "incident",
             Self::Fleet => "fleet",
+            Self::Rollout => "rollout",
         }
     }
 }
@@ -101,6 +105,7 @@ pub fn run(root: &Path, args: &Args) -> Result<bool> {
             Bench::Noop => noop::measure(root, &binary, args.runs, args.roles.as_deref())?,
             Bench::Incident => incident::measure(root, &binary, args.runs, args.megabytes)?,
             Bench::Fleet => fleet::measure(root, &binary, args.runs, args.fleet)?,
+            Bench::Rollout => rollout::measure(root, &binary, args.runs, args.roles.as_deref())?,
         };
         ensure!(!rows.is_empty(), "{} measured nothing", bench.name());
         let section = Section { name: bench.name(), machine: report::machine(root)?, rows };
