@@ -38,6 +38,7 @@ pub fn run(name: Option<SchemaName>, terminal: &mut Terminal) -> Result<u8, Fail
                 SchemaName::Events => schema_for!(Log),
                 SchemaName::Event => schema_for!(event::Entry),
                 SchemaName::Fleet => schema_for!(crate::output::fleet::Report),
+                SchemaName::FleetRuns => schema_for!(crate::output::fleet::RunsReport),
                 SchemaName::Incident => schema_for!(oomguard_incident::Report),
             };
             serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"

@@ -101,7 +101,7 @@ fn the_names() {
     let names = run(["schema"]).exits(0).quietly().out;
     assert_eq!(
         names,
-        "check\nplan\njournal\nstatus\nrank\nrecorder\npolicy\nevents\nevent\nincident\nfleet\n"
+        "check\nplan\njournal\nstatus\nrank\nrecorder\npolicy\nevents\nevent\nincident\nfleet\nfleet-runs\n"
     );
     for name in names.lines() {
         assert!(schema(name)["required"].is_array(), "{name}");
