@@ -25,6 +25,9 @@ enum Command {
     Bench(bench::Args),
     Fuzz(fuzz::Args),
     Lab(lab::Args),
+    /// A part of `bench fleet`
+    #[command(hide = true)]
+    FleetScene(bench::fleet::Inside),
 }
 
 fn main() -> ExitCode {
@@ -34,6 +37,10 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(&root, &args),
         Command::Fuzz(args) => fuzz::run(&root, &args),
         Command::Lab(args) => lab::run(args).map(|()| true),
+        Command::FleetScene(args) => bench::fleet::inside(&args).map(|figures| {
+            println!("{figures}");
+            true
+        }),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

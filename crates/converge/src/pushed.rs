@@ -1,6 +1,10 @@
 //! Programs that were pushed to this host, or installed for its agent, and that nothing needs any more.
 
+use std::time::Duration;
+
+use oomguard_host::files::Kind;
 use oomguard_host::{Host, HostError};
+use sha2::{Digest, Sha256};
 
 use crate::layout;
 
@@ -30,6 +34,40 @@ pub fn remove_unused(host: &Host) -> Result<Vec<String>, HostError> {
     Ok(removed)
 }
 
+/// Removes old programs from the folder of an ordinary user's own, ~/.cache/oomguard: all but `own`, the name of the one
+/// that runs, and the one that was pushed last of the others. It gives the names of those that are gone.
+///
+/// What is not a file of this user whose name is that of a program, and says the SHA-256 of its bytes, is somebody else's
+/// and stays.
+///
+/// # Errors
+/// When the folder or a program cannot be read, or a program cannot be removed.
+pub fn remove_old_copies(host: &Host, dir: &str, own: &str) -> Result<Vec<String>, HostError> {
+    const OTHERS: usize = 1;
+    let Some(folder) = host.lstat(dir)? else { return Ok(Vec::new()) };
+    let mut others: Vec<(Duration, String)> = Vec::new();
+    for name in host.names_in(dir)?.into_iter().filter(|name| is_program(name) && name != own) {
+        let path = format!("{dir}/{name}");
+        let ours = host.lstat(&path)?.is_some_and(|meta| meta.kind == Kind::File && meta.uid == folder.uid);
+        if ours && let Some(time) = host.modified(&path)? {
+            others.push((time, name));
+        }
+    }
+    others.sort_unstable();
+    let old = others.len().saturating_sub(OTHERS);
+    let mut removed = Vec::new();
+    for (_, name) in others.into_iter().take(old) {
+        let path = format!("{dir}/{name}");
+        let hash: String =
+            Sha256::digest(host.read(&path)?).iter().map(|byte| format!("{byte:02x}")).collect();
+        if layout::program_name(&hash) == name {
+            host.remove_file(&path)?;
+            removed.push(name);
+        }
+    }
+    Ok(removed)
+}
+
 fn is_program(name: &str) -> bool {
     let hash = name.strip_prefix("oomguard-").unwrap_or_default();
     hash.len() == 12 && hash.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
@@ -38,6 +76,44 @@ fn is_program(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_an_ordinary_users_copies_the_newest_two_stay_and_nothing_of_somebody_else_goes() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("home/dev/.cache/oomguard");
+        std::fs::create_dir_all(&dir).unwrap();
+        let put = |name: &str, text: &str, age: u64| {
+            std::fs::write(dir.join(name), text).unwrap();
+            let file = std::fs::File::options().write(true).open(dir.join(name)).unwrap();
+            let time = std::time::UNIX_EPOCH + Duration::from_secs(1_700_000_000 - age);
+            file.set_modified(time).unwrap();
+            name.to_owned()
+        };
+        let program = |text: &str, age: u64| {
+            let hash: String = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
+            put(&layout::program_name(&hash), text, age)
+        };
+        let [own, newest, older, oldest] = [("own", 400), ("newest", 100), ("older", 200), ("oldest", 500)]
+            .map(|(text, age)| program(text, age));
+        // Names like ours, and no names like ours.
+        let changed = put(&format!("oomguard-{}", "0".repeat(12)), "not what its name says", 900);
+        let notes = put("oomguard-notes", "somebody's own", 900);
+        let half = put(".oomguard-77.new", "a push in hand", 900);
+        let link = format!("oomguard-{}", "a".repeat(12));
+        std::os::unix::fs::symlink("/etc/passwd", dir.join(&link)).unwrap();
+        let host = Host::folder(root.path());
+        let clean = || remove_old_copies(&host, "/home/dev/.cache/oomguard", &own).unwrap();
+        let mut gone = clean();
+        gone.sort();
+        let mut expected = vec![older, oldest];
+        expected.sort();
+        assert_eq!(gone, expected);
+        assert_eq!(clean(), Vec::<String>::new());
+        for name in [own.clone(), newest, changed, notes, half, link] {
+            assert!(dir.join(&name).symlink_metadata().is_ok(), "{name} is gone");
+        }
+        assert_eq!(remove_old_copies(&host, "/nowhere", &own).unwrap(), Vec::<String>::new());
+    }
 
     #[test]
     fn only_what_nothing_names_goes() {

@@ -18,7 +18,7 @@ use crate::lines::{self, Line};
 use crate::program::Programs;
 use crate::script::Answer;
 use crate::setup::{Said, Step};
-use crate::ssh::{Connection, Ssh};
+use crate::ssh::{Connection, Ssh, waives_host_keys};
 
 /// A login shell may print so many lines before the answer.
 const NOISE: usize = 100;
@@ -27,6 +27,10 @@ const SAID: usize = 16 << 10;
 
 /// A step of a setup says no more lines: one for each change of a plan.
 const MOST_SAID: usize = 1000;
+
+/// What is said of a host whose key nobody checks.
+const WAIVED: &str = "your ssh configuration has `StrictHostKeyChecking no` for it: a new host key is taken without a look, \
+                      also that of somebody in between; `accept-new` or `ask` is safer";
 
 /// How long is waited.
 #[derive(Clone, Copy, Debug)]
@@ -120,9 +124,19 @@ pub struct Reply {
     pub ids: Vec<String>,
     /// An apply that was cut before, and that this one has taken up.
     pub recovered: Option<String>,
+    /// What a person should know of how it is reached; from this machine's ssh, not from the host.
+    pub warnings: Vec<String>,
     /// Why it was not done, as the host says.
     failed: Option<(String, Vec<Refusal>)>,
     ended: bool,
+}
+
+impl Reply {
+    /// Whether anything came from the host.
+    #[must_use]
+    pub fn is_heard(&self) -> bool {
+        *self != Self { warnings: self.warnings.clone(), ..Self::default() }
+    }
 }
 
 /// Asks a host to do a job.
@@ -138,7 +152,18 @@ pub async fn ask(
 ) -> (Reply, Option<Failure>) {
     let mut reply = Reply::default();
     let mut progress = Progress { changes: job.task.changes(), ..Progress::default() };
+    // A fresh connection is not the first one to its host. This asks ssh itself and nobody else, meanwhile.
+    let configuration = (connection != Connection::Fresh).then(|| {
+        let mut ask = means.ssh.configuration(target);
+        tokio::spawn(async move { timeout(Duration::from_secs(10), ask.output()).await })
+    });
     let failure = converse(means, target, job, connection, tell, &mut reply, &mut progress).await.err();
+    if let Some(configuration) = configuration
+        && let Ok(Ok(Ok(output))) = configuration.await
+        && waives_host_keys(&output.stdout)
+    {
+        reply.warnings.push(WAIVED.to_owned());
+    }
     (reply, failure)
 }
 

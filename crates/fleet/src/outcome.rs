@@ -58,6 +58,9 @@ pub struct Outcome {
     pub ids: Vec<String>,
     /// An apply that was cut before, and that this run has finished.
     pub recovered: Option<String>,
+    /// What a person should know of how it is reached, whatever came of it.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// When it last answered in this run, in seconds since 1970.
     pub seen: Option<u64>,
 }
@@ -77,6 +80,7 @@ impl Outcome {
             failure: None,
             ids: Vec::new(),
             recovered: None,
+            warnings: Vec::new(),
             seen: None,
         }
     }
@@ -86,12 +90,13 @@ impl Outcome {
     pub fn of(target: Target, reply: &Reply, failure: Option<Failure>, now: u64) -> Self {
         let mut outcome = Self::not_reached(target);
         // A host that fails after it has begun to answer was seen, too.
-        let heard = *reply != Reply::default() || failure.is_none();
+        let heard = reply.is_heard() || failure.is_none();
         outcome.seen = heard.then_some(now);
         outcome.changes = reply.plan.as_ref().map_or(0, |plan| plan.changes);
         outcome.findings = reply.report.as_ref().map(|report| report.findings.clone()).unwrap_or_default();
         outcome.ids.clone_from(&reply.ids);
         outcome.recovered.clone_from(&reply.recovered);
+        outcome.warnings.clone_from(&reply.warnings);
         let report_fine = reply.report.as_ref().is_none_or(|report| report.fine);
         if let Some(plan) = &reply.plan {
             outcome.refusals.clone_from(&plan.refusals);

@@ -89,6 +89,15 @@ impl Ssh {
         command
     }
 
+    /// A command that prints the configuration that applies to a host, and connects to nobody (ssh(1), -G).
+    #[must_use]
+    pub fn configuration(&self, target: &Target) -> Command {
+        let mut command = self.base(target, Connection::Single);
+        command.args(["-G", "--"]).arg(target.destination());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command
+    }
+
     /// A command that ends the kept connection to a host.
     #[must_use]
     pub fn end(&self, target: &Target) -> Command {
@@ -131,9 +140,38 @@ impl Ssh {
     }
 }
 
+/// Whether a configuration, as `ssh -G` prints it, takes every new host key: `no` and `off`, which it prints as `false`.
+#[must_use]
+pub fn waives_host_keys(configuration: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(configuration);
+    text.lines().any(|line| {
+        let mut words = line.split_whitespace();
+        words.next().is_some_and(|key| key.eq_ignore_ascii_case("stricthostkeychecking"))
+            && words.next().is_some_and(|value| ["false", "no", "off"].contains(&value))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_openssh_prints_of_a_configuration() {
+        let with = |value: &str| format!("user root\nstricthostkeychecking {value}\nport 22\n");
+        for (value, waived) in [("false", true), ("no", true), ("off", true), ("true", false), ("ask", false)]
+        {
+            assert_eq!(waives_host_keys(with(value).as_bytes()), waived, "{value}");
+        }
+        assert!(!waives_host_keys(with("accept-new").as_bytes()) && !waives_host_keys(b""));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_break_it(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = waives_host_keys(&bytes);
+        }
+    }
 
     fn words(command: &Command) -> Vec<String> {
         let command = command.as_std();

@@ -78,6 +78,23 @@ fn every_failure_is_told_apart() {
 }
 
 #[test]
+fn a_configuration_that_waives_host_keys_is_said_and_costs_no_connection() {
+    let fleet = Fleet::new(&[("waived", "good"), ("asks", "good"), ("off", "refused")]);
+    for (name, value) in [("waived", "false"), ("asks", "ask"), ("off", "false")] {
+        let text = format!("host {name}\nstricthostkeychecking {value}\n");
+        std::fs::write(fleet.host(name).join("config"), text).unwrap();
+    }
+    let (outcomes, _) = look(&fleet, Task::Check);
+    let warned: Vec<_> = outcomes.iter().map(|outcome| outcome.warnings.concat()).collect();
+    assert!(warned[0].contains("StrictHostKeyChecking no"), "{warned:?}");
+    assert_eq!((warned[1].as_str(), &warned[2]), ("", &warned[0]));
+    assert_eq!((outcomes[0].state, outcomes[1].state), (State::Differs, State::Differs));
+    // A host that never answered was not seen, whatever ssh says of it.
+    assert_eq!((outcomes[2].state, outcomes[2].seen), (State::Failed, None));
+    assert_eq!(fleet.lines("waived", "ssh").len(), 1);
+}
+
+#[test]
 fn an_answer_that_is_cut_is_a_lost_connection_and_another_one_is_odd() {
     let fleet = Fleet::new(&[("a", "good")]);
     let (outcomes, _) = look(&fleet, Task::Status);

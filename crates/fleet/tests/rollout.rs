@@ -138,6 +138,25 @@ fn a_run_is_private_whole_and_found_again() {
 }
 
 #[test]
+fn a_rollback_to_an_apply_undoes_it_where_it_is_and_says_where_it_is_not() {
+    let fleet = Fleet::new(&[("a", "good"), ("never", "good"), ("b", "good")]);
+    for name in ["a", "b"] {
+        std::fs::write(fleet.host(name).join("applied"), "").unwrap();
+    }
+    let to = Some("20260101-1".to_owned());
+    let kept = fleet.begin(Task::Rollback { to }, 1);
+    let rollout = fleet.rollout(1, &Default::default());
+    let outcomes =
+        rollout.change(&kept, &kept.run.hosts, &"1,100%".parse().unwrap(), &mut Notes::default()).unwrap();
+    assert_eq!(outcomes[0].ids, ["20260101-1"]);
+    let failure = outcomes[1].failure.as_ref().unwrap();
+    assert_eq!((failure.kind, outcomes[2].state), (Kind::Failed, State::Fine));
+    assert!(failure.message.contains("no apply 20260101-1"), "{failure}");
+    assert!(!fleet.has("a", "applied") && !fleet.has("b", "applied"));
+    assert!(fleet.lines("b", "jobs")[0].contains("{\"rollback\":{\"to\":\"20260101-1\"}}"));
+}
+
+#[test]
 fn a_setup_is_looked_at_changed_and_verified_and_nothing_is_changed_twice() {
     let fleet = Fleet::new(&[("fresh", "good"), ("done", "good"), ("sick", "sick"), ("user", "user")]);
     std::fs::write(fleet.host("done").join("applied"), "").unwrap();

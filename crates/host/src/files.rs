@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::time::{Duration, UNIX_EPOCH};
 
 use rustix::fs::{OFlags, RenameFlags};
 use sha2::{Digest, Sha256};
@@ -110,6 +111,22 @@ impl Host {
             Ok(meta) => Ok(Some(meta_of(&meta))),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(HostError::file("look at", path, e)),
+        }
+    }
+
+    /// When the content of a file was last changed, as time since 1970; `None` when nothing is there. Of a link, its own.
+    ///
+    /// # Errors
+    /// When the path cannot be looked at.
+    pub fn modified(&self, path: &str) -> Result<Option<Duration>> {
+        let fail = |e| HostError::file("look at", path, e);
+        match fs::symlink_metadata(self.real(path)) {
+            Ok(meta) => {
+                let time = meta.modified().map_err(fail)?;
+                Ok(Some(time.duration_since(UNIX_EPOCH).unwrap_or_default()))
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(fail(e)),
         }
     }
 

@@ -286,6 +286,9 @@ pub struct Apply {
     /// Stop after every step until Enter is pressed; end of input stops for good
     #[arg(long)]
     pub step: bool,
+    /// How to print what came of other hosts
+    #[arg(long, default_value = "table")]
+    pub format: TableFormat,
     #[command(flatten)]
     pub fleet: FleetArgs,
     #[command(flatten)]
@@ -309,8 +312,13 @@ pub struct Setup {
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
+    /// How to print what came of the servers; with json, the steps go to standard error
+    #[arg(long, default_value = "table")]
+    pub format: TableFormat,
     #[command(flatten)]
     pub reach: ReachArgs,
+    #[command(flatten)]
+    pub waves: WaveArgs,
 }
 
 #[derive(Debug, Args)]
@@ -324,6 +332,9 @@ pub struct Rollback {
     /// Stop after every step until Enter is pressed; end of input stops for good
     #[arg(long)]
     pub step: bool,
+    /// How to print what came of other hosts
+    #[arg(long, default_value = "table")]
+    pub format: TableFormat,
     #[command(flatten)]
     pub fleet: FleetArgs,
     #[command(flatten)]
@@ -530,6 +541,8 @@ pub enum SchemaName {
     Incident,
     /// What every command prints with `--format json` for other hosts; `oomguard fleet show`, `fleet status`
     Fleet,
+    /// `oomguard fleet runs --format json`
+    FleetRuns,
     /// `oomguard spec check --format json`
     SpecCheck,
     /// `oomguard spec diff --format json`

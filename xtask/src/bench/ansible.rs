@@ -52,7 +52,7 @@ impl Ansible {
         fs::write(dir.join("playbook.yml"), PLAYBOOK).context("cannot write the playbook")?;
         // The settings that help Ansible most: one connection for all its commands and runs, no files copied.
         let settings = format!(
-            "[defaults]\nroles_path = {}\nhost_key_checking = False\ninterpreter_python = /usr/bin/python3\n\
+            "[defaults]\nroles_path = {}\nforks = 10\nhost_key_checking = False\ninterpreter_python = /usr/bin/python3\n\
              [ssh_connection]\npipelining = True\nssh_args = -o ControlMaster=auto -o ControlPersist=300 {}\n",
             roles.display(),
             ssh_options().join(" ")
@@ -61,16 +61,19 @@ impl Ansible {
         Ok(Self { dir: dir.to_owned(), version: format!("ansible-{core}, {ROLE}, pipelining on") })
     }
 
-    /// Plays the role.
+    /// Plays the role on all of them at once.
     ///
     /// # Errors
     /// When it fails.
-    pub fn play(&self, vm: &Vm) -> Result<String> {
-        let inventory = format!(
-            "host ansible_host=127.0.0.1 ansible_port={} ansible_user=root ansible_ssh_private_key_file={}\n",
-            vm.ssh_port(),
-            vm.key().display()
-        );
+    pub fn play(&self, vms: &[&Vm]) -> Result<String> {
+        let line = |(number, vm): (usize, &&Vm)| {
+            format!(
+                "host{number} ansible_host=127.0.0.1 ansible_port={} ansible_user=root ansible_ssh_private_key_file={}\n",
+                vm.ssh_port(),
+                vm.key().display()
+            )
+        };
+        let inventory: String = vms.iter().enumerate().map(line).collect();
         fs::write(self.dir.join("hosts"), inventory).context("cannot write the inventory")?;
         let mut playbook = Command::new(self.dir.join("venv/bin/ansible-playbook"));
         playbook.current_dir(&self.dir).env("ANSIBLE_CONFIG", self.dir.join("ansible.cfg"));
@@ -87,11 +90,11 @@ impl Ansible {
     ///
     /// # Errors
     /// When it fails, or changes something.
-    pub fn play_again(&self, vm: &Vm) -> Result<Duration> {
+    pub fn play_again(&self, vms: &[&Vm]) -> Result<Duration> {
         let started = Instant::now();
-        let said = self.play(vm)?;
+        let said = self.play(vms)?;
         let time = started.elapsed();
-        ensure!(said.contains("changed=0 "), "Ansible changed something again:\n{said}");
+        ensure!(said.matches("changed=0 ").count() == vms.len(), "Ansible changed something again:\n{said}");
         Ok(time)
     }
 }

@@ -3,10 +3,12 @@
 mod agent;
 mod ansible;
 mod check;
+pub mod fleet;
 mod guard;
 mod incident;
 mod noop;
 mod report;
+mod rollout;
 mod swapfile;
 mod times;
 
@@ -44,6 +46,8 @@ pub struct Args {
     /// How long `agent` is scraped before its memory is looked at
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=1440))]
     minutes: u64,
+    #[command(flatten)]
+    fleet: fleet::Size,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -60,6 +64,10 @@ enum Bench {
     Agent,
     /// `incident` on a log of 2 GB with 1,000 reports, against `rg -c`
     Incident,
+    /// A check of 500 hosts on loopback addresses against `ssh true` on all, and with many of them going wrong
+    Fleet,
+    /// The first apply and one that changes nothing, on three lab hosts at once, against Ansible's geerlingguy.swap
+    Rollout,
 }
 
 impl Bench {
@@ -72,6 +80,8 @@ impl Bench {
             Self::Guard => "guard",
             Self::Agent => "agent",
             Self::Incident => "incident",
+            Self::Fleet => "fleet",
+            Self::Rollout => "rollout",
         }
     }
 }
@@ -94,6 +104,8 @@ pub fn run(root: &Path, args: &Args) -> Result<bool> {
             Bench::Agent => agent::measure(root, &binary, args.minutes)?,
             Bench::Noop => noop::measure(root, &binary, args.runs, args.roles.as_deref())?,
             Bench::Incident => incident::measure(root, &binary, args.runs, args.megabytes)?,
+            Bench::Fleet => fleet::measure(root, &binary, args.runs, args.fleet)?,
+            Bench::Rollout => rollout::measure(root, &binary, args.runs, args.roles.as_deref())?,
         };
         ensure!(!rows.is_empty(), "{} measured nothing", bench.name());
         let section = Section { name: bench.name(), machine: report::machine(root)?, rows };

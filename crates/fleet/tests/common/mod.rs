@@ -24,7 +24,8 @@ use tempfile::TempDir;
 /// What ssh does: the mode of the host says how it goes wrong. The folder of root's programs is one of the host's own.
 const SSH: &str = r#"#!/bin/sh
 all="$*"
-while [ "$1" != -- ]; do [ "$1" = -O ] && exit 0; shift; done
+g=; while [ "$1" != -- ]; do [ "$1" = -O ] && exit 0; [ "$1" = -G ] && g=1; shift; done
+[ -n "$g" ] && { cat "${0%/*}/../hosts/$2/config" 2>/dev/null; exit 0; }
 export HOSTDIR="${0%/*}/../hosts/$2"
 printf '%s\n' "$all" >>"$HOSTDIR/ssh"
 mode=$(cat "$HOSTDIR/mode")
@@ -82,6 +83,9 @@ case $task in
 '{"setup":{"phase":"verify"}}')
   printf '{"line":"setup","said":{"step":"status","lines":["  \\u001b[2Jswap"]}}\n'
   report;;
+'{"rollback":{"to":"20260101-1"}}')
+  if $applied; then rm "$HOSTDIR/applied"; echo '{"line":"done","ids":["20260101-1"]}'
+  else echo '{"line":"failed","message":"the journal has no apply 20260101-1","refusals":[]}'; fi;;
 '"status"') printf '{"line":"st'; exit 0;;
 *) echo 'what?';;
 esac

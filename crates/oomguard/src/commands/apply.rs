@@ -10,7 +10,7 @@ use oomguard_host::Host;
 
 use super::many::{self, Order};
 use super::steps::Steps;
-use crate::args::{self, PolicyArgs};
+use crate::args::{self, PolicyArgs, TableFormat};
 use crate::failure::{Failure, code};
 use crate::output::check::{self, Report};
 use crate::output::{Paint, Terminal, plan};
@@ -27,10 +27,11 @@ pub fn run(args: &args::Apply, host: &Host, terminal: &mut Terminal) -> Result<u
             policy: &args.policy,
             waves: Some(&args.waves),
             yes: args.yes,
-            json: false,
+            json: args.format == TableFormat::Json,
         };
         return many::run(&order, host, terminal);
     }
+    many::json_is_for_others(args.format)?;
 
     let saved = args.plan.as_deref().map(read_plan).transpose()?;
     let source = match &saved {

@@ -5,7 +5,7 @@ use oomguard_fleet::render;
 use oomguard_fleet::status::latest;
 use oomguard_host::Host;
 
-use super::many::{self, Order};
+use super::many::{self, Asking, Order};
 use crate::args::{Fleet, FleetFormat, TableFormat};
 use crate::failure::{Failure, code};
 use crate::output::{Terminal, fleet};
@@ -42,7 +42,8 @@ pub fn run(command: &Fleet, host: &Host, terminal: &mut Terminal) -> Result<u8, 
                 let order =
                     Order { task: Task::Check, fleet: hosts, policy, waves: None, yes: true, json: false };
                 let kept = many::begin(&order, host, terminal)?;
-                many::work(&kept, &kept.run.hosts, &hosts.reach, true, terminal)?;
+                let asking = Asking { yes: true, json: true };
+                many::work(&kept, &kept.run.hosts, &hosts.reach, asking, terminal)?;
                 names.extend(kept.run.hosts.into_iter().map(|member| member.target.name));
             }
             let mut standings = latest(&many::runs(hosts.reach.runs.as_deref())?)?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use oomguard_fleet::contact::{Limits, Means};
+use oomguard_fleet::failure::safe;
 use oomguard_fleet::host_name::with_port;
 use oomguard_fleet::inventory::{self, Form, InventoryError, Target};
 use oomguard_fleet::job::{NamedPolicy, Task};
@@ -17,7 +18,7 @@ use oomguard_fleet::ssh::Ssh;
 use oomguard_fleet::wave::Waves;
 use oomguard_host::{Host, limits, signals};
 
-use crate::args::{FleetArgs, PolicyArgs, ReachArgs, WaveArgs};
+use crate::args::{FleetArgs, PolicyArgs, ReachArgs, TableFormat, WaveArgs};
 use crate::failure::{Failure, code};
 use crate::output::fleet::{self, Progress};
 use crate::output::{Terminal, counted};
@@ -64,6 +65,15 @@ pub fn asked(fleet: &FleetArgs) -> Result<bool, Failure> {
 pub fn only_here(what: &str) -> Failure {
     Failure::usage(format!("{what} is for one host: this one"))
         .hint("leave it out with --host and --inventory")
+}
+
+/// Says no to JSON of what is done here: it is shown as it is done, and the journal keeps it.
+pub fn json_is_for_others(format: TableFormat) -> Result<(), Failure> {
+    match format {
+        TableFormat::Table => Ok(()),
+        TableFormat::Json => Err(Failure::usage("--format json is for what comes of other hosts")
+            .hint("leave it out; `oomguard journal show ID --format json` has what was changed here")),
+    }
 }
 
 /// Does it, and prints what came of it; the exit code.
@@ -119,7 +129,7 @@ pub fn finish(
     json: bool,
     terminal: &mut Terminal,
 ) -> Result<u8, Failure> {
-    if !work(kept, members, reach, yes, terminal)? {
+    if !work(kept, members, reach, Asking { yes, json }, terminal)? {
         terminal.note("Nothing was changed.\n");
         return Ok(code::ERROR);
     }
@@ -129,17 +139,27 @@ pub fn finish(
     Ok(exit_code(&kept.run.task, &outcomes))
 }
 
+/// How the person is spoken with.
+#[derive(Clone, Copy)]
+pub struct Asking {
+    /// Nothing is asked.
+    pub yes: bool,
+    /// Standard output is for JSON alone.
+    pub json: bool,
+}
+
 /// Asks the hosts; whether it was done.
 pub fn work(
     kept: &Kept,
     members: &[Member],
     reach: &ReachArgs,
-    yes: bool,
+    asking: Asking,
     terminal: &mut Terminal,
 ) -> Result<bool, Failure> {
+    let yes = asking.yes;
     let rollout = rollout(reach, kept.run.root)?;
     let waves: Waves = kept.run.waves.parse().map_err(Failure::error)?;
-    let mut progress = Progress::new(members.len());
+    let mut progress = Progress::new(members.len(), asking.json);
     match &kept.run.task {
         Task::Apply | Task::Setup { phase: Phase::Change } => {
             let before = rollout.preflight(kept, members, &mut progress)?;
@@ -153,8 +173,12 @@ pub fn work(
             rollout.end(members)?;
             Ok(go)
         }
-        Task::Rollback { .. } => {
-            let what = format!("Undoes on {} what was applied last.\n", counted(members.len(), "host"));
+        Task::Rollback { to } => {
+            let undone = match to {
+                Some(id) => format!("the apply {} and all after it", safe(id)),
+                None => "what was applied last".to_owned(),
+            };
+            let what = format!("Undoes on {} {undone}.\n", counted(members.len(), "host"));
             if !agreed(&what, yes, terminal)? {
                 return Ok(false);
             }

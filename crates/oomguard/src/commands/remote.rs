@@ -1,12 +1,14 @@
 //! `oomguard remote`: a job from standard input, and lines of JSON. Another oomguard runs it here over ssh.
 
+use std::ffi::OsStr;
 use std::io::{self, Read, Write};
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use oomguard_converge::apply::{ApplyError, Session, Watcher};
 use oomguard_converge::journal::{self, State};
 use oomguard_converge::rollback::Undoing;
-use oomguard_converge::{Facts, Plan, findings, pushed, rank, refusals};
+use oomguard_converge::{Facts, Plan, findings, layout, pushed, rank, refusals};
 use oomguard_fleet::job::{Job, Task};
 use oomguard_fleet::lines::{Line, SCHEMA};
 use oomguard_fleet::setup::Step;
@@ -37,7 +39,19 @@ pub fn run(host: &Host) -> Result<u8, Failure> {
         out.line(&failed(failure));
     }
     out.line(&Line::End);
+    remove_old_copies();
     Ok(code::AS_IT_SHOULD_BE)
+}
+
+/// Those beside this program, where it is an ordinary user's own. Root's folder is tidied by an apply.
+fn remove_old_copies() {
+    let Ok(own) = std::env::current_exe() else { return };
+    let parts = (own.parent().and_then(Path::to_str), own.file_name().and_then(OsStr::to_str));
+    let (Some(dir), Some(name)) = parts else { return };
+    if dir.ends_with("/oomguard") && dir != layout::AGENT_PROGRAM_DIR {
+        // A program that stays is no harm, and the next contact tries again.
+        let _ = pushed::remove_old_copies(&Host::live(), dir, name);
+    }
 }
 
 /// Why a job was not done.

@@ -7,7 +7,7 @@ use oomguard_host::Host;
 use super::apply::agreed;
 use super::many::{self, Order};
 use super::steps::Steps;
-use crate::args::{PolicyArgs, Rollback};
+use crate::args::{PolicyArgs, Rollback, TableFormat};
 use crate::failure::{Failure, code};
 use crate::output::{Terminal, plan};
 
@@ -23,10 +23,11 @@ pub fn run(args: &Rollback, host: &Host, terminal: &mut Terminal) -> Result<u8, 
             policy: &PolicyArgs::default(),
             waves: Some(&args.waves),
             yes: args.yes,
-            json: false,
+            json: args.format == TableFormat::Json,
         };
         return many::run(&order, host, terminal);
     }
+    many::json_is_for_others(args.format)?;
 
     let undoing = Undoing::open(host, args.to.as_deref())?;
     let ids: Vec<String> = undoing.ids().map(str::to_owned).collect();

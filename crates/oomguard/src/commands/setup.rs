@@ -6,7 +6,7 @@ use oomguard_host::Host;
 use oomguard_spec::Builtin;
 
 use super::many::{self, Order};
-use crate::args::{FleetArgs, PolicyArgs, Setup};
+use crate::args::{FleetArgs, PolicyArgs, Setup, TableFormat};
 use crate::failure::Failure;
 use crate::output::Terminal;
 
@@ -21,9 +21,9 @@ pub fn run(args: &Setup, host: &Host, terminal: &mut Terminal) -> Result<u8, Fai
         task: Task::Setup { phase },
         fleet: &FleetArgs { host: args.hosts.clone(), reach: args.reach.clone(), ..FleetArgs::default() },
         policy: &PolicyArgs { role, spec: args.spec.clone() },
-        waves: None,
+        waves: Some(&args.waves),
         yes: args.yes,
-        json: false,
+        json: args.format == TableFormat::Json,
     };
     if args.dry_run {
         terminal

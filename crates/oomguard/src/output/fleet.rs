@@ -125,10 +125,12 @@ pub fn table(kept: &Kept, outcomes: &[Outcome], terminal: &Terminal) -> String {
 }
 
 fn what(outcome: &Outcome) -> String {
-    match &outcome.failure {
+    let mut text = match &outcome.failure {
         Some(failure) => format!("{}\n-> {}", failure.message, failure.advice),
         None => outcome.summary.clone(),
-    }
+    };
+    text.extend(outcome.warnings.iter().map(|warning| format!("\nwarning: {warning}")));
+    text
 }
 
 fn incident_words(kept: &Kept, outcome: &Outcome) -> String {
@@ -201,18 +203,38 @@ pub fn runs_table(runs: &[Kept]) -> String {
     runs.iter().map(line).collect()
 }
 
+/// All runs, as they are listed.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct RunsReport {
+    /// `oomguard.fleet-runs/1`
+    pub schema: String,
+    /// The runs, the latest last.
+    pub runs: Vec<RunReport>,
+}
+
+/// A run, as it is listed.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct RunReport {
+    /// Its name.
+    pub id: String,
+    /// What was asked: `check`, `plan`, `apply`, `status`, `rollback`, `incident`, `setup`.
+    pub task: String,
+    /// Seconds since 1970.
+    pub started: u64,
+    /// How many hosts it has.
+    pub hosts: usize,
+    /// How many of them failed or were not reached: `fleet resume` asks those.
+    pub failed_or_not_reached: usize,
+}
+
 /// All runs, for programs.
 pub fn runs_json(runs: &[Kept]) -> String {
     let one = |kept: &Kept| {
-        let [hosts, failed] = counts(kept);
-        serde_json::json!({
-            "id": kept.run.id, "task": kept.run.task.name(), "started": kept.run.started,
-            "hosts": hosts, "failed_or_not_reached": failed,
-        })
+        let [hosts, failed_or_not_reached] = counts(kept);
+        let (id, task) = (kept.run.id.clone(), kept.run.task.name().to_owned());
+        RunReport { id, task, started: kept.run.started, hosts, failed_or_not_reached }
     };
-    pretty(&serde_json::json!({
-        "schema": "oomguard.fleet-runs/1", "runs": runs.iter().map(one).collect::<Vec<_>>(),
-    }))
+    pretty(&RunsReport { schema: "oomguard.fleet-runs/1".to_owned(), runs: runs.iter().map(one).collect() })
 }
 
 fn counts(kept: &Kept) -> [usize; 2] {
@@ -234,14 +256,16 @@ pub struct Progress {
     done: usize,
     /// Whether a line needs the name of its host.
     several: bool,
+    /// Whether standard output is for JSON alone.
+    json: bool,
     /// The steps of a setup that stand there already.
     headed: BTreeSet<(HostName, setup::Step)>,
 }
 
 impl Progress {
-    pub fn new(hosts: usize) -> Self {
+    pub fn new(hosts: usize, json: bool) -> Self {
         let bars = std::io::stderr().is_terminal().then(MultiProgress::new);
-        Self { bars, of: BTreeMap::new(), hosts, done: 0, several: hosts > 1, headed: BTreeSet::new() }
+        Self { bars, of: BTreeMap::new(), hosts, done: 0, several: hosts > 1, json, headed: BTreeSet::new() }
     }
 
     fn say(&self, line: &str) {
@@ -254,7 +278,7 @@ impl Progress {
 }
 
 impl Progress {
-    /// A step of a setup, on standard output: it is what the command is asked for.
+    /// A step of a setup, on standard output: it is what the command is asked for, unless JSON is.
     ///
     /// What was done after all steps were said has the number of its step.
     fn print(&mut self, host: &HostName, said: &Said) {
@@ -267,8 +291,10 @@ impl Progress {
             number.clear();
         }
         text.extend(said.lines.iter().map(|line| format!("{name}  {number}{line}\n")));
+        let json = self.json;
         let print = || {
-            let mut out = std::io::stdout().lock();
+            let mut out: Box<dyn Write> =
+                if json { Box::new(std::io::stderr().lock()) } else { Box::new(std::io::stdout().lock()) };
             // When nobody reads any more, the hosts go on.
             let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
         };
@@ -309,6 +335,9 @@ impl Watcher for Progress {
     fn done(&mut self, outcome: &Outcome) {
         if let Some(bar) = self.of.remove(&outcome.target.name) {
             bar.finish_and_clear();
+        }
+        for warning in &outcome.warnings {
+            self.say(&format!("{}: warning: {warning}", outcome.target.name));
         }
         self.done += 1;
         let hosts = self.hosts;

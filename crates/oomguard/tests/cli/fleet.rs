@@ -12,7 +12,8 @@ use crate::schema::conforms;
 
 /// As the tests of `crates/fleet` do it, with the real program, which is told the folder of the host.
 const SSH: &str = r#"#!/bin/sh
-while [ "$1" != -- ]; do [ "$1" = -O ] && exit 0; shift; done
+g=; while [ "$1" != -- ]; do [ "$1" = -O ] && exit 0; [ "$1" = -G ] && g=1; shift; done
+[ -n "$g" ] && { cat "${0%/*}/../$2/config" 2>/dev/null; exit 0; }
 dir="${0%/*}/../$2"
 [ -d "$dir" ] || { echo "ssh: connect to host $2 port 22: Connection refused" >&2; exit 255; }
 line=$(printf %s "$3" | sed "s#/usr/local/lib/oomguard#$dir/lib#g; s#\"\$p\" remote#\"\$p\" --root $dir/root remote#")
@@ -116,6 +117,78 @@ fn nothing_is_changed_without_a_yes_and_nothing_runs_that_is_no_host() {
     fleet.run(&["apply", "--host", "good", "--wave", "x"]).exits(64).complains("--wave ");
     fleet.run(&["check", "--host", "good", "--format", "junit"]).exits(64).complains("is for one host");
     assert!(!fleet.path("x").exists());
+}
+
+#[test]
+fn what_changes_hosts_is_reported_for_programs_too() {
+    let fleet = Fleet::new();
+    fs::write(fleet.path("good/config"), "stricthostkeychecking false\n").unwrap();
+    let json = ["--format", "json", "--yes"];
+    // Folders are never changed, so that each of these fails, and says so as the schema has it.
+    for (command, task) in [
+        (vec!["apply", "--host", "fresh"], "apply"),
+        (vec!["rollback", "--to", "20260101T000000Z", "--host", "good", "fresh"], "rollback"),
+        (vec!["setup", "good", "fresh", "--wave", "2", "--max-failures", "1"], "setup"),
+    ] {
+        let ran = fleet.run(&[&command[..], &json[..]].concat()).exits(3);
+        let said = ran.json();
+        conforms("fleet", &said);
+        assert_eq!(said["task"], task);
+        let undoes = ran.err.contains("Undoes on 2 hosts the apply 20260101T000000Z and all after it.");
+        assert_eq!(undoes, task == "rollback", "{}", ran.err);
+        assert!(said["hosts"][0]["outcome"]["failure"]["message"].is_string(), "{said}");
+        let warned = said["hosts"][0]["outcome"]["warnings"].to_string().contains("StrictHostKeyChecking");
+        assert_eq!(warned, command.contains(&"good"), "{said}");
+        assert_eq!(warned, ran.err.contains("good: warning: your ssh configuration"), "{}", ran.err);
+    }
+    let ran = fleet.run(&["setup", "fresh", "--dry-run", "--format", "json"]);
+    conforms("fleet", &ran.json());
+    assert!(ran.err.contains("Step 1 - "), "{}", ran.err);
+    let table = fleet.run(&["check", "--host", "good"]).exits(0).out;
+    assert!(table.contains("warning: your ssh"), "{table}");
+    let runs = fleet.run(&["fleet", "runs", "--format", "json"]).exits(0).quietly().json();
+    conforms("fleet-runs", &runs);
+    assert_eq!(runs["runs"].as_array().unwrap().len(), 5);
+    assert_eq!(
+        (&runs["runs"][1]["task"], &runs["runs"][1]["failed_or_not_reached"]),
+        (&"rollback".into(), &2.into())
+    );
+    fleet.run(&["setup", "fresh", "--wave", "x"]).exits(64).complains("--wave ");
+    for command in ["apply", "rollback"] {
+        crate::run::run([command, "--format", "json", "--yes"])
+            .exits(64)
+            .complains("is for what comes of other hosts");
+    }
+}
+
+#[test]
+fn an_ordinary_user_keeps_two_programs_on_a_host() {
+    let fleet = Fleet::new();
+    let bin = fleet.path("bin/id");
+    fs::write(&bin, "#!/bin/sh\necho 1000\n").unwrap();
+    fs::set_permissions(&bin, fs::Permissions::from_mode(0o755)).unwrap();
+    let cache = fleet.path("good/.cache/oomguard");
+    fs::create_dir_all(&cache).unwrap();
+    // Programs of earlier versions, named by their content, and something of the user's own.
+    let old = [("one", "7692c3ad3540"), ("two", "3fc4ccfe7458"), ("three", "8b5b9db0c13d")];
+    for (age, (text, hash)) in old.iter().enumerate() {
+        let path = cache.join(format!("oomguard-{hash}"));
+        fs::write(&path, text).unwrap();
+        let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000 + age as u64);
+        fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+    }
+    fs::write(cache.join("oomguard-notes"), "mine").unwrap();
+    fleet.run(&["check", "--host", "good"]).exits(0);
+    let mut names: Vec<String> = fs::read_dir(&cache)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names.len(), 3, "{names:?}");
+    assert!(
+        names.contains(&"oomguard-notes".to_owned()) && names.contains(&"oomguard-8b5b9db0c13d".to_owned()),
+        "{names:?}"
+    );
 }
 
 #[test]

@@ -101,8 +101,8 @@ fn the_names() {
     let names = run(["schema"]).exits(0).quietly().out;
     assert_eq!(
         names,
-        "check\nplan\njournal\nstatus\nrank\nrecorder\npolicy\nevents\nevent\nincident\nfleet\nspec-check\n\
-         spec-diff\nadvise\n"
+        "check\nplan\njournal\nstatus\nrank\nrecorder\npolicy\nevents\nevent\nincident\nfleet\nfleet-runs\n\
+         spec-check\nspec-diff\nadvise\n"
     );
     for name in names.lines() {
         assert!(schema(name)["required"].is_array(), "{name}");
