@@ -53,7 +53,7 @@ fn edited(document: &Document) -> Option<String> {
     for repair in &document.repairs {
         edits.push(Edit { range: repair.range.clone(), with: repair.quoted.clone() });
     }
-    edits.extend(document.layout.scalars.iter().filter_map(|token| quote(source, token)));
+    edits.extend(document.layout.scalars.iter().filter_map(|token| quote(document, token)));
     edits.extend(whitespace(document));
     // A pair that goes takes everything within it along.
     let whole = |edit: &Edit| dropped.contains(&edit.range);
@@ -79,12 +79,15 @@ fn edited(document: &Document) -> Option<String> {
     Some(text)
 }
 
-/// Quotes for a plain word that some reader would not take for text, such as `yes` or `1:30`.
-fn quote(source: &str, token: &Token) -> Option<Edit> {
+/// Quotes for a plain word that some reader would not take for text, such as `yes` or `1:30`; and for a key that is none for
+/// any reader, such as `~` or `1`, since keys are texts here.
+fn quote(document: &Document, token: &Token) -> Option<Edit> {
+    let source = document.source.as_str();
     let plain = token.style == ScalarStyle::Plain && !token.tagged && !token.range.is_empty();
     let as_written = source.get(token.range.clone())? == token.text;
-    (plain && as_written && resolve::is_ambiguous(&token.text))
-        .then(|| Edit { range: token.range.clone(), with: format!("'{}'", token.text) })
+    let is_key = document.layout.keys.contains(&token.range.start);
+    let differs = resolve::is_ambiguous(&token.text) || is_key && !resolve::plain(&token.text).is_string();
+    (plain && as_written && differs).then(|| Edit { range: token.range.clone(), with: format!("'{}'", token.text) })
 }
 
 /// Takes a repeated pair out; comments on its lines stay, each on a line of its own.

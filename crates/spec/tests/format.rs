@@ -56,6 +56,13 @@ fn only_what_must_change_does() {
     );
 }
 
+/// Some readers take them for a null, a number or a truth, and one refuses to have such a key at all.
+#[test]
+fn keys_are_texts_for_every_reader() {
+    let strict = fmt("~: 1\n2: null\nb: {true: ~, 1.5: x, c: 3}\n");
+    assert_eq!(strict, "'~': 1\n'2': null\nb: {'true': ~, '1.5': x, c: 3}\n");
+}
+
 #[test]
 fn words_that_readers_differ_on_are_quoted() {
     let strict = fmt("a: yes\nb: [off, 010, 1:30, 2026-01-23, 10, x]\non: {n: 1e3}\n");

@@ -45,6 +45,10 @@ fn line() -> impl Strategy<Value = String> {
         "ci",
         "\"q\"",
         "yes",
+        "~",
+        "null",
+        "1",
+        "true",
         "alerts",
     ]);
     let value = prop::sample::select(vec![

@@ -217,7 +217,10 @@ impl Builder {
         match &mut frame.content {
             Content::Items(items) => items.push(node),
             Content::Pairs { entries, index, key } => match key.take() {
-                None => *key = Some(check_key(node, self.anchors_seen, sink)),
+                None => {
+                    self.layout.keys.insert(node.range.start);
+                    *key = Some(check_key(node, self.anchors_seen, sink));
+                }
                 Some(key) if key.skip => {}
                 Some(key) => {
                     if let Some(first) = index.get(&key.scalar.text).and_then(|at| entries.get(*at)) {

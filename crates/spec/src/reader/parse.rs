@@ -1,6 +1,6 @@
 //! From the parser's events to a tree, with every complaint on the way.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, StructureStyle, options};
@@ -18,6 +18,8 @@ use crate::text::LineIndex;
 pub(crate) struct Layout {
     /// Every text as it stands in the source.
     pub(crate) scalars: Vec<Token>,
+    /// Where the keys of pairs begin.
+    pub(crate) keys: BTreeSet<usize>,
     /// Every comment, from `#` to the end of its line.
     pub(crate) comments: Vec<Range<usize>>,
     /// Pairs that say again what an earlier pair of the same mapping says.
