@@ -27,6 +27,7 @@ mod rank;
 mod recorder;
 mod run;
 mod schema;
+mod secrets;
 mod smoke;
 mod spec;
 mod status;
