@@ -1,8 +1,11 @@
 //! What others on a host, and on this machine, could read of a run: command lines and environments.
 
 use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 
 use crate::fleet::Fleet;
+use crate::hosts::Folder;
 
 /// Stands between the job and the program on the host, which waits for the end of its input: now both sides are in hand.
 /// It writes down what there is of the processes of this test, the environment of the program on the host too.
@@ -72,4 +75,49 @@ fn no_command_line_and_no_environment_of_a_host_has_a_secret_or_the_policy() {
     let run = fs::read_dir(fleet.path("runs")).unwrap().next().unwrap().unwrap().path();
     let asked = fs::read_to_string(run.join("run.json")).unwrap();
     assert!(asked.contains("secret-token") && asked.contains("secret-unit"), "{asked}");
+}
+
+/// All files below a folder, with their permission bits; each belongs to who made it.
+fn files(dir: &Path) -> Vec<(PathBuf, u32)> {
+    let owner = fs::metadata("/proc/self").unwrap().uid();
+    let mut all = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        let meta = path.symlink_metadata().unwrap();
+        if meta.is_dir() {
+            all.extend(files(&path));
+        } else if meta.is_file() {
+            assert_eq!(meta.uid(), owner, "{}", path.display());
+            all.push((path, meta.permissions().mode() & 0o7777));
+        }
+    }
+    all
+}
+
+#[test]
+fn what_an_apply_writes_is_0600_or_0644_and_a_run_is_for_its_owner_alone() {
+    let host = Folder::good();
+    let root = host.root();
+    let ours = |path: &Path| path.to_string_lossy().contains("oomguard") || path.ends_with("swapfile");
+    let all = files(&root);
+    let written: Vec<_> = all
+        .iter()
+        .map(|(path, mode)| (path.strip_prefix(&root).unwrap(), *mode))
+        .filter(|(path, _)| ours(path))
+        .collect();
+    let mode = |name: &str| written.iter().find(|(path, _)| path.ends_with(name)).map(|(_, mode)| *mode);
+    assert_eq!(mode("swapfile"), Some(0o600), "{written:?}");
+    assert_eq!(mode("record.json"), Some(0o600), "{written:?}");
+    for (path, mode) in &written {
+        assert!([0o600, 0o644].contains(mode), "{}: {mode:o}", path.display());
+    }
+    assert!(written.len() > 5, "{written:?}");
+
+    let fleet = Fleet::new();
+    fleet.run_with(&["check", "--host", "good", "fresh"], &[]).exits(2);
+    let kept = files(&fleet.path("runs"));
+    assert!(kept.len() >= 5, "{kept:?}");
+    for (path, mode) in kept {
+        assert_eq!(mode, 0o600, "{}", path.display());
+    }
 }
