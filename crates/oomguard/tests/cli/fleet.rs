@@ -12,21 +12,24 @@ use crate::schema::conforms;
 
 /// As the tests of `crates/fleet` do it, with the real program, which is told the folder of the host.
 const SSH: &str = r#"#!/bin/sh
+printf '%s\n' "$*" >>"${0%/*}/../ssh"
 g=; while [ "$1" != -- ]; do [ "$1" = -O ] && exit 0; [ "$1" = -G ] && g=1; shift; done
 [ -n "$g" ] && { cat "${0%/*}/../$2/config" 2>/dev/null; exit 0; }
 dir="${0%/*}/../$2"
 [ -d "$dir" ] || { echo "ssh: connect to host $2 port 22: Connection refused" >&2; exit 255; }
 line=$(printf %s "$3" | sed "s#/usr/local/lib/oomguard#$dir/lib#g; s#\"\$p\" remote#\"\$p\" --root $dir/root remote#")
+edit="${0%/*}/../edit"
+[ -e "$edit" ] && line=$(printf %s "$line" | sed -f "$edit")
 HOME="$dir" exec sh -c "$line"
 "#;
 
-struct Fleet {
+pub struct Fleet {
     dir: TempDir,
     _folders: Vec<Folder>,
 }
 
 impl Fleet {
-    fn new() -> Self {
+    pub fn new() -> Self {
         crate::hosts::find_room();
         let dir = tempfile::tempdir().unwrap();
         let ssh = dir.path().join("bin/ssh");
@@ -45,13 +48,27 @@ impl Fleet {
         Self { dir, _folders: folders }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
+    /// A program of the test's own, on PATH.
+    pub fn program(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path("bin").join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
     fn run(&self, args: &[&str]) -> Ran {
+        self.run_with(args, &[])
+    }
+
+    /// The same, with more in the environment.
+    pub fn run_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Ran {
         let path = format!("{}:/usr/bin:/bin", self.path("bin").display());
         let mut command = oomguard(args);
+        command.envs(variables.iter().copied());
         command.env("PATH", path).arg("--runs").arg(self.path("runs")).current_dir(self.dir.path());
         ran(&mut command)
     }
@@ -164,9 +181,7 @@ fn what_changes_hosts_is_reported_for_programs_too() {
 #[test]
 fn an_ordinary_user_keeps_two_programs_on_a_host() {
     let fleet = Fleet::new();
-    let bin = fleet.path("bin/id");
-    fs::write(&bin, "#!/bin/sh\necho 1000\n").unwrap();
-    fs::set_permissions(&bin, fs::Permissions::from_mode(0o755)).unwrap();
+    fleet.program("id", "#!/bin/sh\necho 1000\n");
     let cache = fleet.path("good/.cache/oomguard");
     fs::create_dir_all(&cache).unwrap();
     // Programs of earlier versions, named by their content, and something of the user's own.

@@ -30,6 +30,7 @@ mod recorder;
 mod run;
 mod runbook;
 mod schema;
+mod secrets;
 mod smoke;
 mod spec;
 mod status;
