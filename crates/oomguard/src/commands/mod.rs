@@ -6,9 +6,11 @@ mod check;
 mod docs;
 mod events;
 mod fleet;
+mod grant;
 mod incident;
 mod journal;
 mod many;
+mod mcp;
 mod plan;
 mod rank;
 mod recorder;
@@ -29,6 +31,7 @@ use crate::output::Terminal;
 
 /// Runs the subcommand; the exit code.
 pub fn run(cli: Cli, terminal: &mut Terminal) -> Result<u8, Failure> {
+    let root = cli.root.clone();
     let host = match &cli.root {
         None => Host::live(),
         Some(root) if !root.is_dir() => {
@@ -50,6 +53,8 @@ pub fn run(cli: Cli, terminal: &mut Terminal) -> Result<u8, Failure> {
         Command::Incident(args) => incident::run(&args, &host, terminal),
         Command::Fleet(command) => fleet::run(&command, &host, terminal),
         Command::Setup(args) => setup::run(&args, &host, terminal),
+        Command::Mcp(args) => mcp::run(&args, root, host, terminal),
+        Command::Grant(args) => grant::run(&args, &host, terminal),
         Command::Remote => remote::run(&host),
         Command::Spec(command) => spec::run(&command, terminal),
         Command::Schema { name } => schema::run(name, terminal),

@@ -21,6 +21,8 @@ mod help;
 mod hosts;
 mod incident;
 mod journal;
+mod mcp;
+mod mcp_http;
 mod output;
 mod plan;
 mod rank;
