@@ -232,7 +232,15 @@ fn given(host: &Chosen, act: &Act, ready: Option<&Ready>) -> Value {
 /// What was done, and the lines of each step of a setup.
 struct Steps {
     tell: Tell,
-    heard: Arc<Mutex<(Vec<String>, Vec<(Step, Vec<String>)>)>>,
+    heard: Arc<Mutex<Heard>>,
+}
+
+#[derive(Default)]
+struct Heard {
+    /// All of it, for people.
+    lines: Vec<String>,
+    /// What a setup said of each of its steps.
+    said: Vec<(Step, Vec<String>)>,
 }
 
 impl Steps {
@@ -245,11 +253,13 @@ impl Steps {
         move |event| {
             let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
             match &event {
-                Event::Step { number, total, step, .. } => heard.0.push(format!("[{number}/{total}] {step}")),
+                Event::Step { number, total, step, .. } => {
+                    heard.lines.push(format!("[{number}/{total}] {step}"))
+                }
                 Event::Setup(said) => {
-                    heard.0.push(format!("{}. {}", said.step.number(), said.step.title()));
-                    heard.0.extend(said.lines.iter().map(|line| format!("   {line}")));
-                    heard.1.push((said.step, said.lines.clone()));
+                    heard.lines.push(format!("{}. {}", said.step.number(), said.step.title()));
+                    heard.lines.extend(said.lines.iter().map(|line| format!("   {line}")));
+                    heard.said.push((said.step, said.lines.clone()));
                 }
                 _ => {}
             }
@@ -259,11 +269,11 @@ impl Steps {
     }
 
     fn said(&self) -> Vec<String> {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).lines.clone()
     }
 
     fn of(&self, step: Step) -> Vec<String> {
         let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.1.iter().filter(|(of, _)| *of == step).flat_map(|(_, lines)| lines.clone()).collect()
+        heard.said.iter().filter(|(of, _)| *of == step).flat_map(|(_, lines)| lines.clone()).collect()
     }
 }

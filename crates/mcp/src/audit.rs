@@ -66,11 +66,9 @@ pub fn redacted(arguments: &Map<String, Value>) -> Value {
 }
 
 fn of(key: &str, value: &Value, depth: usize) -> Value {
-    let secret = |word: &&str| key.to_ascii_lowercase().contains(*word);
-    if ["token", "secret", "password", "passwd", "key", "credential", "authorization"]
-        .iter()
-        .any(|word| secret(&word))
-    {
+    let lower = key.to_ascii_lowercase();
+    let secret = |word: &&str| lower.contains(*word);
+    if ["token", "secret", "password", "passwd", "key", "credential", "authorization"].iter().any(secret) {
         return Value::from("[redacted]");
     }
     match value {

@@ -34,7 +34,7 @@ pub use server::Server;
 use state::{Folder, StateError};
 use tools::{Schemas, Tool};
 
-/// A request has no more bytes than this; a longer one is refused before it is looked at.
+/// Arguments, and a request over HTTP, have no more bytes than this; longer ones are refused before they are looked at.
 pub const MOST_REQUEST: usize = 1 << 20;
 /// So many calls are worked on at a time; others wait.
 const MOST_CALLS: usize = 4;
@@ -111,8 +111,8 @@ impl Server {
     /// When the client cannot be spoken with.
     pub fn serve_stdio(self) -> io::Result<()> {
         runtime()?.block_on(async {
-            let transport = AsyncRwTransport::new_server(tokio::io::stdin(), tokio::io::stdout())
-                .with_max_line_length(MOST_REQUEST);
+            // A line over rmcp's 16 MiB is dropped without an answer; arguments over `MOST_REQUEST` get one.
+            let transport = AsyncRwTransport::new_server(tokio::io::stdin(), tokio::io::stdout());
             let Ok(running) = self.serve(transport).await else {
                 // The client went before it said anything.
                 return Ok(());

@@ -15,10 +15,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-use crate::Shared;
 use crate::audit::{Line, redacted};
 use crate::look::{Given, Tell};
 use crate::tools::{Name, Tool};
+use crate::{MOST_REQUEST, Shared};
 
 const INSTRUCTIONS: &str = "\
 oomguard keeps the sessions and services of Linux servers alive when memory runs out. Begin with fleet_status or check_host. \
@@ -75,6 +75,11 @@ impl ServerHandler for Server {
             self.audit(&Line { outcome: "refused: no such tool".to_owned(), ..line })?;
             return Err(ErrorData::invalid_params("there is no such tool; tools/list has them all", None));
         };
+        if Value::Object(arguments.clone()).to_string().len() > MOST_REQUEST {
+            let why = "refused: the arguments are larger than 1 MiB";
+            self.audit(&Line { outcome: why.to_owned(), ..line })?;
+            return Ok(answer(Err(why.to_owned())).into());
+        }
         if writes {
             // What cannot be recorded is not done.
             self.audit(&line)?;

@@ -150,6 +150,15 @@ pub struct Act {
     pub left: Vec<String>,
 }
 
+/// The schema of an incident, with what a policy in an advice is.
+fn incident() -> Value {
+    let mut schema = of::<Incident>();
+    if let Some(policy) = schema.pointer_mut("/$defs/Advice/properties/policy") {
+        policy["anyOf"] = json!([{"type": "object", "additionalProperties": true}, {"type": "null"}]);
+    }
+    schema
+}
+
 /// All tools in their order: those that look, and those that change hosts when `writes`.
 #[must_use]
 pub fn all(schemas: &Schemas, writes: bool) -> Vec<Tool> {
@@ -264,7 +273,7 @@ pub fn all(schemas: &Schemas, writes: bool) -> Vec<Tool> {
                     ("number", json!({"type": "integer"})),
                     page(),
                     left_out(),
-                    ("incident", of::<Incident>()),
+                    ("incident", incident()),
                 ],
                 vec![],
             ),
