@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Which crates of the workspace each crate may use. An arrow that is not here is a decision: see ARCHITECTURE.md.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("oomguard-spec", &[]),
     ("oomguard-host", &[]),
     ("oomguard-converge", &["oomguard-host", "oomguard-spec"]),
@@ -18,6 +18,10 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ("oomguard-fleet", &["oomguard-converge", "oomguard-host", "oomguard-incident", "oomguard-spec"]),
     ("oomguard-lab", &[]),
     (
+        "oomguard-mcp",
+        &["oomguard-converge", "oomguard-fleet", "oomguard-host", "oomguard-incident", "oomguard-spec"],
+    ),
+    (
         "oomguard",
         &[
             "oomguard-agent",
@@ -25,6 +29,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
             "oomguard-fleet",
             "oomguard-host",
             "oomguard-incident",
+            "oomguard-mcp",
             "oomguard-spec",
         ],
     ),

@@ -153,6 +153,17 @@ impl<'h> Session<'h> {
         Err(ApplyError::HostChanged { differences: differences(saved, &self.plan) })
     }
 
+    /// Takes only the plan with this digest.
+    ///
+    /// # Errors
+    /// When the host now has another one.
+    pub fn expect_digest(&self, digest: &str) -> Result<(), ApplyError> {
+        if digest == self.plan.digest {
+            return Ok(());
+        }
+        Err(ApplyError::HostChanged { differences: Vec::new() })
+    }
+
     /// Everything that speaks against the plan.
     #[must_use]
     pub fn refusals(&self) -> Vec<Refusal> {

@@ -64,6 +64,16 @@ impl<'h> Undoing<'h> {
         self.records.first().map(|record| undo(self.host, record)).transpose()
     }
 
+    /// A name for exactly this rollback of the host as it is: which applies, and what undoing the newest comes to.
+    ///
+    /// # Errors
+    /// When the host cannot be read.
+    pub fn digest(&self) -> Result<String, ApplyError> {
+        let plan = self.plan()?.map(|plan| plan.digest).unwrap_or_default();
+        let ids: Vec<&str> = self.ids().collect();
+        Ok(oomguard_host::files::sha256(format!("rollback {} {plan}", ids.join(" ")).as_bytes()))
+    }
+
     /// Undoes them all, the newest first.
     ///
     /// # Errors

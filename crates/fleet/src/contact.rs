@@ -1,5 +1,7 @@
 //! One conversation with one host: the job goes there, the program too when it is not there yet, and lines come back.
 
+use std::ffi::OsString;
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -7,7 +9,7 @@ use std::time::Duration;
 use oomguard_converge::{Finding, Refusal};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::process::{ChildStdin, ChildStdout};
+use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -150,14 +152,14 @@ pub async fn ask(
     connection: Connection,
     tell: &(dyn Fn(Event) + Send + Sync),
 ) -> (Reply, Option<Failure>) {
-    let mut reply = Reply::default();
-    let mut progress = Progress { changes: job.task.changes(), ..Progress::default() };
+    let line = means.programs.line(means.root || job.task.changes());
     // A fresh connection is not the first one to its host. This asks ssh itself and nobody else, meanwhile.
     let configuration = (connection != Connection::Fresh).then(|| {
         let mut ask = means.ssh.configuration(target);
         tokio::spawn(async move { timeout(Duration::from_secs(10), ask.output()).await })
     });
-    let failure = converse(means, target, job, connection, tell, &mut reply, &mut progress).await.err();
+    let command = means.ssh.command(target, connection, &line);
+    let (mut reply, failure) = exchange(means, command, true, job, tell).await;
     if let Some(configuration) = configuration
         && let Ok(Ok(Ok(output))) = configuration.await
         && waives_host_keys(&output.stdout)
@@ -167,21 +169,53 @@ pub async fn ask(
     (reply, failure)
 }
 
+/// Asks this machine to do a job: `program` is an oomguard, which runs it as a process of its own. Given up, that process
+/// goes on to its end, so that the machine is whole.
+///
+/// # Errors
+/// As [`ask`].
+pub async fn ask_here(
+    means: &Means,
+    program: &Path,
+    args: &[OsString],
+    job: &Job,
+    tell: &(dyn Fn(Event) + Send + Sync),
+) -> (Reply, Option<Failure>) {
+    let mut command = Command::new(program);
+    command.args(args).arg("remote").process_group(0);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    // The program is here: nothing follows the job.
+    exchange(means, command, false, job, tell).await
+}
+
+async fn exchange(
+    means: &Means,
+    command: Command,
+    pushes: bool,
+    job: &Job,
+    tell: &(dyn Fn(Event) + Send + Sync),
+) -> (Reply, Option<Failure>) {
+    let mut reply = Reply::default();
+    let mut progress = Progress { changes: job.task.changes(), ..Progress::default() };
+    let failure = converse(means, command, pushes, job, tell, &mut reply, &mut progress).await.err();
+    (reply, failure)
+}
+
 async fn converse(
     means: &Means,
-    target: &Target,
+    mut command: Command,
+    pushes: bool,
     job: &Job,
-    connection: Connection,
     tell: &(dyn Fn(Event) + Send + Sync),
     reply: &mut Reply,
     progress: &mut Progress,
 ) -> Result<(), Failure> {
-    let line = means.programs.line(means.root || job.task.changes());
-    let mut command = means.ssh.command(target, connection, &line);
-    let mut child = command
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| Failure::new(Kind::NoSsh, format!("ssh cannot be started here: {error}")))?;
+    let mut child = command.stderr(Stdio::piped()).spawn().map_err(|error| {
+        Failure::new(
+            Kind::NoSsh,
+            format!("{} cannot be started here: {error}", command.as_std().get_program().display()),
+        )
+    })?;
     let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
         return Err(Failure::new(Kind::NoSsh, "ssh has no pipes to speak through"));
@@ -191,7 +225,8 @@ async fn converse(
     let listening = tokio::spawn(listen(stderr, Arc::clone(&said)));
     let (send, wanted) = oneshot::channel();
     let writing = tokio::spawn(write(stdin, job.to_line(), wanted));
-    let mut talk = Talk { means, tell, reply, progress, push: Some(send), refused: None, noise: 0 };
+    let mut talk =
+        Talk { means, tell, reply, progress, push: pushes.then_some(send), refused: None, noise: 0 };
     let heard = talk.listen(BufReader::new(stdout)).await;
     let refused = talk.refused.take();
     drop(talk);

@@ -26,6 +26,18 @@ pub enum Task {
         /// The journal's name of an apply.
         to: Option<String>,
     },
+    /// Say what a rollback would undo.
+    Undo {
+        /// The journal's name of an apply.
+        to: Option<String>,
+    },
+    /// Say in which order the kernel would kill.
+    Rank {
+        /// Loads to think of, as `NAME:SIZE*N`.
+        add: Vec<String>,
+        /// With the scores that the policy means, instead of those that are.
+        as_policy: bool,
+    },
     /// Explain what the OOM killer did.
     Incident {
         /// Only from then on.
@@ -56,6 +68,8 @@ impl Task {
             Self::Apply => "apply",
             Self::Status => "status",
             Self::Rollback { .. } => "rollback",
+            Self::Undo { .. } => "rollback",
+            Self::Rank { .. } => "rank",
             Self::Incident { .. } => "incident",
             Self::Setup { .. } => "setup",
         }
@@ -100,6 +114,9 @@ pub struct Job {
     pub task: Task,
     /// The policy that it is about.
     pub policy: NamedPolicy,
+    /// The digest of the plan that was agreed to: with another plan, nothing is changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect: Option<String>,
 }
 
 /// Why a job is not done.
@@ -111,7 +128,13 @@ impl Job {
     /// A job of this version.
     #[must_use]
     pub fn new(task: Task, policy: NamedPolicy) -> Self {
-        Self { schema: SCHEMA.to_owned(), task, policy }
+        Self { schema: SCHEMA.to_owned(), task, policy, expect: None }
+    }
+
+    /// The same, for this plan only.
+    #[must_use]
+    pub fn expecting(self, digest: impl Into<String>) -> Self {
+        Self { expect: Some(digest.into()), ..self }
     }
 
     /// As one line.

@@ -67,7 +67,13 @@ impl Rollout {
     /// At most `forks` hosts are in hand at a time. When `stop` becomes true, no further host is begun.
     #[must_use]
     pub fn new(means: Means, forks: usize, stop: Arc<AtomicBool>) -> Self {
-        Self { means: Arc::new(means), forks: forks.max(1), stop }
+        Self::sharing(Arc::new(means), forks, stop)
+    }
+
+    /// The same with means that others use, too.
+    #[must_use]
+    pub fn sharing(means: Arc<Means>, forks: usize, stop: Arc<AtomicBool>) -> Self {
+        Self { means, forks: forks.max(1), stop }
     }
 
     /// Does the task of a run on some of its hosts, all at once: one that only looks.

@@ -2,6 +2,7 @@
 
 mod practice;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
@@ -86,6 +87,10 @@ pub enum Command {
     Fleet(Fleet),
     /// Set up fresh servers over ssh: program, swap, protection, agent, in numbered steps
     Setup(Setup),
+    /// Serve assistants over the Model Context Protocol: they look, and change hosts only as far as a person grants it
+    Mcp(Mcp),
+    /// Let an assistant carry out a plan of `oomguard mcp`: once, within 15 minutes
+    Grant(Grant),
     /// Do a job that comes on standard input; oomguard itself runs it on other hosts
     #[command(hide = true)]
     Remote,
@@ -293,6 +298,49 @@ pub struct Apply {
     pub fleet: FleetArgs,
     #[command(flatten)]
     pub waves: WaveArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct Mcp {
+    /// The hosts of this file may be named, besides `local`; a document, what `ansible-inventory --list` prints, or a host a line
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub inventory: Option<PathBuf>,
+    /// Documents and logs beneath this folder may be read; may be given several times
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub folder: Vec<PathBuf>,
+    /// Also offer apply_plan, rollback and setup_testnet_server; each call needs what `oomguard grant` gives
+    #[arg(long)]
+    pub allow_write: bool,
+    /// Serve streamable HTTP on this port of this machine, instead of standard input and output; port 0 takes a free one
+    #[arg(long, value_name = "127.0.0.1:PORT", requires = "token_file")]
+    pub http: Option<SocketAddr>,
+    /// The file with the bearer token that clients must show: of your own, with the mode 0600
+    #[arg(long, value_name = "FILE", requires = "http", value_hint = ValueHint::FilePath)]
+    pub token_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub place: StateArgs,
+    #[command(flatten)]
+    pub reach: ReachArgs,
+}
+
+/// Where `mcp` keeps what it must remember.
+#[derive(Clone, Debug, Default, Args)]
+pub struct StateArgs {
+    /// The folder of plans, grants and the audit; else $XDG_STATE_HOME/oomguard/mcp, or for root /var/lib/oomguard/mcp
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub state: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Grant {
+    /// The plan, as the assistant names it
+    #[arg(value_name = "PLAN_ID")]
+    pub plan: String,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub place: StateArgs,
 }
 
 #[derive(Debug, Args)]

@@ -87,7 +87,8 @@ fn quote(document: &Document, token: &Token) -> Option<Edit> {
     let as_written = source.get(token.range.clone())? == token.text;
     let is_key = document.layout.keys.contains(&token.range.start);
     let differs = resolve::is_ambiguous(&token.text) || is_key && !resolve::plain(&token.text).is_string();
-    (plain && as_written && differs).then(|| Edit { range: token.range.clone(), with: format!("'{}'", token.text) })
+    (plain && as_written && differs)
+        .then(|| Edit { range: token.range.clone(), with: format!("'{}'", token.text) })
 }
 
 /// Takes a repeated pair out; comments on its lines stay, each on a line of its own.

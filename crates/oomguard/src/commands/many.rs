@@ -229,12 +229,16 @@ pub fn exit_code(task: &Task, outcomes: &[Outcome]) -> u8 {
 }
 
 fn rollout(reach: &ReachArgs, root: bool) -> Result<Rollout, Failure> {
-    limits::raise_open_files();
     let stop = signals::stop_flag().map_err(|e| Failure::error(format!("cannot catch Ctrl-C: {e}")))?;
+    Ok(Rollout::new(means(reach, root)?, reach.forks.into(), stop))
+}
+
+/// How hosts are reached.
+pub fn means(reach: &ReachArgs, root: bool) -> Result<Means, Failure> {
+    limits::raise_open_files();
     let ssh = Ssh::new("ssh", reach.ssh_config.clone(), Path::new("/tmp"), std::env::vars_os())
         .map_err(|e| Failure::error(format!("cannot make a folder for connections in /tmp: {e}")))?;
-    let means = Means { ssh, programs: programs()?, limits: Limits::default(), root };
-    Ok(Rollout::new(means, reach.forks.into(), stop))
+    Ok(Means { ssh, programs: programs()?, limits: Limits::default(), root })
 }
 
 /// This program, and those of other architectures beside it.
@@ -257,17 +261,23 @@ pub fn runs(folder: Option<&Path>) -> Result<Runs, Failure> {
     if let Some(folder) = folder {
         return Ok(Runs::new(folder.to_owned()));
     }
+    Ok(Runs::new(state_folder("runs", "--runs DIR")?))
+}
+
+/// A folder of what this user's oomguard remembers.
+pub fn state_folder(name: &str, option: &str) -> Result<PathBuf, Failure> {
     if rustix::process::geteuid().is_root() {
-        return Ok(Runs::new(PathBuf::from("/var/lib/oomguard/runs")));
+        return Ok(PathBuf::from("/var/lib/oomguard").join(name));
     }
     let variable = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let state = variable("XDG_STATE_HOME").or_else(|| Some(variable("HOME")?.join(".local/state")));
-    state.map(|state| Runs::new(state.join("oomguard/runs"))).ok_or_else(|| {
-        Failure::error("neither $XDG_STATE_HOME nor $HOME says where to keep the run").hint("give --runs DIR")
+    state.map(|state| state.join("oomguard").join(name)).ok_or_else(|| {
+        Failure::error(format!("neither $XDG_STATE_HOME nor $HOME says where to keep {name}"))
+            .hint(format!("give {option}"))
     })
 }
 
-fn targets(fleet: &FleetArgs, terminal: &mut Terminal) -> Result<Vec<Target>, Failure> {
+pub fn targets(fleet: &FleetArgs, terminal: &mut Terminal) -> Result<Vec<Target>, Failure> {
     let mut targets: Vec<Target> = Vec::new();
     if let Some(path) = &fleet.inventory {
         let name = path.display().to_string();

@@ -7,9 +7,11 @@ mod check;
 mod docs;
 mod events;
 mod fleet;
+mod grant;
 mod incident;
 mod journal;
 mod many;
+mod mcp;
 mod plan;
 mod rank;
 mod record;
@@ -34,6 +36,7 @@ use crate::output::Terminal;
 
 /// Runs the subcommand; the exit code.
 pub fn run(cli: Cli, terminal: &mut Terminal) -> Result<u8, Failure> {
+    let root = cli.root.clone();
     let host = match &cli.root {
         None => Host::live(),
         Some(root) if !root.is_dir() => {
@@ -55,6 +58,8 @@ pub fn run(cli: Cli, terminal: &mut Terminal) -> Result<u8, Failure> {
         Command::Incident(args) => incident::run(&args, &host, terminal),
         Command::Fleet(command) => fleet::run(&command, &host, terminal),
         Command::Setup(args) => setup::run(&args, &host, terminal),
+        Command::Mcp(args) => mcp::run(&args, root, host, terminal),
+        Command::Grant(args) => grant::run(&args, &host, terminal),
         Command::Remote => remote::run(&host),
         Command::Record(args) => record::run(&args, &host, terminal),
         Command::Runbook(args) => runbook::run(&args, terminal),

@@ -83,10 +83,17 @@ fn work(job: &Job, host: &Host, out: &mut Lines) -> Result<(), NotDone> {
         Task::Apply => {
             let host = super::live(host)?;
             let session = Session::open(host, &job.policy.policy, env!("CARGO_PKG_VERSION"))?;
+            expected(job, &session)?;
             apply(job, host, session, out)
         }
         Task::Setup { phase } => remote_setup::run(*phase, job, host, out),
-        Task::Rollback { to } => rollback(to.as_deref(), super::live(host)?, out),
+        Task::Rollback { to } => rollback(to.as_deref(), job, super::live(host)?, out),
+        Task::Undo { to } => undo(to.as_deref(), super::live(host)?, out),
+        Task::Rank { add, as_policy } => {
+            let report = super::rank::report(add, &job.policy, *as_policy, host)?;
+            out.line(&Line::Report { value: value(&report), fine: true, findings: Vec::new() });
+            Ok(())
+        }
         Task::Incident { since, boot } => {
             let args = Incident {
                 file: None,
@@ -142,8 +149,31 @@ pub fn apply(job: &Job, host: &Host, session: Session<'_>, out: &mut Lines) -> R
     Ok(())
 }
 
-fn rollback(to: Option<&str>, host: &Host, out: &mut Lines) -> Result<(), NotDone> {
+/// Nothing is done but what was agreed to.
+pub fn expected(job: &Job, session: &Session<'_>) -> Result<(), NotDone> {
+    job.expect.as_deref().map_or(Ok(()), |digest| session.expect_digest(digest)).map_err(NotDone::Refused)
+}
+
+/// What a rollback would undo; the digest of the plan is the one of the rollback.
+fn undo(to: Option<&str>, host: &Host, out: &mut Lines) -> Result<(), NotDone> {
     let undoing = Undoing::open(host, to)?;
+    let ids = undoing.ids().map(str::to_owned).collect();
+    if let Some(mut plan) = undoing.plan()? {
+        plan.digest = undoing.digest()?;
+        let (changes, refusals) = (plan.changes.len(), plan.refusals.clone());
+        out.line(&Line::Plan { value: value(&plan), changes, refusals, unfinished: None });
+    }
+    out.line(&Line::Done { ids });
+    Ok(())
+}
+
+fn rollback(to: Option<&str>, job: &Job, host: &Host, out: &mut Lines) -> Result<(), NotDone> {
+    let undoing = Undoing::open(host, to)?;
+    if let Some(expected) = &job.expect
+        && *expected != undoing.digest()?
+    {
+        return Err(NotDone::Refused(ApplyError::HostChanged { differences: Vec::new() }));
+    }
     let ids = undoing.run(out).map_err(NotDone::Refused)?;
     out.line(&Line::Done { ids });
     Ok(())

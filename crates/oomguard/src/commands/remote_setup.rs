@@ -57,6 +57,7 @@ fn look(phase: Phase, job: &Job, host: &Host, out: &mut Lines) -> Result<(), Not
 
 fn change(job: &Job, host: &Host, out: &mut Lines) -> Result<(), NotDone> {
     let session = Session::open(host, &job.policy.policy, VERSION)?;
+    remote::expected(job, &session)?;
     let server = Server::read(host, session.facts())?;
     let against = session.refusals();
     let looked = Looked {

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::run::{oomguard, ran, run, run_with_input};
 
-pub const COMMANDS: [&str; 32] = [
+pub const COMMANDS: [&str; 34] = [
     "check",
     "plan",
     "apply",
@@ -26,6 +26,8 @@ pub const COMMANDS: [&str; 32] = [
     "fleet resume",
     "fleet status",
     "setup",
+    "mcp",
+    "grant",
     "spec",
     "spec check",
     "spec diff",

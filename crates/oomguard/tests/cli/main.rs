@@ -22,6 +22,8 @@ mod help;
 mod hosts;
 mod incident;
 mod journal;
+mod mcp;
+mod mcp_http;
 mod output;
 mod plan;
 mod rank;

@@ -1,0 +1,90 @@
+//! `oomguard mcp`: the server for assistants.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use oomguard_fleet::inventory::Form;
+use oomguard_host::Host;
+use oomguard_mcp::documents::Folders;
+use oomguard_mcp::hosts::Hosts;
+use oomguard_mcp::http::Token;
+use oomguard_mcp::state::Folder;
+use oomguard_mcp::tools::Schemas;
+use oomguard_mcp::{Config, Server};
+use schemars::schema_for;
+
+use super::many;
+use crate::args::{FleetArgs, Mcp, StateArgs};
+use crate::failure::{Failure, code};
+use crate::output::{Terminal, check, rank, status};
+
+pub fn run(args: &Mcp, root: Option<PathBuf>, host: Host, terminal: &mut Terminal) -> Result<u8, Failure> {
+    if args.allow_write {
+        super::live(&host)?;
+    }
+    let fleet = FleetArgs { inventory: args.inventory.clone(), ..FleetArgs::default() };
+    let inventory = many::targets(&fleet, terminal)?;
+    // What would be changed is known only to root, and the plan that is granted must be the one that is done.
+    let means = many::means(&args.reach, args.reach.sudo || args.allow_write)?;
+    let before = root.map_or_else(Vec::new, |root| vec![OsString::from("--root"), root.into_os_string()]);
+    let hosts = Hosts {
+        program: (PathBuf::from("/proc/self/exe"), before),
+        inventory,
+        document: args.inventory.as_deref().and_then(policies),
+        means: Arc::new(means),
+    };
+    let config = Config {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        hosts,
+        folders: Folders(args.folder.iter().map(|folder| given(folder)).collect::<Result<_, _>>()?),
+        runs: many::runs(args.reach.runs.as_deref())?,
+        state: state(&args.place)?,
+        allow_write: args.allow_write,
+        schemas: Schemas {
+            check: schema_for!(check::Report).to_value(),
+            status: schema_for!(status::Screen).to_value(),
+            rank: schema_for!(rank::Report).to_value(),
+        },
+        now: Box::new(move || host.now()),
+    };
+    let transport = if args.http.is_some() { "http" } else { "stdio" };
+    let server = Server::new(config, transport).map_err(Failure::error)?;
+    match (&args.http, &args.token_file) {
+        (Some(address), Some(path)) => {
+            let token = Token::read(path, owner()).map_err(Failure::error)?;
+            let ready = |at| terminal.note(&format!("Serving MCP on http://{at}/mcp\n"));
+            let served = server.serve_http(*address, token, ready);
+            served.map_err(|error| Failure::error(format!("cannot serve on {address}: {error}")))?;
+        }
+        _ => server.serve_stdio().map_err(|error| Failure::error(format!("the client is lost: {error}")))?,
+    }
+    Ok(code::AS_IT_SHOULD_BE)
+}
+
+/// Where plans, grants and the audit are.
+pub fn state(place: &StateArgs) -> Result<Folder, Failure> {
+    let folder = match &place.state {
+        Some(folder) => std::path::absolute(folder).map_err(Failure::error)?,
+        None => many::state_folder("mcp", "--state DIR")?,
+    };
+    Folder::open(&folder, owner()).map_err(Failure::error)
+}
+
+fn owner() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+fn given(folder: &Path) -> Result<PathBuf, Failure> {
+    let there = folder.canonicalize().ok().filter(|folder| folder.is_dir());
+    there.ok_or_else(|| Failure::usage(format!("--folder {}: there is no such folder", folder.display())))
+}
+
+/// An inventory that is a document often has policies, too.
+fn policies(inventory: &Path) -> Option<oomguard_spec::Document> {
+    let bytes = std::fs::read(inventory).ok()?;
+    let name = inventory.display().to_string();
+    let is_document = Form::guess(&name, &bytes) == Form::Document;
+    let document = is_document.then(|| oomguard_spec::read(&name, &bytes).ok()).flatten()?;
+    (!document.roles().is_empty()).then_some(document)
+}
