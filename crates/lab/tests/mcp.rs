@@ -15,7 +15,7 @@ fn call(vm: &Vm, tool: &str, arguments: &Value) -> Value {
     let request = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call",
         "params": {"_meta": meta, "name": tool, "arguments": arguments}});
     let script = format!(
-        "coproc M {{ oomguard mcp --allow-write; }}; echo '{request}' >&${{M[1]}}; IFS= read -r line <&${{M[0]}}; echo \"$line\""
+        "coproc M {{ oomguard mcp --allow-write --folder /root; }}; echo '{request}' >&${{M[1]}}; IFS= read -r line <&${{M[0]}}; echo \"$line\""
     );
     ok(vm, &format!("cat > /root/call.sh <<'END_OF_SCRIPT'\n{script}\nEND_OF_SCRIPT"));
     let text = ok(vm, "bash /root/call.sh");
@@ -72,6 +72,13 @@ fn an_assistant_changes_only_what_was_granted() {
     assert_eq!(swaps(&vm).trim(), "/swapfile");
     run(&vm, "oomguard check").exits(0);
     refused(&vm, "apply_plan", &granted, "has been used");
+
+    let record = given(&vm, "record_session", &json!({"title": "Swap for the lab"}));
+    let granted = json!({"plan_id": record["ready"]["plan_id"], "digest": record["ready"]["digest"]});
+    run(&vm, &format!("oomguard grant {} --yes", record["ready"]["plan_id"].as_str().unwrap())).exits(0);
+    assert_eq!(given(&vm, "record_session", &granted)["result"]["done"], true);
+    run(&vm, "oomguard spec check /root/*-swap-for-the-lab.cspec && grep -q /swapfile /root/*-swap-for-the-lab.cspec")
+        .exits(0);
 
     let undo = given(&vm, "rollback", &json!({"to": done["result"]["ids"][0]}));
     assert_eq!(undo["result"]["done"], false);

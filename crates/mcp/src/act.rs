@@ -41,7 +41,7 @@ impl Shared {
     }
 
     /// The plan of a second call, when it is for this tool. Its grant is used up.
-    fn granted(&self, id: &str, digest: &str, tool: &str) -> Result<(Chosen, Waiting), String> {
+    pub(crate) fn granted(&self, id: &str, digest: &str, tool: &str) -> Result<(Chosen, Waiting), String> {
         let refused = |error: grant::Refused| error.to_string();
         let plan = grant::plan(&self.state, id, (self.now)()).map_err(refused)?;
         if plan.kind.tool() != tool {
@@ -199,7 +199,7 @@ fn done_words(host: &Chosen, done: &Reply, failure: Option<&Failure>) -> String 
     words
 }
 
-fn planned(host: &Chosen, what: String, steps: Vec<String>, ready: &Ready) -> Value {
+pub(crate) fn planned(host: &Chosen, what: String, steps: Vec<String>, ready: &Ready) -> Value {
     let message = format!(
         "Nothing was changed. To {what}, a person must look at the steps and run `{}` in a shell on the machine of this \
          server; then call {} with this plan_id and digest. A grant is good once, for 15 minutes.",
@@ -219,7 +219,7 @@ fn result(host: &Chosen, ids: Vec<String>, message: String, steps: &Steps, seen:
     given(host, &Act { done: true, message, ids, steps: steps.said(), left }, None)
 }
 
-fn given(host: &Chosen, act: &Act, ready: Option<&Ready>) -> Value {
+pub(crate) fn given(host: &Chosen, act: &Act, ready: Option<&Ready>) -> Value {
     let value = serde_json::to_value(act).unwrap_or_default();
     let fit = fit(value, "/steps", Window { offset: 0, limit: 200 });
     let mut value = json!({"untrusted": DATA, "host": host.name(), "result": fit.value});

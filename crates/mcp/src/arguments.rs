@@ -178,6 +178,35 @@ pub struct Setup {
     pub digest: Option<String>,
 }
 
+/// `show_runbook`
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Runbook {
+    /// The name of a runbook, or of the alert that leads to it. Left out: the list of all.
+    #[serde(default)]
+    pub name: Option<String>,
+}
+
+/// `record_session`
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// What was done, in a few words; for the first call.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// What it is a record of: `journal` (the last apply of this server's own machine; the default), the name of one of its
+    /// applies, the id of a run over the inventory, or the path of a kernel log beneath a folder of this server; for the
+    /// first call.
+    #[serde(default)]
+    pub from: Vec<String>,
+    /// For the second call: the `plan_id` of the first.
+    #[serde(default)]
+    pub plan_id: Option<String>,
+    /// For the second call: the `digest` of the first.
+    #[serde(default)]
+    pub digest: Option<String>,
+}
+
 fn fifty() -> u32 {
     50
 }

@@ -30,6 +30,13 @@ pub enum Kind {
     },
     /// `setup_testnet_server`
     Setup,
+    /// `record_session`
+    Record {
+        /// The file's name in the first folder.
+        file: String,
+        /// What is written into it.
+        document: String,
+    },
 }
 
 impl Kind {
@@ -40,6 +47,7 @@ impl Kind {
             Self::Apply => "apply_plan",
             Self::Rollback { .. } => "rollback",
             Self::Setup => "setup_testnet_server",
+            Self::Record { .. } => "record_session",
         }
     }
 }

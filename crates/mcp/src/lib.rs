@@ -12,6 +12,7 @@ pub mod grant;
 pub mod hosts;
 pub mod http;
 mod look;
+mod record;
 pub mod safe;
 mod schema;
 mod server;
@@ -23,6 +24,7 @@ use std::io;
 use std::sync::Arc;
 
 use oomguard_fleet::run::Runs;
+use oomguard_host::Host;
 use rmcp::ServiceExt;
 use rmcp::transport::async_rw::AsyncRwTransport;
 use tokio::sync::Semaphore;
@@ -58,6 +60,8 @@ pub struct Config {
     pub allow_write: bool,
     /// Schemas of reports.
     pub schemas: Schemas,
+    /// This machine, whose journal can be recorded.
+    pub host: Host,
     /// The clock.
     pub now: Clock,
 }
@@ -71,6 +75,7 @@ pub(crate) struct Shared {
     state: Folder,
     allow_write: bool,
     tools: Vec<Tool>,
+    host: Host,
     now: Clock,
     audit: Audit,
     slots: Arc<Semaphore>,
@@ -98,6 +103,7 @@ impl Server {
             state: config.state,
             allow_write: config.allow_write,
             tools,
+            host: config.host,
             now: config.now,
             audit,
             slots: Arc::new(Semaphore::new(MOST_CALLS)),

@@ -12,15 +12,15 @@ use oomguard_fleet::run::{Member, Run, SCHEMA};
 use oomguard_fleet::ssh::Connection;
 use oomguard_fleet::status::{latest, moment};
 use oomguard_fleet::wave::Waves;
-use oomguard_incident::{LogError, Options};
+use oomguard_incident::{LogError, Options, runbook};
 use oomguard_spec::{Builtin, Diagnostic, Document, Severity};
 use serde_json::{Value, json};
 
 use crate::Shared;
-use crate::arguments::{Explain, Fleet, Incidents, Look, Rank, Spec};
+use crate::arguments::{Explain, Fleet, Incidents, Look, Rank, Runbook, Spec};
 use crate::hosts::Chosen;
 use crate::safe::{DATA, Fit, Window, fit, text};
-use crate::tools::{IncidentLine, PlanOf, Said, Standing};
+use crate::tools::{IncidentLine, PlanOf, RunbookLine, Said, Standing};
 
 /// What a tool gives, or why it gives nothing.
 pub type Given = Result<Value, String>;
@@ -271,6 +271,23 @@ impl Shared {
         ];
         Ok(with(head, "diagnostics", said, spec.window()))
     }
+}
+
+pub(crate) fn show_runbook(asked: &Runbook) -> Given {
+    let line = |runbook: &runbook::Runbook| RunbookLine {
+        name: runbook.name.to_owned(),
+        title: runbook.title().to_owned(),
+        alerts: runbook.alerts().map(str::to_owned).collect(),
+    };
+    let Some(name) = &asked.name else {
+        return Ok(json!({"untrusted": DATA, "runbooks": runbook::ALL.iter().map(line).collect::<Vec<_>>()}));
+    };
+    let found = runbook::find(name).ok_or_else(|| {
+        let all: Vec<&str> = runbook::ALL.iter().map(|runbook| runbook.name).collect();
+        let name: String = text(name).chars().take(80).collect();
+        format!("there is no runbook and no alert `{name}`; the runbooks are {}", all.join(", "))
+    })?;
+    Ok(json!({"untrusted": DATA, "runbooks": [line(found)], "text": found.text}))
 }
 
 fn of_diagnostic(one: &Diagnostic) -> Said {

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::audit::{Line, redacted};
-use crate::look::{Given, Tell};
+use crate::look::{Given, Tell, show_runbook};
 use crate::tools::{Name, Tool};
 use crate::{MOST_REQUEST, Shared};
 
@@ -95,6 +95,8 @@ impl ServerHandler for Server {
             let done = tokio::task::spawn_blocking(move || match which {
                 Name::FleetStatus => read(arguments).and_then(|fleet| shared.fleet_status(&fleet)),
                 Name::CheckSpec => read(arguments).and_then(|spec| shared.check_spec(&spec)),
+                Name::ShowRunbook => read(arguments).and_then(|runbook| show_runbook(&runbook)),
+                Name::RecordSession => read(arguments).and_then(|record| shared.record_session(record)),
                 which => runtime.block_on(call(&shared, which, arguments, &tell)),
             });
             done.await.unwrap_or_else(|_| Err("the call broke off".to_owned()))
@@ -168,6 +170,8 @@ async fn call(shared: &Shared, which: Name, arguments: Map<String, Value>, tell:
         Name::ListIncidents => shared.list_incidents(read(arguments)?, tell).await,
         Name::ExplainIncident => shared.explain_incident(read(arguments)?, tell).await,
         Name::CheckSpec => shared.check_spec(&read(arguments)?),
+        Name::ShowRunbook => show_runbook(&read(arguments)?),
+        Name::RecordSession => shared.record_session(read(arguments)?),
         Name::ApplyPlan => shared.apply_plan(read(arguments)?, tell).await,
         Name::Rollback => shared.rollback(read(arguments)?, tell).await,
         Name::SetupTestnetServer => shared.setup_testnet_server(read(arguments)?, tell).await,

@@ -34,9 +34,11 @@ pub enum Name {
     ListIncidents,
     ExplainIncident,
     CheckSpec,
+    ShowRunbook,
     ApplyPlan,
     Rollback,
     SetupTestnetServer,
+    RecordSession,
 }
 
 /// A tool.
@@ -133,6 +135,17 @@ pub struct Said {
     pub column: u32,
     /// What to do.
     pub help: Option<String>,
+}
+
+/// A runbook, without its text.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct RunbookLine {
+    /// Its name; `show_runbook` takes it.
+    pub name: String,
+    /// Its heading.
+    pub title: String,
+    /// The alerts that lead to it.
+    pub alerts: Vec<String>,
 }
 
 /// What came of a change.
@@ -296,6 +309,19 @@ pub fn all(schemas: &Schemas, writes: bool) -> Vec<Tool> {
                 vec![],
             ),
         ),
+        look(
+            Name::ShowRunbook,
+            "show_runbook",
+            "Show a runbook",
+            "Gives what a person does when an alert comes: the list of runbooks, or with a name the whole page. Steps: 1. finds the \
+             runbook by its name or its alert; 2. gives its text. The commands in it are for a person in a shell. Changes \
+             nothing.",
+            input::<arguments::Runbook>(),
+            output(
+                vec![("runbooks", of::<Vec<RunbookLine>>())],
+                vec![("text", json!({"type": "string", "description": "The page, in Markdown."}))],
+            ),
+        ),
     ];
     if !writes {
         return tools;
@@ -343,6 +369,17 @@ pub fn all(schemas: &Schemas, writes: bool) -> Vec<Tool> {
          grant_command in a shell. The second, with plan_id and digest, takes the grant, looks that the host has not changed, \
          and does it; its message ends with the swap status.",
         input::<arguments::Setup>(),
+    ));
+    tools.push(change(
+        Name::RecordSession,
+        "record_session",
+        "Write down what was done and seen",
+        "Writes a session document: hosts, changes, checks with their results, what is next, from what was really done and seen. \
+         Changes no host: it makes one new file in the first folder of this server, and never writes over one. Two calls. The \
+         first, with title and from, writes nothing: it gives the document, a plan_id, a digest and a grant_command. Then a \
+         person runs the grant_command in a shell. The second call, with plan_id and digest: 1. takes the grant, which is then \
+         used up; 2. writes the file.",
+        input::<arguments::Record>(),
     ));
     tools
 }

@@ -159,6 +159,12 @@ impl Session {
         Ok(document.document() + &self.policy())
     }
 
+    /// The name of a file for it: its id.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        format!("{}-{}.cspec", parts::day(self.now), parts::slug(&self.title))
+    }
+
     /// `completed`: there is nothing left to do; `in_progress`: there is; `open`: nothing was done yet.
     fn status(&self) -> &'static str {
         let done = |work: &Work| {

@@ -46,6 +46,7 @@ pub fn run(args: &Mcp, root: Option<PathBuf>, host: Host, terminal: &mut Termina
             status: schema_for!(status::Screen).to_value(),
             rank: schema_for!(rank::Report).to_value(),
         },
+        host: host.clone(),
         now: Box::new(move || host.now()),
     };
     let transport = if args.http.is_some() { "http" } else { "stdio" };

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::hosts::Folder;
 use crate::run::{oomguard, open_dir, repository, start};
 
-pub const READ_ONLY: [&str; 8] = [
+pub const READ_ONLY: [&str; 9] = [
     "check_host",
     "plan_host",
     "host_status",
@@ -20,6 +20,7 @@ pub const READ_ONLY: [&str; 8] = [
     "list_incidents",
     "explain_incident",
     "check_spec",
+    "show_runbook",
 ];
 
 /// What a request of the era without sessions carries.
@@ -47,11 +48,21 @@ struct Client {
 
 impl Client {
     fn start(host: &Folder, is_modern: bool, args: &[&str]) -> Self {
-        let state = open_dir();
-        let folder = state.path().join("state");
-        let runs = state.path().join("runs");
         let mut command = oomguard(["mcp", "--root"]);
-        command.arg(host.root()).arg("--state").arg(&folder).arg("--runs").arg(&runs).args(args);
+        command.arg(host.root()).args(args);
+        Self::of(command, is_modern)
+    }
+
+    /// On the machine that runs the test.
+    fn live(args: &[&str]) -> Self {
+        let mut command = oomguard(["mcp"]);
+        command.args(args);
+        Self::of(command, false)
+    }
+
+    fn of(mut command: std::process::Command, is_modern: bool) -> Self {
+        let state = open_dir();
+        command.arg("--state").arg(state.path().join("state")).arg("--runs").arg(state.path().join("runs"));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut child = start(&mut command);
         let (to, from) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
@@ -184,6 +195,13 @@ fn every_tool_that_looks_works_in_both_eras() {
         let spec = client.given("check_spec", json!({"text": "a: 1\na: 2\n"}));
         assert_eq!((&spec["fine"], &spec["diagnostics"][0]["line"]), (&json!(false), &json!(2)));
         client.refused("explain_incident", json!({"log": "Cargo.toml"}), "no OOM kill");
+        let runbooks = client.given("show_runbook", json!({}));
+        assert!(runbooks["runbooks"].as_array().unwrap().len() >= 6 && runbooks["text"].is_null());
+        let runbook = client.given("show_runbook", json!({"name": "OomKill"}));
+        assert_eq!(runbook["runbooks"][0]["name"], "oom-events");
+        let page = std::fs::read_to_string(repository().join("docs/runbooks/oom-events.md")).unwrap();
+        assert_eq!(runbook["text"], page);
+        client.refused("show_runbook", json!({"name": "../README"}), "there is no runbook");
         client.refused("list_incidents", json!({}), "only looked at");
         client.ends();
     }
@@ -213,7 +231,7 @@ fn what_must_not_be_possible() {
     client.refused("check_host", json!({"command": "id"}), "unknown field");
     client.refused("check_host", json!({"limit": -1}), "cannot be taken");
     client.refused("rank_victims", json!({"add": ["$(id)"]}), "--add");
-    for tool in ["apply_plan", "rollback", "setup_testnet_server"] {
+    for tool in ["apply_plan", "rollback", "setup_testnet_server", "record_session"] {
         let answer = client.ask("tools/call", json!({"name": tool, "arguments": {}}));
         assert_eq!(answer["error"]["code"], -32602, "{tool} without --allow-write: {answer}");
     }
@@ -257,15 +275,55 @@ fn large_arguments_and_many_calls() {
     client.refused("check_spec", json!({"text": large}), "larger than 1 MiB");
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     client.refused("check_spec", json!({"text": deep, "secret_token": "hunter2"}), "unknown field");
-    for number in 0..3000 {
+    for number in 0..10_000 {
         let spec = client.given("check_spec", json!({"text": format!("a: {number}\n")}));
         assert_eq!(spec["fine"], true);
     }
     let audit = client.audit();
-    assert!(audit.len() > 3000);
+    assert!(audit.len() > 10_000);
     let text = serde_json::to_string(&audit).unwrap();
     assert!(!text.contains("hunter2") && text.contains("[redacted]"));
-    assert!(text.len() < 2 << 20, "documents are in the audit: {} bytes", text.len());
+    assert!(text.len() < 6 << 20, "documents are in the audit: {} bytes", text.len());
+    client.ends();
+}
+
+/// The one tool that changes no host: it makes a file, when a person says so, and never over another one.
+#[test]
+fn a_record_is_written_once_it_is_granted() {
+    let folder = open_dir();
+    let log = "cc invoked oom-killer: gfp_mask=0x140cca(GFP_HIGHUSER_MOVABLE), order=0, oom_score_adj=0\n\
+               Out of memory: Killed process 42 (cc) total-vm:1000kB, anon-rss:900kB, file-rss:0kB, shmem-rss:0kB, UID:0 \
+               pgtables:44kB oom_score_adj:0\n";
+    std::fs::write(folder.path().join("kern.log"), log).unwrap();
+    let mut client = Client::live(&["--allow-write", "--folder", folder.path().to_str().unwrap()]);
+    client.refused("record_session", json!({"from": ["kern.log"]}), "give a title");
+    client.refused("record_session", json!({"title": "x", "from": ["../kern.log"]}), "in no folder");
+    let shown = client.given("record_session", json!({"title": "Out of memory", "from": ["kern.log"]}));
+    let written = || std::fs::read_dir(folder.path()).unwrap().count() - 1;
+    let (plan, digest) = (shown["ready"]["plan_id"].clone(), shown["ready"]["digest"].clone());
+    assert_eq!((&shown["result"]["done"], written()), (&json!(false), 0));
+    let granted = json!({"plan_id": plan, "digest": digest});
+    client.refused("record_session", granted.clone(), "oomguard grant");
+    let mut grant = oomguard(["grant", "--yes", "--state"]);
+    grant.arg(client.state.path().join("state")).arg(plan.as_str().unwrap());
+    crate::run::ran(&mut grant).exits(0).prints("record_session");
+    assert_eq!(written(), 0);
+    assert_eq!(client.given("record_session", granted.clone())["result"]["done"], true);
+    client.refused("record_session", granted, "has been used");
+    let path = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path());
+    let path = path.into_iter().find(|path| path.extension().is_some_and(|end| end == "cspec")).unwrap();
+    crate::run::run(["spec", "check", path.to_str().unwrap()]).exits(0);
+    let document = std::fs::read_to_string(&path).unwrap();
+    assert!(document.contains("Out of memory") && document.contains("cc"), "{document}");
+
+    // The same again on the same day: a record is never written over.
+    let shown = client.given("record_session", json!({"title": "Out of memory", "from": ["kern.log"]}));
+    let plan = shown["ready"]["plan_id"].as_str().unwrap();
+    let mut grant = oomguard(["grant", "--yes", "--state"]);
+    crate::run::ran(grant.arg(client.state.path().join("state")).arg(plan)).exits(0);
+    let granted = json!({"plan_id": plan, "digest": shown["ready"]["digest"]});
+    client.refused("record_session", granted, "is there already");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), document);
     client.ends();
 }
 
