@@ -63,12 +63,13 @@ impl Lab {
     }
 }
 
-/// What a saved memory depends on. A QEMU of another version may not read it, and is asked by its file's age.
+/// What a saved memory depends on: the processor, too. A QEMU of another version may not read it, and is asked by its file's age.
 fn name(spec: &HostSpec, image: &Image, accel: Accel) -> String {
     let of = image.root.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
     let qemu = ["/usr/bin/qemu-system-x86_64", "/usr/local/bin/qemu-system-x86_64"];
     let changed = qemu.iter().find_map(|path| fs::metadata(path).ok()?.modified().ok());
     let age = changed.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
     let age = age.map_or(0, |age| age.as_secs());
-    format!("{of}-{}m-{}g-{accel:?}-{age}", spec.memory_mib, spec.root_gib).to_lowercase()
+    let processor = accel.args()[3].replace(',', "");
+    format!("{of}-{}m-{}g-{accel:?}-{processor}-{age}", spec.memory_mib, spec.root_gib).to_lowercase()
 }

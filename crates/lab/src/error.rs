@@ -65,6 +65,12 @@ pub enum Error {
         /// The last lines of the host's console.
         console: String,
     },
+    /// The host's kernel gave up.
+    #[error("the host's kernel panicked\n--- console\n{console}")]
+    Panicked {
+        /// The last lines of the host's console.
+        console: String,
+    },
     /// A host that was to be kept did not come up; it was switched off again.
     #[error("`{name}` did not come up: {source}\n--- console\n{console}")]
     NotUp {
@@ -84,6 +90,9 @@ pub enum Error {
     /// The host is switched off.
     #[error("the host is switched off")]
     Off,
+    /// The host rests: another one has its place.
+    #[error("the host gave its place to run to another one")]
+    Resting,
     /// A line was waited for and did not come.
     #[error("no line from `{command}`: {why}")]
     NoLine {

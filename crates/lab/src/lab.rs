@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -106,6 +106,12 @@ impl Lab {
         })
     }
 
+    /// Boots a new host in the place of one that rests ([`Vm::rest`]): more hosts than may run at once take turns.
+    pub fn boot_in(&self, place: Slot, spec: &HostSpec) -> Result<Vm> {
+        let image = image::get(&self.cache, spec.release, spec.root_gib)?;
+        self.one(spec, image, self.accel()?, place)
+    }
+
     fn one(&self, spec: &HostSpec, image: Image, accel: Accel, slot: Slot) -> Result<Vm> {
         let (hardware, ssh) = self.hardware(spec, image, accel, &slot, &new_name())?;
         Vm::first_boot(hardware, ssh, slot)
@@ -144,12 +150,15 @@ pub(crate) fn new_name() -> String {
     format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// A port that nobody listens on, of those that belong to a slot.
+/// A port that nobody listens on, of those that belong to a slot; another one for each host of this process, since one that
+/// rests comes back to its own.
 fn free_port(slot: u16) -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = FIRST_PORT + slot * PORTS;
+    let next = NEXT.fetch_add(1, Ordering::Relaxed);
     // A port of a host that just went may be busy for a moment.
     for _ in 0..50 {
-        for port in first..first + PORTS {
+        for port in (0..PORTS).map(|at| first + next.wrapping_add(at) % PORTS) {
             if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
                 return port;
             }

@@ -44,7 +44,7 @@ pub use image::Image;
 pub use lab::Lab;
 pub use release::Release;
 pub use session::{Login, Session};
-pub use slots::HOSTS_AT_ONCE;
+pub use slots::{HOSTS_AT_ONCE, Slot};
 pub use spec::{Fs, HostSpec};
 pub use tools::{Tool, missing_tools};
 pub use up::Up;

@@ -40,6 +40,13 @@ impl Hardware {
         String::from_utf8_lossy(&bytes).replace('\r', "")
     }
 
+    /// Whether the kernel gave up, by what it wrote to the console from a byte on.
+    pub(crate) fn panicked(&self, from: u64) -> bool {
+        let bytes = fs::read(self.console_path()).unwrap_or_default();
+        let new = usize::try_from(from).ok().and_then(|from| bytes.get(from..)).unwrap_or_default();
+        String::from_utf8_lossy(new).contains("Kernel panic - not syncing")
+    }
+
     pub(crate) fn console_tail(&self) -> String {
         tail(&self.console(), 40)
     }
@@ -106,12 +113,13 @@ impl Hardware {
     pub(crate) fn start(&self, load: Option<&str>) -> Result<Machine> {
         let mut command = self.command(load);
         command.args(["-qmp", "stdio"]);
+        let console_from = fs::metadata(self.console_path()).map_or(0, |meta| meta.len());
         let mut child = spawn_tied(&command)?;
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(Error::Monitor("no pipes".to_owned()));
         };
         match Monitor::new(stdin, stdout) {
-            Ok(monitor) => Ok(Machine { child, monitor }),
+            Ok(monitor) => Ok(Machine { child, monitor, console_from }),
             Err(_) => Err(self.ended(&mut child)),
         }
     }
@@ -157,12 +165,17 @@ fn escaped(path: &Path) -> String {
 pub(crate) struct Machine {
     pub(crate) child: Child,
     pub(crate) monitor: Monitor,
+    /// Where on the console its first line is.
+    console_from: u64,
 }
 
 impl Machine {
-    /// An error if the process ended by itself.
+    /// An error if the process ended by itself, or the kernel in it did.
     pub(crate) fn check(&mut self, hardware: &Hardware) -> Result<()> {
         match self.child.try_wait() {
+            Ok(None) if hardware.panicked(self.console_from) => {
+                Err(Error::Panicked { console: hardware.console_tail() })
+            }
             Ok(None) => Ok(()),
             _ => Err(hardware.ended(&mut self.child)),
         }

@@ -10,9 +10,9 @@ use crate::error::{Result, at};
 /// How many hosts may run at once.
 pub const HOSTS_AT_ONCE: u16 = 3;
 
-/// The right to run one host, until it is dropped.
+/// A place to run one host in, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Slot {
+pub struct Slot {
     pub(crate) number: u16,
     pub(crate) file: File,
 }

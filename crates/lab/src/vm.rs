@@ -26,13 +26,14 @@ pub struct Vm {
     pub(crate) ssh: Ssh,
     machine: Mutex<Option<Machine>>,
     master: Option<Child>,
-    _slot: Slot,
+    /// None while the host rests.
+    slot: Option<Slot>,
 }
 
 impl Vm {
     pub(crate) fn first_boot(hardware: Hardware, ssh: Ssh, slot: Slot) -> Result<Self> {
         hardware.make_disks()?;
-        let mut vm = Self { hardware, ssh, machine: Mutex::new(None), master: None, _slot: slot };
+        let mut vm = Self { hardware, ssh, machine: Mutex::new(None), master: None, slot: Some(slot) };
         vm.power_on()?;
         for line in crate::disks::set_up(&vm.hardware.spec.disks) {
             vm.ok(&line)?;
@@ -42,7 +43,7 @@ impl Vm {
 
     /// A host that goes on from where it was saved on its disks.
     pub(crate) fn from_saved(hardware: Hardware, ssh: Ssh, slot: Slot, name: &str) -> Result<Self> {
-        let mut vm = Self { hardware, ssh, machine: Mutex::new(None), master: None, _slot: slot };
+        let mut vm = Self { hardware, ssh, machine: Mutex::new(None), master: None, slot: Some(slot) };
         vm.load(name)?;
         // Its clock stood still meanwhile.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -74,15 +75,40 @@ impl Vm {
 
     /// Switches the host on, from its disks as they are, and waits until it has booted.
     ///
-    /// Does nothing to a host that is on.
+    /// Does nothing to a host that is on. An emulated kernel was seen to panic in its own memory allocator while it booted:
+    /// a host is switched on again then, as a person would do, and a disk that no kernel can boot from fails the second time, too.
     pub fn power_on(&mut self) -> Result<()> {
+        match self.boot_once() {
+            Err(Error::Panicked { .. }) => {
+                self.power_cut();
+                self.boot_once()
+            }
+            booted => booted,
+        }
+    }
+
+    fn boot_once(&mut self) -> Result<()> {
+        if self.slot.is_none() {
+            return Err(Error::Resting);
+        }
         if self.machine().is_none() {
             let machine = self.hardware.start(None)?;
             *self.machine() = Some(machine);
         }
         self.connect(None)?;
-        self.settle()?;
-        Ok(())
+        self.settle()
+    }
+
+    /// Shuts the host down in order and gives its place to another one: [`Lab::boot_in`](crate::Lab::boot_in) or [`Vm::wake`].
+    pub fn rest(&mut self) -> Result<Slot> {
+        self.shutdown()?;
+        self.slot.take().ok_or(Error::Resting)
+    }
+
+    /// Switches a host that rested on again, in the place of another one.
+    pub fn wake(&mut self, place: Slot) -> Result<()> {
+        self.slot = Some(place);
+        self.power_on()
     }
 
     /// Opens the kept connection; waits for a boot id other than `old`.
@@ -158,8 +184,13 @@ impl Vm {
 
     /// Waits until the host has rebooted by itself, `old` being the boot id of before.
     pub fn wait_for_reboot(&mut self, old: &str) -> Result<()> {
-        self.connect(Some(old))?;
-        self.settle()
+        match self.connect(Some(old)).and_then(|()| self.settle()) {
+            Err(Error::Panicked { .. }) => {
+                self.power_cut();
+                self.power_on()
+            }
+            booted => booted,
+        }
     }
 
     /// Cuts the power: QEMU is killed.

@@ -117,6 +117,14 @@ fn a_saved_host_comes_back_as_it_was() -> Result<()> {
 }
 
 #[test]
+fn a_kernel_that_panics_is_found_out_at_once() {
+    // Its first program ends at once, which no kernel survives.
+    let spec = HostSpec::new(Release::Bookworm).kernel_arg("init=/bin/false");
+    let error = common::lab().boot(&spec).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("kernel panicked") && error.contains("Attempted to kill init"), "{error}");
+}
+
+#[test]
 fn a_session_talks_while_the_test_goes_on() -> Result<()> {
     let spec = HostSpec::new(Release::Bookworm).root_gib(4).memory_mib(768);
     let host = timed("boot with a root disk of 4 GiB", || common::lab().boot(&spec))?;
