@@ -52,9 +52,9 @@ impl Beat {
         Self { last_ms: AtomicU64::new(host.monotonic_ms()), limit_ms }
     }
 
-    /// The loop came round.
-    pub fn beat(&self, host: &Host) {
-        self.last_ms.store(host.monotonic_ms(), Ordering::Relaxed);
+    /// The loop came round, at a time of [`Host::monotonic`].
+    pub fn beat(&self, now: Duration) {
+        self.last_ms.store(u64::try_from(now.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// How long ago that was, in milliseconds.

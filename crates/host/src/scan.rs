@@ -16,8 +16,9 @@ use crate::host::Host;
 const SMALL: usize = 8 << 10;
 const NAMES: usize = 32 << 10;
 /// The kernel hands out the lines of such a file until the next one does not fit into a page (`fs/seq_file.c`). The lines
-/// of those that are held are far shorter than half a page, so less than that is the end.
-const HALF_PAGE: usize = 2 << 10;
+/// of those that are held are shorter than 256 bytes, so a piece with more room than that is the last one. Asking once more makes the
+/// kernel write the whole file anew, to find that there is nothing after it.
+const WHOLE_PIECE: usize = (4 << 10) - 256;
 
 /// A file of the kernel that is held open and read from its beginning each time.
 #[derive(Debug)]
@@ -83,7 +84,7 @@ impl HeldFile {
             let read = self.file.read_at(&mut self.buffer[len..], len as u64).map_err(fail)?;
             len += read;
             // A file of the kernel that is longer than a page comes in several pieces.
-            if read < HALF_PAGE || len == self.buffer.len() {
+            if read < WHOLE_PIECE || len == self.buffer.len() {
                 return Ok(&self.buffer[..len]);
             }
         }

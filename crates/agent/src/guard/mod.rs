@@ -6,7 +6,7 @@
 mod counts;
 mod queue;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use oomguard_converge::expected::expected;
@@ -25,8 +25,9 @@ use queue::Queue;
 /// long after its program was started.
 const SETTLED: Duration = Duration::from_millis(80);
 
-/// One in so many looks at the scores is a look at everything.
-const SCORES_TURNS: u32 = 10;
+/// One in so many looks at the scores is a look at everything: a quarter of an hour apart. What starts or is lost is heard
+/// of; what is left is a process that was moved to another cgroup.
+const SCORES_TURNS: u32 = 30;
 
 /// What the guard did to one process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,8 +69,9 @@ pub struct Guard {
     queue: Queue,
     /// The user managers of the last scan and since: what they start keeps a floor as low as theirs until it is raised.
     managers: Vec<i32>,
-    /// The processes that the policy has something to say about, since the last scan.
-    known: BTreeSet<i32>,
+    /// The processes that the policy has something to say about, since the last scan: each with the score that it has and may
+    /// keep, or `None` while it should have another one.
+    known: BTreeMap<i32, Option<i32>>,
     /// The threads of the kernel: more than half of all processes of a quiet host, and never of interest. Ascending.
     kernel_threads: Vec<i32>,
     /// How many looks at the scores there were.
@@ -91,7 +93,7 @@ impl Guard {
             look: Look::open(host, policy)?.for_mending_only(),
             queue: Queue::new(),
             managers: Vec::with_capacity(64),
-            known: BTreeSet::new(),
+            known: BTreeMap::new(),
             kernel_threads: Vec::new(),
             looks: 0,
             recheck: None,
@@ -196,10 +198,11 @@ impl Guard {
         if process.keeper == Some(KeeperKind::UserManager) && !self.managers.contains(&pid) {
             self.managers.push(pid);
         }
-        self.known.insert(pid);
+        self.known.insert(pid, None);
         witness.seen(&process);
         let expected = expected(&process, self.look.policy());
         let Some(to) = expected.bound.correction(process.score).filter(|_| expected.mendable) else {
+            self.known.insert(pid, Some(process.score));
             return true;
         };
         let kind = if process.score < to { ActKind::Unleaked } else { ActKind::Protected };
@@ -240,8 +243,8 @@ impl Guard {
         }
     }
 
-    /// Looks at what no event tells of: a score that its own process wrote. Now and then at everything, for what events
-    /// may have missed.
+    /// Looks at what no event tells of: a score that its own process wrote, so at scores alone where they are what they
+    /// were. Now and then at everything, for what events may have missed.
     pub fn look_again(&mut self, witness: &mut dyn Witness) {
         let everything = self.looks.is_multiple_of(SCORES_TURNS);
         self.looks = self.looks.wrapping_add(1);
@@ -255,16 +258,25 @@ impl Guard {
             if self.kernel_threads.binary_search(&pid).is_ok() {
                 continue;
             }
-            if self.known.contains(&pid) || self.is_protected(pid) {
+            let Some(score) = self.score(pid) else { continue };
+            let changed = match self.known.get(&pid) {
+                Some(settled) => *settled != Some(score),
+                None => score < self.look.lowest_ordinary(),
+            };
+            if changed {
                 self.mend(pid, witness);
             }
         }
         self.act(witness);
     }
 
-    fn is_protected(&mut self, pid: i32) -> bool {
-        self.look.dir().read(pid, "oom_score_adj", &mut self.buffer).unwrap_or(false)
-            && oom_score_adj::parse(&self.buffer).is_ok_and(|score| score < self.look.lowest_ordinary())
+    fn score(&mut self, pid: i32) -> Option<i32> {
+        self.look
+            .dir()
+            .read(pid, "oom_score_adj", &mut self.buffer)
+            .ok()
+            .filter(|there| *there)
+            .and_then(|_| oom_score_adj::parse(&self.buffer).ok())
     }
 
     fn list_kernel_threads(&mut self) {

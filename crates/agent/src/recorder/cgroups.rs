@@ -11,12 +11,25 @@ use super::record::{CGROUPS, Cgroup, NAME, cut_name};
 const WORTH_A_LOOK: u64 = 8 << 20;
 /// So many cgroups are looked at, at most.
 const MOST: usize = 512;
-/// The tree is walked once in so many records; in between the largest are read again.
+/// The tree is walked once in so many records; in between the largest are read again. While nobody is started or grows, one walk
+/// in so many is as good.
 const CALM_TURNS: u32 = 12;
 const PRESSED_TURNS: u32 = 8;
+const QUIET_WALKS: u32 = 5;
+/// While that is so, the largest are read again in one of so many records, and stand in the others as they were.
+const QUIET_READS: u32 = 3;
 
 const UNIFIED: &str = "/sys/fs/cgroup";
 const LEGACY: &str = "/sys/fs/cgroup/memory";
+
+/// How the host is, for how often the tree is walked.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Records are taken at the fast rate.
+    pub pressed: bool,
+    /// No process was started since the last record, and none grew by much.
+    pub quiet: bool,
+}
 
 /// The cgroups that held the most when the tree was walked.
 #[derive(Debug)]
@@ -25,6 +38,10 @@ pub struct Cgroups {
     memory: &'static str,
     largest: Vec<Held>,
     round: u32,
+    /// The host was not quiet since the last walk.
+    stirred: bool,
+    /// How many walks in a row were left out since then.
+    left_out: u32,
     was_pressed: bool,
 }
 
@@ -41,19 +58,36 @@ impl Cgroups {
         let unified = host.lstat("/sys/fs/cgroup/cgroup.controllers").ok().flatten().is_some();
         let (base, memory) =
             if unified { (UNIFIED, "memory.current") } else { (LEGACY, "memory.usage_in_bytes") };
-        Self { base, memory, largest: Vec::with_capacity(CGROUPS), round: 0, was_pressed: false }
+        Self {
+            base,
+            memory,
+            largest: Vec::with_capacity(CGROUPS),
+            round: 0,
+            stirred: true,
+            left_out: 0,
+            was_pressed: false,
+        }
     }
 
     /// Puts the largest cgroups into `out`. A host without the memory controller has none.
     /// Without anything in swap (`swapping`), nobody is asked for its share.
-    pub(super) fn take(&mut self, host: &Host, pressed: bool, swapping: bool, out: &mut Vec<Cgroup>) {
-        let turns = if pressed { PRESSED_TURNS } else { CALM_TURNS };
-        let begins = pressed && !self.was_pressed;
+    pub(super) fn take(&mut self, host: &Host, pace: Pace, swapping: bool, out: &mut Vec<Cgroup>) {
+        let turns = if pace.pressed { PRESSED_TURNS } else { CALM_TURNS };
+        let begins = pace.pressed && !self.was_pressed;
+        self.stirred |= !pace.quiet;
         if begins || self.round.is_multiple_of(turns) {
-            self.walk(host);
+            self.left_out += 1;
+            if begins || self.stirred || self.left_out >= QUIET_WALKS {
+                self.walk(host);
+                (self.stirred, self.left_out) = (false, 0);
+            }
         }
         self.round = self.round.wrapping_add(1);
-        self.was_pressed = pressed;
+        self.was_pressed = pace.pressed;
+        // What they hold besides the processes' memory is cache, which nobody has to be told of within seconds.
+        if pace.quiet && !self.round.is_multiple_of(QUIET_READS) && out.len() == self.largest.len() {
+            return;
+        }
         let mut places = 0;
         out.resize_with(self.largest.len(), Cgroup::default);
         for held in &mut self.largest {

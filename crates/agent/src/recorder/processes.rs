@@ -15,20 +15,24 @@ use super::record::{NAME, OF_EACH, Process, cut_name};
 
 /// Room for so many processes is there from the start.
 const ROOM: usize = 4096;
-/// A thread of the kernel or a zombie is looked at again once in so many records: its number may be another's by then.
+/// A thread of the kernel or a zombie is looked at again once in so many records in which somebody was started: its number
+/// may be another's by then.
 const IDLE_TURNS: u32 = 16;
-/// A small process that did not grow is looked at once in so many calm records.
-const STEADY_TURNS: u32 = 4;
+/// A small process that did not grow is looked at once in so many calm records, while the memory of all together stays.
+const STEADY_TURNS: u32 = 12;
 /// Smaller than this is small.
 const SMALL: u64 = 16 << 20;
+/// When all processes together hold so much more or less than at the last record, each of them is looked at.
+const MOVED: u64 = 2 << 20;
 /// Swap of the others is looked at once in so many records.
 const SWAP_TURNS: u32 = 16;
 /// Resident memory that shrank by so much may have gone to swap.
 const SHRUNK: u64 = 256 << 10;
 /// The list of processes is read anew once in so many calm records, although none seems to have started.
 const LIST_TURNS: u32 = 12;
-/// Name, unit and score are read again once in so many records.
+/// Name, unit and score are read again once in so many records: seldom while nobody is started.
 const DETAIL_TURNS: u32 = 6;
+const QUIET_DETAIL_TURNS: u32 = 36;
 
 /// What is known of every process.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +63,19 @@ struct Details {
     round: u32,
 }
 
+/// What is known of a host before its processes are looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// Microseconds since the boot.
+    pub now_us: u64,
+    /// Whether records are taken at the fast rate.
+    pub pressed: bool,
+    /// Whether anything is in swap.
+    pub swapping: bool,
+    /// What all processes hold together, in bytes: AnonPages and Shmem.
+    pub held: u64,
+}
+
 /// All processes of a host, as they were when they were last looked at.
 #[derive(Debug)]
 pub struct Table {
@@ -66,6 +83,7 @@ pub struct Table {
     /// Says which process or thread was started last, see [`newest`].
     loadavg: Option<HeldFile>,
     newest: Option<u32>,
+    held: u64,
     page: u64,
     pids: Vec<i32>,
     known: Vec<Known>,
@@ -83,6 +101,7 @@ impl Table {
             scan: host.scan()?,
             loadavg: host.hold("/proc/loadavg", 128).ok(),
             newest: None,
+            held: 0,
             page: host.page_size(),
             pids: Vec::with_capacity(ROOM),
             known: Vec::with_capacity(ROOM),
@@ -99,14 +118,10 @@ impl Table {
         self.pids.len()
     }
 
-    /// Looks at all processes, and puts those that matter into `out`.
-    pub(super) fn take(
-        &mut self,
-        now_us: u64,
-        pressed: bool,
-        swapping: bool,
-        out: &mut Vec<Process>,
-    ) -> Result<()> {
+    /// Looks at all processes, and puts those that matter into `out`. Whether the host is quiet: nobody was started since the
+    /// last time, and nobody grew by much.
+    pub(super) fn take(&mut self, moment: Moment, out: &mut Vec<Process>) -> Result<bool> {
+        let Moment { now_us, pressed, swapping, held } = moment;
         self.round = self.round.wrapping_add(1);
         let newest = self.loadavg.as_mut().and_then(|file| newest(file.read().ok()?));
         let nobody_new = newest.is_some() && newest == self.newest;
@@ -114,7 +129,12 @@ impl Table {
             self.scan.pids(&mut self.pids)?;
         }
         self.newest = newest;
-        self.look(now_us, pressed, swapping);
+        let moved = held.abs_diff(self.held) >= MOVED;
+        if moved {
+            self.held = held;
+        }
+        let quiet = nobody_new && !moved && !pressed;
+        self.look(now_us, quiet, swapping);
         self.last_us = now_us;
         self.choose();
         for index in 0..self.order.len() {
@@ -123,15 +143,15 @@ impl Table {
                 swap_of(&mut self.scan, known);
             }
             let known = *known;
-            self.describe(known.pid);
+            self.describe(known.pid, if quiet { QUIET_DETAIL_TURNS } else { DETAIL_TURNS });
         }
         let known = &self.known;
         self.order.sort_unstable_by_key(|index| Reverse(known[*index as usize].size()));
         self.fill(out);
-        Ok(())
+        Ok(quiet)
     }
 
-    fn look(&mut self, now_us: u64, pressed: bool, swapping: bool) {
+    fn look(&mut self, now_us: u64, quiet: bool, swapping: bool) {
         self.fresh.clear();
         let mut old = self.known.iter().peekable();
         for &pid in &self.pids {
@@ -139,8 +159,8 @@ impl Table {
             let before = old.next_if(|known| known.pid == pid).copied();
             let turn = |turns: u32| (self.round.wrapping_add(pid as u32)).is_multiple_of(turns);
             if let Some(before) = before {
-                let idle = before.size() == 0 && !turn(IDLE_TURNS);
-                let steady = !pressed && before.growth == 0 && before.size() < SMALL && !turn(STEADY_TURNS);
+                let idle = before.size() == 0 && (quiet || !turn(IDLE_TURNS));
+                let steady = quiet && before.growth == 0 && before.size() < SMALL && !turn(STEADY_TURNS);
                 if idle || steady {
                     self.fresh.push(before);
                     continue;
@@ -188,9 +208,9 @@ impl Table {
     }
 
     /// Reads who a process is, unless that was done a short while ago.
-    fn describe(&mut self, pid: i32) {
+    fn describe(&mut self, pid: i32, turns: u32) {
         let place = match self.details.iter().position(|details| details.pid == pid) {
-            Some(place) if self.round.wrapping_sub(self.details[place].round) < DETAIL_TURNS => return,
+            Some(place) if self.round.wrapping_sub(self.details[place].round) < turns => return,
             Some(place) => place,
             None if self.details.len() < 4 * OF_EACH => {
                 self.details.push(Details::default());

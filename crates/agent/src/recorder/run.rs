@@ -10,9 +10,9 @@ use oomguard_host::wait::{self, Bell, Interest};
 
 use super::{Record, Recorder, RecorderError, Syncer};
 
-/// No record is durable later than this after it was taken, as far as the disk can do it: half of the two seconds that
-/// may be lost, so that the disk has the other half.
-const DURABLE: Duration = Duration::from_secs(1);
+/// Under pressure records are made durable together, so long after the first of them: a part of the two seconds that may be
+/// lost, so that the disk has the rest.
+const TOGETHER: Duration = Duration::from_millis(500);
 /// Between two calm records memory is looked at so often, where it has to be.
 const GLANCE: Duration = Duration::from_secs(1);
 
@@ -42,7 +42,7 @@ pub enum Told<'a> {
 /// that is short of memory has such moments.
 ///
 /// Records are made durable by a thread of its own, so that a busy disk delays none: a calm record at once (one page
-/// and a flush in five seconds; its page would be written anyway, half a minute later), others once a second.
+/// and a flush in five seconds; its page would be written anyway, half a minute later), others twice a second.
 ///
 /// # Errors
 /// When the first record cannot be taken, or a thread cannot be started.
@@ -58,7 +58,7 @@ pub fn run(
     let end = length.map(|length| Instant::now() + length);
     thread::scope(|scope| {
         // Of several requests one is enough: a sync makes all records durable that are there.
-        let (ask, asked) = sync_channel::<()>(1);
+        let (ask, asked) = sync_channel::<Duration>(1);
         thread::Builder::new()
             .name("recorder-sync".to_owned())
             .stack_size(64 << 10)
@@ -71,7 +71,7 @@ pub fn run(
                     ran.records += 1;
                     told(Told::Taken(&recorder.record));
                     // Full: a sync is asked for already.
-                    let _ = ask.try_send(());
+                    let _ = ask.try_send(if recorder.rate.is_pressed() { TOGETHER } else { Duration::ZERO });
                 }
                 Err(error) if ran.records == 0 => return Err(error),
                 Err(error) => {
@@ -114,22 +114,17 @@ fn wait_until(recorder: &mut Recorder, until: Instant, stop: &Bell) -> bool {
             // Out of memory for a moment: the next record is taken all the same.
             Err(_) => thread::sleep(left.min(GLANCE)),
         }
-        if until.saturating_duration_since(Instant::now()).is_zero() {
-            return true;
-        }
-        if glancing && recorder.glance() {
+        if !glancing || recorder.glance() {
             return true;
         }
     }
 }
 
-fn keep_durable(syncer: &Syncer, asked: &Receiver<()>) {
-    let mut last = None::<Instant>;
-    while asked.recv().is_ok() {
-        if let Some(early) = last.and_then(|last| DURABLE.checked_sub(last.elapsed())) {
-            thread::sleep(early);
+fn keep_durable(syncer: &Syncer, asked: &Receiver<Duration>) {
+    while let Ok(wait) = asked.recv() {
+        if !wait.is_zero() {
+            thread::sleep(wait);
         }
-        last = Some(Instant::now());
         // Whoever records meets the same disk with the next page, and says so.
         let _ = syncer.sync();
     }

@@ -5,8 +5,8 @@ use oomguard_host::proc::{meminfo, pressure, vmstat};
 use oomguard_host::scan::HeldFile;
 use oomguard_host::{Host, HostError, ParseError, Result};
 
-use super::cgroups::Cgroups;
-use super::processes::Table;
+use super::cgroups::{Cgroups, Pace};
+use super::processes::{self, Table};
 use super::rate::{Rate, Signals};
 use super::record::{Counters, Memory, Pressure, Pressures, Record, Waited};
 
@@ -52,9 +52,16 @@ impl Snapshots {
         record.counters =
             self.vmstat.as_mut().and_then(|file| Some(counters(file.read().ok()?))).unwrap_or_default();
         let swapping = record.memory.swap_free < record.memory.swap_total;
-        self.processes.take(moment.since_boot_us, record.pressed, swapping, &mut record.processes)?;
+        let looked = processes::Moment {
+            now_us: moment.since_boot_us,
+            pressed: record.pressed,
+            swapping,
+            held: record.memory.anon + record.memory.shmem,
+        };
+        let quiet = self.processes.take(looked, &mut record.processes)?;
         record.process_count = u32::try_from(self.processes.count()).unwrap_or(u32::MAX);
-        self.cgroups.take(&self.host, record.pressed, swapping, &mut record.cgroups);
+        let pace = Pace { pressed: record.pressed, quiet };
+        self.cgroups.take(&self.host, pace, swapping, &mut record.cgroups);
         Ok(())
     }
 

@@ -20,6 +20,11 @@ use crate::text::Text;
 
 /// The cgroups whose kills are told of beside those of the services that the policy names.
 const SLICES: [&str; 2] = ["/user.slice", "/system.slice"];
+const REHEARSED: [&str; 2] = [
+    "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/a.slice,task=a,pid=1,uid=0",
+    "Out of memory: Killed process 1 (a) total-vm:1kB, anon-rss:1kB, file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:1kB \
+     oom_score_adj:0",
+];
 /// As many as can be waited for.
 const MOST_CGROUPS: usize = 24;
 
@@ -75,6 +80,14 @@ impl Kernel {
         }
     }
 
+    /// Reads the lines of a kill that never was, so that the code for it is in memory when there is none left to fetch it.
+    pub(super) fn rehearse() {
+        let mut kills = Kills::default();
+        for line in REHEARSED {
+            let _ = kills.line(line);
+        }
+    }
+
     /// Watches for what a policy names. What was known of the old one's thresholds stays known.
     pub(super) fn set_policy(&mut self, host: &Host, policy: &Policy, events: &mut Vec<Event>) {
         self.watch.replace(&policy.alerts);
@@ -104,6 +117,11 @@ impl Kernel {
         let pressure = self.pressure.iter().map(|trigger| (trigger.as_fd(), Interest::Priority));
         let cgroups = self.cgroups.iter().map(|counted| (counted.file.as_fd(), Interest::Priority));
         kmsg.chain(pressure).chain(cgroups)
+    }
+
+    /// Whether the kernel itself tells of kills and of pressure.
+    pub(super) fn tells_all(&self) -> bool {
+        self.kmsg.is_some() && self.pressure.is_some()
     }
 
     /// Takes all that the kernel has said and counted since the last call. Costs one system call a source when it is

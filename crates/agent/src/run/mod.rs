@@ -49,17 +49,22 @@ const FAST_SCAN: Duration = Duration::from_secs(5);
 const GATHER: Duration = Duration::from_millis(25);
 /// Full looks that events ask for, such as after lost ones, are at least so far apart.
 const BETWEEN_RECHECKS: Duration = Duration::from_millis(250);
-/// Memory, swap, the kernel's count of kills, and whether the protected processes live.
-const SAMPLE: Duration = Duration::from_secs(5);
+/// Memory, swap, the kernel's count of kills, and whether the protected processes live, while the kernel itself tells of
+/// kills and of pressure: what is left is slow, and a wake-up costs more than what is done in it.
+const SLOW_SAMPLE: Duration = Duration::from_secs(15);
+/// The same where the kernel tells of less, and while an ended process is followed up.
+const FAST_SAMPLE: Duration = Duration::from_secs(5);
+/// What is due so soon is done with what is due now.
+const SOON: Duration = Duration::from_secs(1);
 /// Samples that pressure asks for are at least so far apart.
 const BETWEEN_SAMPLES: Duration = Duration::from_secs(1);
 /// A record of the recorder's that is as old as this will do for a sample: one a calm interval ago, and some.
 const RECENT: Duration = Duration::from_millis(5_500);
-/// What `check` would find: it reads some hundred files.
-const DRIFT: Duration = Duration::from_secs(300);
+/// What `check` would find: it reads some hundred files, which costs as much as a minute of all the rest.
+const DRIFT: Duration = Duration::from_secs(900);
 /// The file for node_exporter.
 const TEXTFILE: Duration = Duration::from_secs(15);
-/// A loop that has not come round for so long is ill, and /healthz says so: 12 samples.
+/// A loop that has not come round for so long is ill, and /healthz says so: four slow samples.
 const HEALTHY_MS: u64 = 60_000;
 
 /// A policy and where it comes from.
@@ -160,30 +165,38 @@ pub fn run(host: &Host, mut around: Surroundings<'_>) -> Result<(), AgentError> 
     agent.subscribe();
     agent.load(&mut around, true);
     agent.look_at_all();
+    agent.look_for_drift(host.monotonic());
+    // Reading a policy and a host needs most of the program, and what follows a twentieth of it.
+    let _ = memory::let_go_of_code();
+    // What is needed when memory runs out is fetched now: the report's way, the page of the metrics, the line of a kill.
     agent.report();
+    let _ = agent.page.print(Format::Text);
+    Kernel::rehearse();
     notifier.say(&format!("READY=1\nSTATUS={}", agent.status()));
     let watchdog = around.watchdog_usec.map(|usec| Duration::from_micros(usec / 2));
     let mut next_sign = Duration::ZERO;
     loop {
         let now = host.monotonic();
-        agent.page.beat.beat(host);
-        if let Some(every) = watchdog.filter(|_| now >= next_sign) {
+        agent.page.beat.beat(now);
+        if let Some(every) = watchdog.filter(|_| now + SOON >= next_sign) {
             notifier.say(&format!("WATCHDOG=1\nSTATUS={}", agent.status()));
             next_sign = now + every;
         }
-        let pressed = agent.wait(&signals, watchdog.map(|_| next_sign))?;
-        let asked = signals.asked();
-        if asked.end {
-            break;
+        let woken = agent.wait(now, &signals, watchdog.map(|_| next_sign))?;
+        if woken.by_somebody {
+            let asked = signals.asked();
+            if asked.end {
+                break;
+            }
+            if asked.reload {
+                notifier.reloading(host);
+                agent.load(&mut around, false);
+                notifier.say(&format!("READY=1\nSTATUS={}", agent.status()));
+            }
+            agent.listen();
+            agent.kernel.hear(&mut agent.events);
         }
-        if asked.reload {
-            notifier.reloading(host);
-            agent.load(&mut around, false);
-            notifier.say(&format!("READY=1\nSTATUS={}", agent.status()));
-        }
-        agent.listen();
-        agent.kernel.hear(&mut agent.events);
-        agent.do_what_is_due(pressed);
+        agent.do_what_is_due(woken.pressed);
         agent.report();
     }
     notifier.say("STOPPING=1");
@@ -194,8 +207,21 @@ pub fn run(host: &Host, mut around: Surroundings<'_>) -> Result<(), AgentError> 
     Ok(())
 }
 
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 fn missing(source: &str, why: &str, instead: &str) -> Event {
     Event::SourceMissing { source: source.into(), why: why.into(), instead: instead.into() }
+}
+
+/// What ended a wait.
+#[derive(Clone, Copy, Debug)]
+struct Woken {
+    /// Not the time alone: a source is ready, or one was left out of the wait.
+    by_somebody: bool,
+    /// Memory pressure, or the counter of a cgroup.
+    pressed: bool,
 }
 
 /// When what is due next, by `Host::monotonic`.
@@ -282,10 +308,8 @@ impl Agent<'_> {
         self.due.drift = Duration::ZERO;
     }
 
-    /// Waits for whatever is next; `true` when memory pressure or a cgroup's counter was it. Events that gather are not
-    /// waited for.
-    fn wait(&self, signals: &Signals, sign: Option<Duration>) -> std::io::Result<bool> {
-        let now = self.host.monotonic();
+    /// Waits for whatever is next. Events that gather are not waited for.
+    fn wait(&self, now: Duration, signals: &Signals, sign: Option<Duration>) -> std::io::Result<Woken> {
         let gathering = now < self.due.gathered;
         let [end, reload] = signals.sources();
         let mut sources = [(end, Interest::Readable); oomguard_host::wait::MOST];
@@ -312,7 +336,8 @@ impl Agent<'_> {
         let ready = wait(&sources[..count], Some(until.saturating_sub(now)))?;
         let priority =
             |(at, source): (usize, &(_, Interest))| ready & (1 << at) != 0 && source.1 == Interest::Priority;
-        Ok(sources[..count].iter().enumerate().any(priority))
+        let pressed = sources[..count].iter().enumerate().any(priority);
+        Ok(Woken { by_somebody: ready != 0 || gathering, pressed })
     }
 
     /// Takes all events that wait, then looks at what they tell of.
@@ -376,26 +401,25 @@ impl Agent<'_> {
 
     fn do_what_is_due(&mut self, pressed: bool) {
         let now = self.host.monotonic();
+        let soon = now + SOON;
         if self.recheck_due().is_some_and(|due| now >= due) {
             self.look_at_all();
-        } else if now >= self.due.scan {
+        } else if self.looks_are_near(now) {
             self.look_again();
         }
-        if now >= self.due.sample || pressed && now >= self.due.last_sample + BETWEEN_SAMPLES {
+        if soon >= self.due.sample || pressed && now >= self.due.last_sample + BETWEEN_SAMPLES {
             self.due.last_sample = now;
-            self.due.sample = now + SAMPLE;
             let age = if pressed { BETWEEN_SAMPLES } else { RECENT };
-            let recent = self.latest.within(age.as_millis() as u64, self.host.monotonic_ms());
+            let recent = self.latest.within(age, now);
             self.kernel.sample(self.host, recent, &self.metrics, &mut self.events);
-            self.see_who_lives();
+            self.see_who_lives(now);
+            let slow = self.kernel.tells_all() && !self.protected.is_waiting();
+            self.due.sample = now + if slow { SLOW_SAMPLE } else { FAST_SAMPLE };
         }
-        if now >= self.due.drift && self.guard.is_some() {
-            self.due.drift = now + DRIFT;
-            if let Ok(facts) = Facts::read(self.host, &self.policy) {
-                self.metrics.set_findings(&findings(&self.policy, &facts));
-            }
+        if soon >= self.due.drift {
+            self.look_for_drift(now);
         }
-        if let Some(dir) = self.textfile.as_deref().filter(|_| now >= self.due.textfile) {
+        if let Some(dir) = self.textfile.as_deref().filter(|_| soon >= self.due.textfile) {
             self.due.textfile = now + TEXTFILE;
             if let Err(e) = textfile::write(self.host, dir, &self.page.print(Format::Text)) {
                 self.events.push(missing("the file for node_exporter", &e.to_string(), "it is tried again"));
@@ -403,6 +427,22 @@ impl Agent<'_> {
                 self.textfile = None;
             }
         }
+    }
+
+    fn look_for_drift(&mut self, now: Duration) {
+        self.due.drift = now + DRIFT;
+        if self.guard.is_none() {
+            return;
+        }
+        if let Ok(facts) = Facts::read(self.host, &self.policy) {
+            self.metrics.set_findings(&findings(&self.policy, &facts));
+        }
+    }
+
+    /// Whether it is time to look at what no event tells of; a look that is near is done together with the samples.
+    fn looks_are_near(&self, now: Duration) -> bool {
+        let early = if self.connector.is_some() { SOON } else { Duration::ZERO };
+        now + early >= self.due.scan
     }
 
     fn look_at_all(&mut self) {
@@ -424,7 +464,7 @@ impl Agent<'_> {
 
     /// The connector's filter leaves out the ends of processes, of which a build has thousands; there are few
     /// protected ones, so each is looked at.
-    fn see_who_lives(&mut self) {
+    fn see_who_lives(&mut self, now: Duration) {
         let (proc, buffer) = (&self.proc, &mut self.buffer);
         let mut lives = |pid: i32, start_time: u64| {
             let read = proc.read(pid, "stat", buffer).unwrap_or(false);
@@ -434,7 +474,7 @@ impl Agent<'_> {
         };
         let gone: Vec<i32> =
             self.protected.living().filter(|(pid, start)| !lives(*pid, *start)).map(|(pid, _)| pid).collect();
-        let now = self.host.monotonic_ms();
+        let now = millis(now);
         for pid in gone {
             self.events.extend(self.protected.gone(pid, None, now));
         }
@@ -444,17 +484,20 @@ impl Agent<'_> {
 
     /// Hands on what has happened. A kill of a protected process is followed up.
     fn report(&mut self) {
-        let now = self.host.monotonic_ms();
+        if self.events.is_empty() {
+            return;
+        }
+        let now = self.host.monotonic();
         let mut killed = false;
         for event in std::mem::take(&mut self.events) {
             if let Event::OomKill { pid, .. } = event {
                 killed = true;
-                self.events.extend(self.protected.oom_kill(pid, now));
+                self.events.extend(self.protected.oom_kill(pid, millis(now)));
             }
             self.reporter.handle(event);
         }
         if killed {
-            self.see_who_lives();
+            self.see_who_lives(now);
         }
         for event in std::mem::take(&mut self.events) {
             self.reporter.handle(event);

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
 
 use oomguard_host::Host;
 use oomguard_host::wait::Bell;
@@ -25,9 +26,9 @@ impl Latest {
     }
 
     /// The newest reading, when it is at most so old.
-    pub(super) fn within(&self, age_ms: u64, now_ms: u64) -> Option<Reading> {
+    pub(super) fn within(&self, age: Duration, now: Duration) -> Option<Reading> {
         let latest = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        latest.filter(|reading| now_ms.saturating_sub(reading.sample.at_ms) <= age_ms)
+        latest.filter(|reading| now.saturating_sub(Duration::from_millis(reading.sample.at_ms)) <= age)
     }
 }
 
