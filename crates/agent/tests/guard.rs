@@ -234,7 +234,7 @@ fn a_look_again_finds_scores_that_changed_and_leaves_threads_of_the_kernel_alone
     assert_eq!(after(&mut guard, &[exec(950)]), [(ActKind::Unleaked, 950, 0)]);
 }
 
-/// Whatever events have missed is found within ten looks.
+/// Whatever events have missed is found within thirty looks.
 #[test]
 fn now_and_then_a_look_again_looks_at_everything() {
     let machine = Machine::new();
