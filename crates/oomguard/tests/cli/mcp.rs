@@ -159,13 +159,26 @@ fn the_tools_are_these() {
             plain(&tool["inputSchema"], "input");
             plain(&tool["outputSchema"], "output");
         }
-        let text = serde_json::to_string_pretty(&tools).unwrap() + "\n";
-        let golden = repository().join("crates/oomguard/tests/snapshots/mcp/tools.json");
-        Assert::new()
-            .action_env("SNAPSHOTS")
-            .eq(Data::from(text).raw(), Data::read_from(&golden, None).raw());
+        golden(&tools, "tools.json");
         client.ends();
     }
+    let mut client = Client::live(&["--allow-write"]);
+    let tools = client.ask("tools/list", json!({}))["result"]["tools"].take();
+    for tool in tools.as_array().unwrap().iter().skip(READ_ONLY.len()) {
+        assert_eq!(tool["annotations"]["readOnlyHint"], false);
+        assert_eq!(tool["annotations"]["destructiveHint"], true);
+        plain(&tool["inputSchema"], "input");
+        plain(&tool["outputSchema"], "output");
+    }
+    golden(&tools, "all-tools.json");
+    client.ends();
+}
+
+#[track_caller]
+fn golden(tools: &Value, name: &str) {
+    let text = serde_json::to_string_pretty(tools).unwrap() + "\n";
+    let path = repository().join("crates/oomguard/tests/snapshots/mcp").join(name);
+    Assert::new().action_env("SNAPSHOTS").eq(Data::from(text).raw(), Data::read_from(&path, None).raw());
 }
 
 #[test]
