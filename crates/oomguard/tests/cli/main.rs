@@ -27,6 +27,7 @@ mod mcp;
 mod mcp_clients;
 mod mcp_conformance;
 mod mcp_http;
+mod mcp_many;
 mod mcp_with_clients;
 mod output;
 mod plan;

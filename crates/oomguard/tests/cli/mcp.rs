@@ -37,7 +37,7 @@ pub fn initialize() -> Value {
         "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}})
 }
 
-struct Client {
+pub struct Client {
     child: Child,
     to: ChildStdin,
     from: BufReader<ChildStdout>,
@@ -60,7 +60,7 @@ impl Client {
         Self::of(command, false)
     }
 
-    fn of(mut command: std::process::Command, is_modern: bool) -> Self {
+    pub fn of(mut command: std::process::Command, is_modern: bool) -> Self {
         let state = open_dir();
         command.arg("--state").arg(state.path().join("state")).arg("--runs").arg(state.path().join("runs"));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
@@ -75,11 +75,11 @@ impl Client {
         client
     }
 
-    fn send(&mut self, message: &Value) {
+    pub fn send(&mut self, message: &Value) {
         writeln!(self.to, "{message}").unwrap();
     }
 
-    fn hear(&mut self) -> Value {
+    pub fn hear(&mut self) -> Value {
         let mut line = String::new();
         assert!(self.from.read_line(&mut line).unwrap() > 0, "the server has gone");
         serde_json::from_str(&line).unwrap()
@@ -102,7 +102,7 @@ impl Client {
 
     /// What a call gives; its text says the same.
     #[track_caller]
-    fn given(&mut self, tool: &str, arguments: Value) -> Value {
+    pub fn given(&mut self, tool: &str, arguments: Value) -> Value {
         let result = self.call(tool, arguments);
         assert_ne!(result["isError"], true, "{result}");
         let text: Value = serde_json::from_str(result["content"][0]["text"].as_str().unwrap()).unwrap();
@@ -118,12 +118,12 @@ impl Client {
         assert!(result["isError"] == true && text.contains(why), "{why:?} is not said: {result}");
     }
 
-    fn audit(&self) -> Vec<Value> {
+    pub fn audit(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.state.path().join("state/audit.jsonl")).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    fn ends(mut self) {
+    pub fn ends(mut self) {
         drop(self.to);
         assert!(self.child.wait().unwrap().success());
     }

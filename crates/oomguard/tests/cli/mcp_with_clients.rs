@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::hosts::Folder;
-use crate::mcp_clients::{ERAS, Era, Python, Reach, inspect, inspector};
+use crate::mcp_clients::{ERAS, Era, Person, Python, Reach, inspect, inspector};
 use crate::mcp_http::Server;
 use crate::run::{PROGRAM, oomguard, open_dir, ran, repository};
 
@@ -32,8 +32,8 @@ fn folder_with_log() -> TempDir {
 
 impl Both {
     fn start(args: &[&str]) -> Self {
-        let args = args.iter().map(|&arg| arg.to_owned()).collect();
-        Self { http: Server::with(&args_of(&args)), stdio_state: open_dir(), args }
+        let http = Server::with(args);
+        Self { http, stdio_state: open_dir(), args: args.iter().map(|&arg| arg.to_owned()).collect() }
     }
 
     fn on(host: &Folder, folder: &Path) -> Self {
@@ -55,10 +55,6 @@ impl Both {
     fn reaches(&self) -> [(Reach, &Path); 2] {
         [(self.stdio(), self.stdio_state.path()), (self.http(), self.http.state.path())]
     }
-}
-
-fn args_of(args: &Vec<String>) -> Vec<&str> {
-    args.iter().map(String::as_str).collect()
 }
 
 fn golden(name: &str) -> Value {
@@ -133,7 +129,7 @@ fn python_lists_calls_and_is_refused() {
     let server = Both::on(&host, folder.path());
     for (reach, state) in server.reaches() {
         for era in ERAS {
-            let mut client = Python::start(&reach, era, None);
+            let mut client = Python::start(&reach, era, Person::CannotBeAsked);
             let names = |tools: &Value| -> Vec<Value> {
                 tools.as_array().unwrap().iter().map(|tool| tool["name"].clone()).collect()
             };
@@ -142,6 +138,9 @@ fn python_lists_calls_and_is_refused() {
                 let done = client.call(tool, &arguments);
                 assert_eq!(done["result"]["isError"], false, "{tool}: {done}");
                 assert!(done["result"].to_string().contains(part), "{tool}: {part:?} is not in {done}");
+                let asks = ["check_host", "plan_host", "host_status", "rank_victims"].contains(&tool);
+                let told = if asks { json!(["the host is asked"]) } else { json!([]) };
+                assert_eq!(done["progress"], told, "{tool}, {era:?}: {done}");
             }
             client.refused("check_host", &json!({"host": "-oProxyCommand=x"}), "no host of the inventory");
             client.refused("check_spec", &json!({"document": "../Cargo.toml"}), "in no folder");
@@ -172,7 +171,7 @@ fn clients_change_something_once_it_is_granted() {
                 let ready = &given["ready"];
                 (ready["plan_id"].clone(), json!({"plan_id": ready["plan_id"], "digest": ready["digest"]}))
             };
-            let mut client = Python::start(&reach, era, None);
+            let mut client = Python::start(&reach, era, Person::CannotBeAsked);
             let (id, granted) = ready(&client.given("record_session", &title("Python", wanted)));
             client.refused("record_session", &granted, "oomguard grant");
             assert_eq!(written(), wanted);
@@ -194,4 +193,46 @@ fn clients_change_something_once_it_is_granted() {
             assert_eq!(written(), wanted);
         }
     }
+}
+
+/// A question to the person is a convenience: what the client says of the person grants nothing.
+#[test]
+fn a_person_is_asked_where_the_client_can_and_a_yes_grants_nothing() {
+    let folder = folder_with_log();
+    let server = Both::start(&["--allow-write", "--folder", folder.path().to_str().unwrap()]);
+    for (reach, _) in server.reaches() {
+        for era in ERAS {
+            // A client of the older revisions has no way to answer over HTTP.
+            let can_ask = era == Era::Modern || matches!(reach, Reach::Stdio(_));
+            let way = if matches!(reach, Reach::Stdio(_)) { "stdio" } else { "HTTP" };
+            let title = format!("{era:?} {way}");
+            let ask = |person: Person, why: &str| {
+                let mut client = Python::start(&reach, era, person);
+                let shown = client.given("record_session", &json!({"title": title, "from": ["kern.log"]}));
+                let granted =
+                    json!({"plan_id": shown["ready"]["plan_id"], "digest": shown["ready"]["digest"]});
+                let other = json!({"plan_id": shown["ready"]["plan_id"], "digest": "0"});
+                let done = client.refused("record_session", &other, "another digest");
+                assert_eq!(done["asked"], json!([]), "asked for a plan that is another one");
+                let done = client.call("record_session", &granted);
+                assert!(done["result"].to_string().contains(why), "{why:?} is not said: {done}");
+                let asked = if can_ask && person != Person::CannotBeAsked { 1 } else { 0 };
+                assert_eq!(done["asked"].as_array().unwrap().len(), asked, "{done}");
+                assert_eq!(
+                    done["asked"].to_string().matches("A yes alone grants nothing").count(),
+                    asked,
+                    "{done}"
+                );
+            };
+            ask(Person::CannotBeAsked, "nobody has granted this plan");
+            ask(Person::SaysYes, "nobody has granted this plan");
+            ask(Person::SaysNo, if can_ask { "the person said no" } else { "nobody has granted this plan" });
+            let written = || std::fs::read_dir(folder.path()).unwrap().count();
+            let before = written();
+            ask(Person::Grants(PROGRAM), if can_ask { "Written: " } else { "nobody has granted this plan" });
+            assert_eq!(written(), before + usize::from(can_ask));
+        }
+    }
+    let audit = std::fs::read_to_string(server.http.state.path().join("state/audit.jsonl")).unwrap();
+    assert!(audit.contains("the person is asked") && audit.contains("the person said no"), "{audit}");
 }

@@ -10,12 +10,15 @@ ERA is `legacy` or a revision, as in 2026-07-28. A line of input is a JSON objec
 
 With `cancel`, the call is given up as soon as the server has told of progress. A line of output is a JSON object with
 `tools`, or `result` and `progress`, or `error`, and with `asked`: what the server has asked the person meanwhile. The
-person always says yes when CLIENT_SAYS is `accept`, and no when it is `decline`; without it, nobody can be asked.
+person always says yes when CLIENT_SAYS is `accept`, and no when it is `decline`; without it, nobody can be asked. With the
+path of an oomguard as CLIENT_GRANTS, the person runs the command of the question first.
 """
 
 import asyncio
 import json
 import os
+import shlex
+import subprocess
 import sys
 
 import anyio
@@ -36,6 +39,9 @@ class Person:
 
     async def answer(self, context, params):
         self.asked.append(params.message)
+        if program := os.environ.get("CLIENT_GRANTS"):
+            command = next(line for line in params.message.splitlines() if line.startswith("oomguard grant "))
+            subprocess.run([program, *shlex.split(command)[1:], "--yes"], check=True, stdout=subprocess.DEVNULL)
         return types.ElicitResult(action=self.says, content={} if self.says == "accept" else None)
 
 

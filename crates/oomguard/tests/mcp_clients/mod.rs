@@ -78,6 +78,16 @@ pub fn inspect(reach: &Reach, era: Era, home: &Path, tool: &str, arguments: &Val
     }
 }
 
+/// Who is asked by the server, through the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Person<'a> {
+    CannotBeAsked,
+    SaysYes,
+    SaysNo,
+    /// Runs the command of the question with this oomguard, and then says yes.
+    Grants(&'a str),
+}
+
 /// The client in Python, which does one thing after the other.
 pub struct Python {
     child: Child,
@@ -86,8 +96,7 @@ pub struct Python {
 }
 
 impl Python {
-    /// Starts it; `person` is what the person says who is asked: `accept` or `decline`.
-    pub fn start(reach: &Reach, era: Era, person: Option<&str>) -> Self {
+    pub fn start(reach: &Reach, era: Era, person: Person<'_>) -> Self {
         let mut command = Command::new(folder().join("venv/bin/python"));
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../oomguard/tests/mcp_clients/client.py");
         command.arg("-B").arg(script).arg(if era == Era::Legacy { "legacy" } else { "2026-07-28" });
@@ -95,7 +104,12 @@ impl Python {
             Reach::Stdio(server) => command.arg("stdio").args(server),
             Reach::Http { url, token_file } => command.arg("http").arg(url).arg(token_file),
         };
-        command.env_remove("CLIENT_SAYS").envs(person.map(|says| ("CLIENT_SAYS", says)));
+        match person {
+            Person::CannotBeAsked => &mut command,
+            Person::SaysYes => command.env("CLIENT_SAYS", "accept"),
+            Person::SaysNo => command.env("CLIENT_SAYS", "decline"),
+            Person::Grants(program) => command.env("CLIENT_SAYS", "accept").env("CLIENT_GRANTS", program),
+        };
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (to, from) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()));
         Self { child, to, from }
