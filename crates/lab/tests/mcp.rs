@@ -20,18 +20,30 @@ use tempfile::TempDir;
 /// The lab host in the inventory of a server on the machine that runs the test.
 const NAME: &str = "testnet001.ac-dc.network";
 
-/// One call of a tool, by a server that lives for it.
-fn call(vm: &Vm, tool: &str, arguments: &Value) -> Value {
+const SERVER: &str = "oomguard mcp --allow-write --folder /root";
+
+fn request(tool: &str, arguments: &Value) -> Value {
     let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientInfo": {"name": "lab", "version": "1"},
         "io.modelcontextprotocol/clientCapabilities": {}});
-    let request = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call",
-        "params": {"_meta": meta, "name": tool, "arguments": arguments}});
-    let script = format!(
-        "coproc M {{ oomguard mcp --allow-write --folder /root; }}; echo '{request}' >&${{M[1]}}; IFS= read -r line <&${{M[0]}}; echo \"$line\""
-    );
+    json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call",
+        "params": {"_meta": meta, "name": tool, "arguments": arguments}})
+}
+
+fn script(vm: &Vm, script: &str) -> String {
     ok(vm, &format!("cat > /root/call.sh <<'END_OF_SCRIPT'\n{script}\nEND_OF_SCRIPT"));
-    let text = ok(vm, "bash /root/call.sh");
+    ok(vm, "bash /root/call.sh")
+}
+
+/// One call of a tool, by a server that lives for it.
+fn call(vm: &Vm, tool: &str, arguments: &Value) -> Value {
+    let request = request(tool, arguments);
+    let text = script(
+        vm,
+        &format!(
+            "coproc M {{ {SERVER}; }}; echo '{request}' >&${{M[1]}}; IFS= read -r line <&${{M[0]}}; echo \"$line\""
+        ),
+    );
     let mut answer: Value =
         serde_json::from_str(text.lines().next().unwrap()).unwrap_or_else(|_| panic!("{text}"));
     answer["result"].take()
@@ -190,7 +202,12 @@ fn an_assistant_changes_only_what_was_granted() {
     refused(&vm, "apply_plan", &granted, "is for rollback");
     let id = undo["ready"]["plan_id"].as_str().unwrap();
     run(&vm, &format!("oomguard grant {id} --yes")).exits(0);
-    assert_eq!(given(&vm, "rollback", &granted)["result"]["done"], true);
+    // The client goes as soon as it has begun: the server ends when it is done and recorded.
+    let begun = "grep -qE 'rolling-back|rolled-back' /var/lib/oomguard/journal/*/state";
+    let request = request("rollback", &granted);
+    script(&vm, &format!("{{ echo '{request}'; until {begun}; do sleep 0.1; done; }} | {SERVER} >/dev/null"));
+    let last = ok(&vm, "tail -n 1 /var/lib/oomguard/mcp/audit.jsonl");
+    assert!(last.contains("\"tool\":\"rollback\"") && last.contains("\"outcome\":\"done\""), "{last}");
     assert_eq!((etc(&vm), swaps(&vm).as_str()), (before, ""), "not as before");
 
     let setup = given(&vm, "setup_testnet_server", &json!({}));
