@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::hosts::Folder;
-use crate::mcp_clients::{ERAS, Era, Person, Python, Reach, inspect, inspector};
+use crate::mcp_clients::{ERAS, Era, Person, Python, Reach, inspect, inspector, node_program};
 use crate::mcp_http::Server;
 use crate::run::{PROGRAM, oomguard, open_dir, ran, repository};
 
@@ -151,6 +151,44 @@ fn python_lists_calls_and_is_refused() {
         let audit = std::fs::read_to_string(state.join("state/audit.jsonl")).unwrap();
         assert!(audit.contains("python 1") && audit.contains("refused: no such tool"), "{audit}");
     }
+}
+
+/// docs/mcp.md, tried as a new user would: its files for clients, with paths, port and token of this test.
+#[test]
+fn the_configuration_of_the_docs_works() {
+    let host = Folder::fresh();
+    let (folder, home) = (folder_with_log(), open_dir());
+    let server = Both::on(&host, folder.path());
+    std::fs::write(folder.path().join("hosts.cspec"), "hosts:\n  - web7\n").unwrap();
+    let page = std::fs::read_to_string(repository().join("docs/mcp.md")).unwrap();
+    let blocks: Vec<&str> =
+        page.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let [stdio, http] = blocks[..] else { panic!("{} blocks", blocks.len()) };
+    let stdio = stdio.replace("\"command\": \"oomguard\"", &format!("\"command\": \"{PROGRAM}\""));
+    // Its own folders, not those of this machine.
+    let own = ["state", "runs"].map(|name| format!("\"--{name}\", \"{}\"", home.path().join(name).display()));
+    let stdio = stdio.replace("[\"mcp\"", &format!("[\"mcp\", {}", own.join(", ")));
+    let http = http.replace("8765", &server.http.port.to_string()).replace("TOKEN", crate::mcp_http::TOKEN);
+    for (text, part) in [(stdio, "web7"), (http, "\"hosts\":[]")] {
+        let config = home.path().join("client.json");
+        std::fs::write(&config, text.replace("/srv/fleet", folder.path().to_str().unwrap())).unwrap();
+        let mut inspector = node_program("mcp-inspector", home.path());
+        inspector.args([
+            "--cli",
+            "--format",
+            "json",
+            "--stored-auth-only",
+            "--server",
+            "oomguard",
+            "--config",
+        ]);
+        inspector.arg(config).args(["--method", "tools/call", "--tool-name", "fleet_status"]);
+        let output = inspector.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        assert!(said.contains(part), "{part:?} is not in {said}");
+    }
+    assert!(home.path().join("state/audit.jsonl").is_file(), "it was another server");
 }
 
 /// The one change that can be made without changing the machine that runs the test.
