@@ -226,6 +226,17 @@ fn from_outside(vm: &Vm, before: &str) {
 
     // Python over stdio, as clients before 2026 speak: a setup.
     let mut client = Python::start(&outside.stdio(), Era::Legacy, Person::CannotBeAsked);
+    for (tool, arguments, part) in [
+        ("check_host", &on_host, "no-swap"),
+        ("host_status", &on_host, "memory_bytes"),
+        ("rank_victims", &on_host, "systemd-journald"),
+        ("fleet_status", &json!({"refresh": true}), NAME),
+        ("list_incidents", &on_host, "\"incidents\":[]"),
+    ] {
+        let given = client.given(tool, arguments).to_string();
+        assert!(given.contains(part), "{tool}: {part:?} is not in {given}");
+    }
+    client.refused("explain_incident", &on_host, "no OOM kill");
     let plan = client.given("setup_testnet_server", &on_host);
     assert_eq!(plan["result"]["done"], false, "{plan}");
     client.refused("setup_testnet_server", &second(&plan), "nobody has granted this plan");
@@ -248,7 +259,7 @@ fn from_outside(vm: &Vm, before: &str) {
 
     // Both journals of the host say who it was.
     let plan_id = plan["ready"]["plan_id"].as_str().unwrap();
-    let by = format!("by MCP client stdio python 1, with setup_testnet_server and plan {plan_id}");
+    let by = format!("by MCP tool setup_testnet_server, plan {plan_id}, client stdio python 1");
     let journal = ok(vm, "journalctl -t oomguard -o cat");
     let id = result["ids"][0].as_str().unwrap();
     assert!(journal.contains(&format!("setup begins; asked for {by}")), "{journal}");

@@ -25,7 +25,8 @@ pub(crate) struct Call {
 impl Call {
     /// The job of a plan that was granted. The journals of the host keep who asked for it.
     pub fn asks(&self, job: Job, plan: &Waiting) -> Job {
-        let who = format!("MCP client {}, with {} and plan {}", self.caller, plan.kind.tool(), plan.id);
+        // What the client says of itself comes last: it can say anything.
+        let who = format!("MCP tool {}, plan {}, client {}", plan.kind.tool(), plan.id, self.caller);
         job.expecting(&plan.digest).by(who)
     }
 }

@@ -50,18 +50,26 @@ pub fn node_program(name: &str, home: &Path) -> Command {
 
 /// The inspector on a command line; it ends with 0, with 5 when a tool refuses, with 3 without a good token.
 pub fn inspector(reach: &Reach, era: Era, home: &Path, args: &[&str]) -> Output {
-    let mut command = node_program("mcp-inspector", home);
-    command.args(["--cli", "--format", "json", "--stored-auth-only", "--connect-timeout", "0"]);
-    command.args(["--protocol-era", if era == Era::Legacy { "legacy" } else { "modern" }]).args(args);
+    // It waits for an answer for a minute from one word of progress to the next.
+    let mut server = json!({"connectionTimeout": 0});
     match reach {
-        Reach::Stdio(server) => command.args(server),
+        Reach::Stdio(command) => {
+            let words: Vec<&str> = command.iter().map(|word| word.to_str().unwrap()).collect();
+            (server["type"], server["command"]) = ("stdio".into(), words[0].into());
+            server["args"] = words[1..].into();
+        }
         Reach::Http { url, token_file } => {
             let token = std::fs::read_to_string(token_file).unwrap();
-            command.args(["--transport", "http", "--server-url", url]);
-            command.args(["--header", &format!("Authorization: Bearer {}", token.trim())])
+            (server["type"], server["url"]) = ("http".into(), url.as_str().into());
+            server["headers"] = json!({"Authorization": format!("Bearer {}", token.trim())});
         }
-    };
-    command.output().unwrap()
+    }
+    let config = home.join("inspector.json");
+    std::fs::write(&config, json!({"mcpServers": {"oomguard": server}}).to_string()).unwrap();
+    let mut command = node_program("mcp-inspector", home);
+    command.args(["--cli", "--format", "json", "--stored-auth-only", "--server", "oomguard", "--config"]);
+    command.arg(config).args(["--protocol-era", if era == Era::Legacy { "legacy" } else { "modern" }]);
+    command.args(args).output().unwrap()
 }
 
 /// What the inspector has from a tool, or what it says when it has nothing.
