@@ -25,6 +25,8 @@ pub(crate) enum Asked {
     Later(InputRequiredResult),
     /// The person says no.
     No,
+    /// The client has given the call up.
+    Gone,
 }
 
 impl Shared {
@@ -86,7 +88,7 @@ pub(crate) async fn person(
             Ok(Ok(ClientResult::ElicitResult(result))) if result.action != ElicitationAction::Accept => Asked::No,
             _ => Asked::GoOn,
         },
-        () = context.ct.cancelled() => Asked::No,
+        () = context.ct.cancelled() => Asked::Gone,
     }
 }
 

@@ -75,9 +75,7 @@ impl ServerHandler for Server {
             return Err(ErrorData::invalid_params("there is no such tool; tools/list has them all", None));
         };
         if Value::Object(arguments.clone()).to_string().len() > MOST_REQUEST {
-            let why = "refused: the arguments are larger than 1 MiB";
-            self.audit(&Line { outcome: why.to_owned(), ..line })?;
-            return Ok(answer(Err(why.to_owned())).into());
+            return self.not_done(line, "the arguments are larger than 1 MiB");
         }
         if tool.writes {
             // What cannot be recorded is not done.
@@ -91,11 +89,8 @@ impl ServerHandler for Server {
                     self.audit(&Line { outcome: "the person is asked".to_owned(), ..line })?;
                     return Ok(question.into());
                 }
-                Asked::No => {
-                    let given = Err("the person said no; nothing was done".to_owned());
-                    self.ended(line, &given)?;
-                    return Ok(answer(given).into());
-                }
+                Asked::No => return self.not_done(line, "the person said no; nothing was done"),
+                Asked::Gone => return self.not_done(line, "cancelled"),
             }
         }
         let (given, recorded) = self.carry_out(tool, arguments, &line, &context).await;
@@ -171,6 +166,12 @@ impl Server {
             Name::RecordSession => shared.record_session(read(arguments)?),
             which => runtime.block_on(asks_host(shared, which, arguments, call)),
         }
+    }
+
+    fn not_done(&self, line: Line, why: &str) -> Result<CallToolResponse, ErrorData> {
+        let given = Err(why.to_owned());
+        self.ended(line, &given)?;
+        Ok(answer(given).into())
     }
 
     fn audit(&self, line: &Line) -> Result<(), ErrorData> {

@@ -33,8 +33,12 @@ pub fn modern() -> Value {
 }
 
 pub fn initialize() -> Value {
+    initialize_with(&json!({}))
+}
+
+fn initialize_with(capabilities: &Value) -> Value {
     json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-11-25",
-        "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}})
+        "capabilities": capabilities, "clientInfo": {"name": "test", "version": "1"}}})
 }
 
 pub struct Client {
@@ -60,7 +64,11 @@ impl Client {
         Self::of(command, false)
     }
 
-    pub fn of(mut command: std::process::Command, is_modern: bool) -> Self {
+    pub fn of(command: std::process::Command, is_modern: bool) -> Self {
+        Self::with(command, is_modern, &json!({}))
+    }
+
+    fn with(mut command: std::process::Command, is_modern: bool, capabilities: &Value) -> Self {
         let state = open_dir();
         command.arg("--state").arg(state.path().join("state")).arg("--runs").arg(state.path().join("runs"));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
@@ -68,7 +76,7 @@ impl Client {
         let (to, from) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
         let mut client = Self { child, to, from, state, is_modern, number: 1 };
         if !is_modern {
-            client.send(&initialize());
+            client.send(&initialize_with(capabilities));
             assert_eq!(client.hear()["result"]["protocolVersion"], "2025-11-25");
             client.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
         }
@@ -337,6 +345,31 @@ fn a_record_is_written_once_it_is_granted() {
     let granted = json!({"plan_id": plan, "digest": shown["ready"]["digest"]});
     client.refused("record_session", granted, "is there already");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), document);
+    client.ends();
+}
+
+/// Whom nobody answers waits; a call that is given up meanwhile changes nothing.
+#[test]
+fn a_question_that_is_given_up_is_a_call_that_is_given_up() {
+    let folder = open_dir();
+    std::fs::write(folder.path().join("kern.log"), "Out of memory: Killed process 42 (cc) total-vm:1000kB\n")
+        .unwrap();
+    let mut command = oomguard(["mcp", "--allow-write", "--folder"]);
+    command.arg(folder.path());
+    let mut client = Client::with(command, false, &json!({"elicitation": {}}));
+    let shown = client.given("record_session", json!({"title": "x", "from": ["kern.log"]}));
+    let granted = json!({"plan_id": shown["ready"]["plan_id"], "digest": shown["ready"]["digest"]});
+    let params = json!({"name": "record_session", "arguments": granted});
+    client.send(&json!({"jsonrpc": "2.0", "id": 50, "method": "tools/call", "params": params}));
+    let question = client.hear();
+    assert_eq!(question["method"], "elicitation/create", "{question}");
+    assert!(question["params"]["message"].as_str().unwrap().contains("oomguard grant --state"), "{question}");
+    let gone = json!({"requestId": 50, "reason": "nobody answers"});
+    client.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": gone}));
+    while client.audit().last().unwrap()["outcome"] != "cancelled" {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     client.ends();
 }
 
