@@ -123,6 +123,29 @@ fn the_inspector_calls_every_tool_and_is_refused() {
 }
 
 #[test]
+fn two_thousand_calls_of_the_inspector_forty_at_a_time_are_all_answered() {
+    let host = Folder::fresh();
+    let (folder, home) = (folder_with_log(), open_dir());
+    let server = Both::on(&host, folder.path());
+    for (reach, era) in [(server.stdio(), Era::Legacy), (server.http(), Era::Modern)] {
+        let call = [
+            "--method",
+            "tools/call",
+            "--tool-name",
+            "check_spec",
+            "--tool-args-json",
+            r#"{"text": "a: 1\n"}"#,
+        ];
+        let load = ["--load", "--load-requests", "2000", "--load-concurrency", "40"];
+        let output = inspector(&reach, era, home.path(), &[&call[..], &load].concat());
+        let said = String::from_utf8_lossy(&output.stdout);
+        let counts: Value = serde_json::from_str(&said).unwrap_or_else(|e| panic!("{e}: {said}"));
+        let counts = &counts["result"];
+        assert_eq!((&counts["ok"], &counts["requests"]), (&json!(2000), &json!(2000)), "{era:?}: {counts}");
+    }
+}
+
+#[test]
 fn python_lists_calls_and_is_refused() {
     let host = Folder::fresh();
     let folder = folder_with_log();
