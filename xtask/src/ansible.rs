@@ -1,13 +1,10 @@
-//! Ansible in a virtual environment of its own, from PyPI.
+//! Ansible in a virtual environment of its own.
 
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result};
-use oomguard_lab::Tool;
+use anyhow::Result;
 
-use crate::{static_binary, tools};
+use crate::{static_binary, venv};
 
 /// What the tests of the collection need, pinned.
 const REQUIREMENTS: &str = "integrations/ansible/tests/requirements.txt";
@@ -20,40 +17,7 @@ pub const VARIABLE: &str = "OOMGUARD_ANSIBLE";
 /// # Errors
 /// When Python or a package is not to be had.
 pub fn for_tests(root: &Path) -> Result<PathBuf> {
-    let path = root.join(REQUIREMENTS);
-    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let packages: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
     let venv = static_binary::target_dir(root)?.join("ansible");
-    install(&venv, &packages)?;
+    venv::install_pinned(&venv, &root.join(REQUIREMENTS))?;
     Ok(venv)
-}
-
-/// Makes an environment with these packages, unless it has them already.
-///
-/// # Errors
-/// When Python or a package is not to be had.
-pub fn install(venv: &Path, packages: &[&str]) -> Result<()> {
-    let stamp = venv.join("installed");
-    let wanted = packages.join("\n");
-    if fs::read_to_string(&stamp).is_ok_and(|there| there == wanted) {
-        return Ok(());
-    }
-    need_python()?;
-    tools::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(venv))?;
-    let pip = venv.join("bin/pip");
-    tools::run(Command::new(pip).args(["install", "--quiet", "--disable-pip-version-check"]).args(packages))?;
-    fs::write(&stamp, wanted).with_context(|| format!("cannot write {}", stamp.display()))
-}
-
-/// Debian has what makes environments in a package of its own.
-fn need_python() -> Result<()> {
-    tools::need_programs(&|| {
-        let mut python = Command::new("python3");
-        python.args(["-c", "import ensurepip, venv"]);
-        let there = python.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
-        match there {
-            Ok(status) if status.success() => Vec::new(),
-            _ => vec![Tool { program: "python3 with venv", package: "python3-venv" }],
-        }
-    })
 }

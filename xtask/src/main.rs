@@ -8,9 +8,11 @@ mod bench;
 mod counts;
 mod fuzz;
 mod lab;
+mod mcp_clients;
 mod static_binary;
 mod test;
 mod tools;
+mod venv;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -2,14 +2,14 @@
 
 use std::env;
 use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
 use crate::counts::{self, Counts};
-use crate::{ansible, static_binary, tools};
+use crate::{ansible, mcp_clients, static_binary, tools};
 
 /// The tests of crates/lab boot hosts; its unit tests do not.
 const LAB_TIER: &str = "package(oomguard-lab) & kind(test)";
@@ -39,7 +39,7 @@ pub fn run(root: &Path, args: &Args) -> Result<bool> {
     tools::need_cargo_command("nextest")?;
     tools::need_promtool()?;
     tools::need_shellcheck()?;
-    let ansible = ansible::for_tests(root)?;
+    let others = Others { ansible: ansible::for_tests(root)?, mcp_clients: mcp_clients::for_tests(root)? };
     let binary = if args.quick {
         None
     } else {
@@ -52,7 +52,7 @@ pub fn run(root: &Path, args: &Args) -> Result<bool> {
     // Every test counts as skipped until it has run, so none can be left out without being seen.
     let mut total = Counts { skipped: how_many(root)?, ..Counts::default() };
 
-    let tier = tiers_1_and_2(root, &ansible, filter)?;
+    let tier = tiers_1_and_2(root, &others, filter)?;
     total += tier.counts;
     total.skipped = total.skipped.saturating_sub(tier.counts.run());
     report.push(tier.line("tiers 1 and 2"));
@@ -73,7 +73,7 @@ pub fn run(root: &Path, args: &Args) -> Result<bool> {
             report.push("tier 3, the lab: not run, because the tiers before it failed".to_owned())
         }
         Some(binary) => {
-            let tier = lab_tier(root, &binary, &ansible, filter)?;
+            let tier = lab_tier(root, &binary, &others, filter)?;
             total += tier.counts;
             total.skipped = total.skipped.saturating_sub(tier.counts.run());
             report.push(tier.line("tier 3, the lab"));
@@ -91,6 +91,18 @@ pub fn run(root: &Path, args: &Args) -> Result<bool> {
     }
     println!("\n{}\n{total}", report.join("\n"));
     Ok(ended_well && total.failed == 0)
+}
+
+/// Where the programs of others are that the tests run.
+struct Others {
+    ansible: PathBuf,
+    mcp_clients: PathBuf,
+}
+
+impl Others {
+    fn name_to<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command.env(ansible::VARIABLE, &self.ansible).env(mcp_clients::VARIABLE, &self.mcp_clients)
+    }
 }
 
 /// What one tier came to.
@@ -121,11 +133,11 @@ fn how_many(root: &Path) -> Result<u64> {
     counts::listed(&output.stdout).context("cannot read the list of tests that nextest prints")
 }
 
-fn tiers_1_and_2(root: &Path, ansible: &Path, filter: Option<&str>) -> Result<Tier> {
+fn tiers_1_and_2(root: &Path, others: &Others, filter: Option<&str>) -> Result<Tier> {
     let expression = chosen(&format!("not ({LAB_TIER})"), filter);
     let args = ["nextest", "run", "--workspace", "--locked", "--no-tests=pass", "-E", &expression];
     let mut command = Command::new("cargo");
-    command.current_dir(root).env(ansible::VARIABLE, ansible).args(args);
+    others.name_to(&mut command).current_dir(root).args(args);
     tier(&mut command, Stream::Errors, counts::nextest)
 }
 
@@ -134,10 +146,10 @@ fn doc_tests(root: &Path) -> Result<Tier> {
     tier(Command::new("cargo").current_dir(root).args(args), Stream::Output, counts::libtest)
 }
 
-fn lab_tier(root: &Path, binary: &Path, ansible: &Path, filter: Option<&str>) -> Result<Tier> {
+fn lab_tier(root: &Path, binary: &Path, others: &Others, filter: Option<&str>) -> Result<Tier> {
     let expression = chosen("kind(test)", filter);
     let mut command = Command::new("cargo");
-    command.current_dir(root).env("OOMGUARD_BIN", binary).env(ansible::VARIABLE, ansible);
+    others.name_to(&mut command).current_dir(root).env("OOMGUARD_BIN", binary);
     command.args(["nextest", "run", "--package", "oomguard-lab"]);
     command.args(["--locked", "--profile", "lab", "--no-tests=pass", "-E", &expression]);
     tier(&mut command, Stream::Errors, counts::nextest)

@@ -92,6 +92,8 @@ pub struct Session<'h> {
     /// An apply that was cut, which this one finishes.
     unfinished: Option<Record>,
     version: String,
+    /// Who asked for it, when it is not the person who runs it.
+    by: Option<String>,
     _lock: Lock,
 }
 
@@ -117,7 +119,13 @@ impl<'h> Session<'h> {
         let facts = Facts::read(host, policy)?;
         let plan = Plan::make(policy, &facts);
         let version = version.to_owned();
-        Ok(Self { host, policy: policy.clone(), plan, facts, unfinished, version, _lock: lock })
+        Ok(Self { host, policy: policy.clone(), plan, facts, unfinished, version, by: None, _lock: lock })
+    }
+
+    /// The journal of the apply says who asked for it.
+    #[must_use]
+    pub fn asked_by(self, who: Option<String>) -> Self {
+        Self { by: who, ..self }
     }
 
     pub(crate) fn host(&self) -> &'h Host {
@@ -188,6 +196,7 @@ impl<'h> Session<'h> {
         }
         let record = self.record()?;
         journal::write(self.host, &record)?;
+        journal::asked(self.host, &record.id, "apply", self.by.as_deref())?;
         run(self.host, &record.id, &self.plan.changes, watcher)?;
         journal::set_state(self.host, &record.id, State::Applied)?;
         let facts = Facts::read(self.host, &self.policy)?;
@@ -293,7 +302,7 @@ fn recover(host: &Host) -> Result<Option<Record>, ApplyError> {
             }
             State::RollingBack => {
                 remove_temporaries(host, &entry.record)?;
-                rollback::finish(host, entry.record, &mut Silent)?;
+                rollback::finish(host, entry.record, None, &mut Silent)?;
             }
             State::Applied | State::RolledBack => {}
         }

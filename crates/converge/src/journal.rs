@@ -125,6 +125,9 @@ pub struct Entry {
     pub record: Record,
     /// The steps that were done, one a line.
     pub progress: Vec<String>,
+    /// Who asked for it to be applied or undone, one a line, when it was not the person who ran the command.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<String>,
 }
 
 /// Why the journal cannot be used.
@@ -189,9 +192,11 @@ pub fn read(host: &Host, id: &str) -> Result<Entry, JournalError> {
             return Err(damaged(format!("the bytes that it keeps of {path} do not match their hash")));
         }
     }
-    let progress = host.read_if_there(&file(id, "progress"))?.unwrap_or_default();
-    let progress = String::from_utf8_lossy(&progress).lines().map(str::to_owned).collect();
-    Ok(Entry { state: state(host, id)?, record, progress })
+    let lines = |name: &str| -> Result<Vec<String>, JournalError> {
+        let bytes = host.read_if_there(&file(id, name))?.unwrap_or_default();
+        Ok(String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect())
+    };
+    Ok(Entry { state: state(host, id)?, record, progress: lines("progress")?, asked: lines("asked")? })
 }
 
 fn state(host: &Host, id: &str) -> Result<State, JournalError> {
@@ -232,6 +237,13 @@ pub(crate) fn set_state(host: &Host, id: &str, state: State) -> Result<(), Journ
 
 pub(crate) fn step_done(host: &Host, id: &str, step: &str) -> Result<(), JournalError> {
     Ok(host.append(&file(id, "progress"), format!("{step}\n").as_bytes(), 0o600)?)
+}
+
+/// Keeps who asked for a change, before it begins.
+pub(crate) fn asked(host: &Host, id: &str, what: &str, who: Option<&str>) -> Result<(), JournalError> {
+    let Some(who) = who else { return Ok(()) };
+    let line = who.replace(char::is_control, " ");
+    Ok(host.append(&file(id, "asked"), format!("{what}, by {line}\n").as_bytes(), 0o600)?)
 }
 
 fn replace(host: &Host, path: &str, bytes: &[u8]) -> Result<(), JournalError> {

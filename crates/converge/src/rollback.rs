@@ -23,6 +23,8 @@ pub struct Undoing<'h> {
     host: &'h Host,
     /// The newest first.
     records: Vec<Record>,
+    /// Who asked for it, when it is not the person who runs it.
+    by: Option<String>,
     _lock: oomguard_host::files::Lock,
 }
 
@@ -48,7 +50,13 @@ impl<'h> Undoing<'h> {
                 wanted
             }
         };
-        Ok(Self { host, records, _lock: lock })
+        Ok(Self { host, records, by: None, _lock: lock })
+    }
+
+    /// The journal says who asked for it.
+    #[must_use]
+    pub fn asked_by(self, who: Option<String>) -> Self {
+        Self { by: who, ..self }
     }
 
     /// The names of the applies that are undone, the newest first.
@@ -83,19 +91,25 @@ impl<'h> Undoing<'h> {
         for record in self.records {
             remove_temporaries(self.host, &record)?;
             undone.push(record.id.clone());
-            finish(self.host, record, watcher)?;
+            finish(self.host, record, self.by.as_deref(), watcher)?;
         }
         Ok(undone)
     }
 }
 
 /// Undoes one apply, from wherever it or an earlier rollback of it was cut.
-pub(crate) fn finish(host: &Host, record: Record, watcher: &mut dyn Watcher) -> Result<(), ApplyError> {
+pub(crate) fn finish(
+    host: &Host,
+    record: Record,
+    by: Option<&str>,
+    watcher: &mut dyn Watcher,
+) -> Result<(), ApplyError> {
     let plan = undo(host, &record)?;
     let refusals = preflight::refusals(host, &plan);
     if !refusals.is_empty() {
         return Err(ApplyError::Refused(refusals));
     }
+    journal::asked(host, &record.id, "rollback", by)?;
     journal::set_state(host, &record.id, State::RollingBack)?;
     run(host, &record.id, &plan.changes, watcher)?;
     journal::set_state(host, &record.id, State::RolledBack)?;

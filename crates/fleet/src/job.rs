@@ -117,6 +117,9 @@ pub struct Job {
     /// The digest of the plan that was agreed to: with another plan, nothing is changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expect: Option<String>,
+    /// Who asked for a change, when it is not the person who runs the command; the host's journals keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 /// Why a job is not done.
@@ -128,13 +131,19 @@ impl Job {
     /// A job of this version.
     #[must_use]
     pub fn new(task: Task, policy: NamedPolicy) -> Self {
-        Self { schema: SCHEMA.to_owned(), task, policy, expect: None }
+        Self { schema: SCHEMA.to_owned(), task, policy, expect: None, by: None }
     }
 
     /// The same, for this plan only.
     #[must_use]
     pub fn expecting(self, digest: impl Into<String>) -> Self {
         Self { expect: Some(digest.into()), ..self }
+    }
+
+    /// The same, asked for by this one.
+    #[must_use]
+    pub fn by(self, who: impl Into<String>) -> Self {
+        Self { by: Some(who.into()), ..self }
     }
 
     /// As one line.

@@ -12,6 +12,7 @@ pub mod error;
 pub mod files;
 pub mod fstab;
 pub mod host;
+pub mod journald;
 pub mod kernel_log;
 pub mod kmsg;
 pub mod limits;

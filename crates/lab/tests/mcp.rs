@@ -2,23 +2,48 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // Helpers of tests are tests, too.
 
 mod host;
+#[path = "../../oomguard/tests/mcp_clients/mod.rs"]
+mod mcp_clients;
+
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 
 use host::{boot, etc, ok, run};
+use mcp_clients::{Era, Person, Python, Reach, inspect};
 use oomguard_lab::{HostSpec, Release, Vm};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
-/// One call of a tool, by a server that lives for it.
-fn call(vm: &Vm, tool: &str, arguments: &Value) -> Value {
+/// The lab host in the inventory of a server on the machine that runs the test.
+const NAME: &str = "testnet001.ac-dc.network";
+
+const SERVER: &str = "oomguard mcp --allow-write --folder /root";
+
+fn request(tool: &str, arguments: &Value) -> Value {
     let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientInfo": {"name": "lab", "version": "1"},
         "io.modelcontextprotocol/clientCapabilities": {}});
-    let request = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call",
-        "params": {"_meta": meta, "name": tool, "arguments": arguments}});
-    let script = format!(
-        "coproc M {{ oomguard mcp --allow-write --folder /root; }}; echo '{request}' >&${{M[1]}}; IFS= read -r line <&${{M[0]}}; echo \"$line\""
-    );
+    json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call",
+        "params": {"_meta": meta, "name": tool, "arguments": arguments}})
+}
+
+fn script(vm: &Vm, script: &str) -> String {
     ok(vm, &format!("cat > /root/call.sh <<'END_OF_SCRIPT'\n{script}\nEND_OF_SCRIPT"));
-    let text = ok(vm, "bash /root/call.sh");
+    ok(vm, "bash /root/call.sh")
+}
+
+/// One call of a tool, by a server that lives for it.
+fn call(vm: &Vm, tool: &str, arguments: &Value) -> Value {
+    let request = request(tool, arguments);
+    let text = script(
+        vm,
+        &format!(
+            "coproc M {{ {SERVER}; }}; echo '{request}' >&${{M[1]}}; IFS= read -r line <&${{M[0]}}; echo \"$line\""
+        ),
+    );
     let mut answer: Value =
         serde_json::from_str(text.lines().next().unwrap()).unwrap_or_else(|_| panic!("{text}"));
     answer["result"].take()
@@ -36,6 +61,96 @@ fn refused(vm: &Vm, tool: &str, arguments: &Value, why: &str) {
     let result = call(vm, tool, arguments);
     assert_eq!(result["isError"], true, "{result}");
     assert!(result.to_string().contains(why), "{why:?} is not said: {result}");
+}
+
+/// A server on the machine that runs the test, with the lab host as its inventory.
+struct Outside {
+    binary: PathBuf,
+    dir: TempDir,
+}
+
+impl Outside {
+    fn new(vm: &Vm) -> Self {
+        let outside = Self {
+            binary: std::env::var_os("OOMGUARD_BIN").map(PathBuf::from).unwrap(),
+            dir: TempDir::new().unwrap(),
+        };
+        let config = format!(
+            "Host {NAME}\n  HostName 127.0.0.1\n  Port {}\n  User root\n  IdentityFile {}\n  IdentitiesOnly yes\n  \
+             UserKnownHostsFile {}\n  HostKeyAlias {NAME}\n",
+            vm.ssh_port(),
+            vm.key().display(),
+            outside.path("known_hosts").display()
+        );
+        let key = ok(vm, "cut -d ' ' -f 1,2 /etc/ssh/ssh_host_ed25519_key.pub");
+        let hosts = format!("{NAME} role=validator\n");
+        for (name, text) in [("config", config), ("known_hosts", format!("{NAME} {key}")), ("hosts", hosts)] {
+            std::fs::write(outside.path(name), text).unwrap();
+        }
+        outside
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn command(&self, args: &[&str]) -> Vec<OsString> {
+        let mut command: Vec<OsString> =
+            vec![self.binary.clone().into(), "mcp".into(), "--allow-write".into()];
+        let own =
+            [("--inventory", "hosts"), ("--ssh-config", "config"), ("--runs", "runs"), ("--state", "state")];
+        command
+            .extend(own.iter().flat_map(|(option, name)| [OsString::from(option), self.path(name).into()]));
+        command.extend(args.iter().map(OsString::from));
+        command
+    }
+
+    fn stdio(&self) -> Reach {
+        Reach::Stdio(self.command(&[]))
+    }
+
+    fn http(&self) -> Http {
+        let token_file = self.path("token");
+        std::fs::write(&token_file, "0123456789abcdef".repeat(4)).unwrap();
+        std::fs::set_permissions(&token_file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let command = self.command(&["--http", "127.0.0.1:0", "--token-file", token_file.to_str().unwrap()]);
+        let mut server = Command::new(&command[0]);
+        let mut child = server.args(&command[1..]).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.trim().rsplit(' ').next().unwrap().to_owned();
+        Http { child, reach: Reach::Http { url, token_file } }
+    }
+
+    /// A person grants the plan of this answer; what the second call is given.
+    fn grant(&self, given: &Value) -> Value {
+        let id = given["ready"]["plan_id"].as_str().unwrap_or_else(|| panic!("no plan: {given}"));
+        let mut grant = Command::new(&self.binary);
+        let output = grant.args(["grant", "--yes", id, "--state"]).arg(self.path("state")).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        second(given)
+    }
+
+    fn audit(&self) -> String {
+        std::fs::read_to_string(self.path("state/audit.jsonl")).unwrap()
+    }
+}
+
+struct Http {
+    child: Child,
+    reach: Reach,
+}
+
+impl Drop for Http {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What the second call of a change is given.
+fn second(given: &Value) -> Value {
+    json!({"plan_id": given["ready"]["plan_id"], "digest": given["ready"]["digest"]})
 }
 
 fn swaps(vm: &Vm) -> String {
@@ -87,7 +202,12 @@ fn an_assistant_changes_only_what_was_granted() {
     refused(&vm, "apply_plan", &granted, "is for rollback");
     let id = undo["ready"]["plan_id"].as_str().unwrap();
     run(&vm, &format!("oomguard grant {id} --yes")).exits(0);
-    assert_eq!(given(&vm, "rollback", &granted)["result"]["done"], true);
+    // The client goes as soon as it has begun: the server ends when it is done and recorded.
+    let begun = "grep -qE 'rolling-back|rolled-back' /var/lib/oomguard/journal/*/state";
+    let request = request("rollback", &granted);
+    script(&vm, &format!("{{ echo '{request}'; until {begun}; do sleep 0.1; done; }} | {SERVER} >/dev/null"));
+    let last = ok(&vm, "tail -n 1 /var/lib/oomguard/mcp/audit.jsonl");
+    assert!(last.contains("\"tool\":\"rollback\"") && last.contains("\"outcome\":\"done\""), "{last}");
     assert_eq!((etc(&vm), swaps(&vm).as_str()), (before, ""), "not as before");
 
     let setup = given(&vm, "setup_testnet_server", &json!({}));
@@ -96,4 +216,87 @@ fn an_assistant_changes_only_what_was_granted() {
     let audit = ok(&vm, "cat /var/lib/oomguard/mcp/audit.jsonl");
     assert!(audit.contains("\"outcome\":\"begun\"") && audit.contains("has been used"), "{audit}");
     assert_eq!(ok(&vm, "stat -c %a /var/lib/oomguard/mcp /var/lib/oomguard/mcp/audit.jsonl"), "700\n600\n");
+    from_outside(&vm, &etc(&vm));
+}
+
+/// The same from another machine over ssh, with clients that others wrote.
+fn from_outside(vm: &Vm, before: &str) {
+    let outside = Outside::new(vm);
+    let on_host = json!({"host": NAME});
+
+    // Python over stdio, as clients before 2026 speak: a setup.
+    let mut client = Python::start(&outside.stdio(), Era::Legacy, Person::CannotBeAsked);
+    for (tool, arguments, part) in [
+        ("check_host", &on_host, "no-swap"),
+        ("host_status", &on_host, "memory_bytes"),
+        ("rank_victims", &on_host, "systemd-journald"),
+        ("fleet_status", &json!({"refresh": true}), NAME),
+        ("list_incidents", &on_host, "\"incidents\":[]"),
+    ] {
+        let given = client.given(tool, arguments).to_string();
+        assert!(given.contains(part), "{tool}: {part:?} is not in {given}");
+    }
+    client.refused("explain_incident", &on_host, "no OOM kill");
+    let plan = client.given("setup_testnet_server", &on_host);
+    assert_eq!(plan["result"]["done"], false, "{plan}");
+    client.refused("setup_testnet_server", &second(&plan), "nobody has granted this plan");
+    client.refused("apply_plan", &second(&plan), "is for setup_testnet_server");
+    assert_eq!((etc(vm).as_str(), swaps(vm).as_str()), (before, ""), "what was refused changed something");
+    let granted = outside.grant(&plan);
+    let done = client.call("setup_testnet_server", &granted);
+    let result = &done["result"]["structuredContent"]["result"];
+    let message = result["message"].as_str().unwrap_or_else(|| panic!("{done}"));
+    let (_, status) = message.split_once("\nSwap status:\n").unwrap_or_else(|| panic!("{message}"));
+    assert!(status.contains("/swapfile"), "{message}");
+    // People read it at the very end, too.
+    let texts = done["result"]["content"].as_array().unwrap();
+    assert!(texts.last().unwrap()["text"].as_str().unwrap().ends_with(status), "{done}");
+    let progress = done["progress"].to_string();
+    assert!(progress.contains("[1/") && progress.contains("10. "), "{progress}");
+    assert_eq!(swaps(vm).trim(), "/swapfile");
+    client.refused("setup_testnet_server", &granted, "has been used");
+    client.ends();
+
+    // Both journals of the host say who it was.
+    let plan_id = plan["ready"]["plan_id"].as_str().unwrap();
+    let by = format!("by MCP tool setup_testnet_server, plan {plan_id}, client stdio python 1");
+    let journal = ok(vm, "journalctl -t oomguard -o cat");
+    let id = result["ids"][0].as_str().unwrap();
+    assert!(journal.contains(&format!("setup begins; asked for {by}")), "{journal}");
+    assert!(journal.contains(&format!("setup is done ({id}); asked for {by}")), "{journal}");
+    run(vm, &format!("oomguard journal show {id}")).exits(0).says(&format!("Asked for: apply, {by}"));
+
+    // The inspector over HTTP, as clients speak now: back again.
+    let server = outside.http();
+    let home = TempDir::new().unwrap();
+    let ask =
+        |tool: &str, arguments: &Value| inspect(&server.reach, Era::Modern, home.path(), tool, arguments);
+    let plan = ask("rollback", &on_host).unwrap()["result"]["structuredContent"].take();
+    assert!(ask("rollback", &second(&plan)).unwrap_err().contains("nobody has granted this plan"));
+    assert_eq!(swaps(vm).trim(), "/swapfile");
+    let done = ask("rollback", &outside.grant(&plan)).unwrap();
+    assert_eq!(done["result"]["structuredContent"]["result"]["done"], true, "{done}");
+    assert_eq!((etc(vm).as_str(), swaps(vm).as_str()), (before, ""), "not as before");
+
+    // A change that its client gives up goes to its end.
+    let mut client = Python::start(&server.reach, Era::Modern, Person::CannotBeAsked);
+    let plan = client.given("plan_host", &on_host);
+    let gone = client.give_up("apply_plan", &outside.grant(&plan));
+    assert_eq!(gone["cancelled"], true, "{gone}");
+    let plan_id = plan["ready"]["plan_id"].as_str().unwrap();
+    let outcomes = || -> Vec<String> {
+        let lines: Vec<Value> =
+            outside.audit().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let of_plan = lines.iter().filter(|line| line["tool"] == "apply_plan" && line["plan_id"] == plan_id);
+        of_plan.map(|line| line["outcome"].as_str().unwrap().to_owned()).collect()
+    };
+    while outcomes().len() < 3 {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+    assert_eq!(outcomes(), ["begun", "cancelled; what has begun on the host goes to its end", "done"]);
+    run(vm, "oomguard check --role validator").exits(0);
+    run(vm, "oomguard journal list | tail -n 1 | grep -w applied").exits(0);
+    let plan = client.given("plan_host", &on_host);
+    assert_eq!((&plan["plan"]["changes"], &plan["ready"]), (&json!([]), &Value::Null), "{plan}");
+    client.ends();
 }

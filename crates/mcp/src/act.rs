@@ -12,9 +12,10 @@ use serde_json::{Value, json};
 
 use crate::Shared;
 use crate::arguments::{Apply, Rollback, Setup};
+use crate::call::{Call, Tell};
 use crate::grant::{self, Kind, Waiting};
 use crate::hosts::Chosen;
-use crate::look::{Given, Tell};
+use crate::look::Given;
 use crate::safe::{DATA, Window, fit, text};
 use crate::tools::{Act, Ready};
 
@@ -54,21 +55,23 @@ impl Shared {
         Ok((host, plan))
     }
 
-    pub(crate) async fn apply_plan(&self, apply: Apply, tell: &Tell) -> Given {
+    pub(crate) async fn apply_plan(&self, apply: Apply, call: &Call) -> Given {
         let (host, plan) = self.granted(&apply.plan_id, &apply.digest, "apply_plan")?;
-        let steps = Steps::new(tell);
-        let job = Job::new(Task::Apply, plan.policy.clone()).expecting(&plan.digest);
+        let steps = Steps::new(&call.tell);
+        let job = call.asks(Job::new(Task::Apply, plan.policy.clone()), &plan);
         let done = self.change(&host, &job, &steps).await?;
         let (seen, failure) =
-            self.hosts.ask(&host, &after(Task::Check, &plan), Connection::Fresh, tell.as_ref()).await;
+            self.hosts.ask(&host, &after(Task::Check, &plan), Connection::Fresh, call.tell.as_ref()).await;
         let message = done_words(&host, &done, failure.as_ref());
         Ok(result(&host, done.ids, message, &steps, &seen))
     }
 
-    pub(crate) async fn rollback(&self, rollback: Rollback, tell: &Tell) -> Given {
+    pub(crate) async fn rollback(&self, rollback: Rollback, call: &Call) -> Given {
         let (id, digest) = match (rollback.plan_id, rollback.digest) {
             (Some(id), Some(digest)) => (id, digest),
-            (None, None) => return self.plan_rollback(rollback.host.as_deref(), rollback.to, tell).await,
+            (None, None) => {
+                return self.plan_rollback(rollback.host.as_deref(), rollback.to, &call.tell).await;
+            }
             _ => {
                 return Err(
                     "give plan_id and digest together; without both, a rollback is only planned".to_owned()
@@ -77,8 +80,8 @@ impl Shared {
         };
         let (host, plan) = self.granted(&id, &digest, "rollback")?;
         let Kind::Rollback { to } = plan.kind.clone() else { return Err("it is no rollback".to_owned()) };
-        let steps = Steps::new(tell);
-        let job = Job::new(Task::Rollback { to }, plan.policy).expecting(&plan.digest);
+        let steps = Steps::new(&call.tell);
+        let job = call.asks(Job::new(Task::Rollback { to }, plan.policy.clone()), &plan);
         let done = self.change(&host, &job, &steps).await?;
         let message =
             format!("Undone on {}: {}. The host is as it was before.", host.name(), done.ids.join(", "));
@@ -103,10 +106,10 @@ impl Shared {
         Ok(planned(&host, format!("undo {} on {}", found.ids.join(", then "), host.name()), steps, &ready))
     }
 
-    pub(crate) async fn setup_testnet_server(&self, setup: Setup, tell: &Tell) -> Given {
+    pub(crate) async fn setup_testnet_server(&self, setup: Setup, call: &Call) -> Given {
         let (id, digest) = match (&setup.plan_id, &setup.digest) {
             (Some(id), Some(digest)) => (id, digest),
-            (None, None) => return self.plan_setup(&setup, tell).await,
+            (None, None) => return self.plan_setup(&setup, &call.tell).await,
             _ => {
                 return Err(
                     "give plan_id and digest together; without both, a setup is only planned".to_owned()
@@ -114,11 +117,11 @@ impl Shared {
             }
         };
         let (host, plan) = self.granted(id, digest, "setup_testnet_server")?;
-        let steps = Steps::new(tell);
+        let steps = Steps::new(&call.tell);
         let task = Task::Setup { phase: Phase::Change };
-        let job = Job::new(task, plan.policy.clone()).expecting(&plan.digest);
+        let job = call.asks(Job::new(task, plan.policy.clone()), &plan);
         let done = self.change(&host, &job, &steps).await?;
-        let verify = Steps::new(tell);
+        let verify = Steps::new(&call.tell);
         let job = after(Task::Setup { phase: Phase::Verify }, &plan);
         let (seen, failure) = self.hosts.ask(&host, &job, Connection::Fresh, &verify.tell()).await;
         let mut message = done_words(&host, &done, failure.as_ref());

@@ -187,6 +187,12 @@ pub fn give(folder: &Folder, plan: &Waiting, now: u64) -> Result<(), Refused> {
     Ok(folder.write(&folder.file("grants", &plan.id), &grant)?)
 }
 
+/// Whether somebody has said yes to a plan, now or before. Only [`take`] says whether that is good.
+#[must_use]
+pub fn is_given(folder: &Folder, id: &str) -> bool {
+    ["grants", "used"].iter().any(|name| folder.file(name, id).exists())
+}
+
 /// What a person types to grant a plan.
 #[must_use]
 pub fn command(folder: &Folder, id: &str) -> String {

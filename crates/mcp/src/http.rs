@@ -94,9 +94,11 @@ pub async fn serve(
     let port = address.port();
     let hosts = [format!("127.0.0.1:{port}"), format!("localhost:{port}"), format!("[::1]:{port}")];
     let config = StreamableHttpServerConfig::default()
-        .with_allowed_hosts(hosts)
-        // An assistant is no browser: whoever sends an Origin is a page.
+        // An assistant is no browser: whoever sends an Origin is a page, and the only ones that may ask are those of this very
+        // address, which serves none. The protocol wants these to be taken.
+        .with_allowed_origins(hosts.iter().map(|host| format!("http://{host}")))
         .enforce_origin_validation()
+        .with_allowed_hosts(hosts)
         .with_legacy_session_mode(false)
         .with_json_response(true)
         .with_max_request_body_bytes(MOST_REQUEST);

@@ -6,7 +6,9 @@
 
 mod act;
 pub mod arguments;
+mod ask;
 pub mod audit;
+mod call;
 pub mod documents;
 pub mod grant;
 pub mod hosts;
@@ -40,6 +42,8 @@ use tools::{Schemas, Tool};
 pub const MOST_REQUEST: usize = 1 << 20;
 /// So many calls are worked on at a time; others wait.
 const MOST_CALLS: usize = 4;
+/// So many wait, or are worked on; more are refused.
+const MOST_WAITING: usize = 64;
 
 /// The time, in seconds since 1970.
 pub type Clock = Box<dyn Fn() -> u64 + Send + Sync>;
@@ -79,6 +83,9 @@ pub(crate) struct Shared {
     now: Clock,
     audit: Audit,
     slots: Arc<Semaphore>,
+    waiting: Semaphore,
+    /// Each change holds one, so that the end of the server can wait for them.
+    changes: Arc<Semaphore>,
 }
 
 impl fmt::Debug for Shared {
@@ -107,6 +114,8 @@ impl Server {
             now: config.now,
             audit,
             slots: Arc::new(Semaphore::new(MOST_CALLS)),
+            waiting: Semaphore::new(MOST_WAITING),
+            changes: Arc::new(Semaphore::new(MOST_CALLS)),
         };
         Ok(Self { shared: Arc::new(shared), transport })
     }
@@ -116,15 +125,22 @@ impl Server {
     /// # Errors
     /// When the client cannot be spoken with.
     pub fn serve_stdio(self) -> io::Result<()> {
-        runtime()?.block_on(async {
+        let runtime = runtime()?;
+        let shared = Arc::clone(&self.shared);
+        let ended = runtime.block_on(async {
             // A line over rmcp's 16 MiB is dropped without an answer; arguments over `MOST_REQUEST` get one.
             let transport = AsyncRwTransport::new_server(tokio::io::stdin(), tokio::io::stdout());
             let Ok(running) = self.serve(transport).await else {
                 // The client went before it said anything.
                 return Ok(());
             };
-            running.waiting().await.map(drop).map_err(io::Error::other)
-        })
+            let ended = running.waiting().await.map(drop).map_err(io::Error::other);
+            shared.changes_end().await;
+            ended
+        });
+        // Nobody waits for what was only looked at.
+        runtime.shutdown_background();
+        ended
     }
 
     /// Serves on a port of this machine, until the process ends. `ready` is told the port.
@@ -138,6 +154,14 @@ impl Server {
         ready: impl FnOnce(std::net::SocketAddr),
     ) -> io::Result<()> {
         runtime()?.block_on(http::serve(self, address, token, ready))
+    }
+}
+
+impl Shared {
+    /// What has begun on a host is carried out and recorded before the server ends, whoever has gone.
+    async fn changes_end(&self) {
+        let all = u32::try_from(MOST_CALLS).unwrap_or(1);
+        drop(self.changes.acquire_many(all).await);
     }
 }
 

@@ -18,15 +18,13 @@ use serde_json::{Value, json};
 
 use crate::Shared;
 use crate::arguments::{Explain, Fleet, Incidents, Look, Rank, Runbook, Spec};
+use crate::call::Tell;
 use crate::hosts::Chosen;
 use crate::safe::{DATA, Fit, Window, fit, text};
 use crate::tools::{IncidentLine, PlanOf, RunbookLine, Said, Standing};
 
 /// What a tool gives, or why it gives nothing.
 pub type Given = Result<Value, String>;
-
-/// Is told what happens.
-pub type Tell = Arc<dyn Fn(Event) + Send + Sync>;
 
 /// So many hosts are looked at at a time.
 const FORKS: usize = 20;

@@ -3,20 +3,20 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use oomguard_fleet::contact::Event;
 use rmcp::ErrorData;
 use rmcp::ServerHandler;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation, ListToolsResult,
-    PaginatedRequestParams, ProgressNotificationParam, ServerCapabilities, ServerConfig, ToolAnnotations,
+    PaginatedRequestParams, ServerCapabilities, ServerConfig, ToolAnnotations,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
+use crate::ask::{self, Asked};
 use crate::audit::{Line, redacted};
-use crate::look::{Given, Tell, show_runbook};
+use crate::call::{Call, progress};
+use crate::look::{Given, show_runbook};
 use crate::tools::{Name, Tool};
 use crate::{MOST_REQUEST, Shared};
 
@@ -70,64 +70,126 @@ impl ServerHandler for Server {
             outcome: "begun".to_owned(),
             plan_id: arguments.get("plan_id").and_then(Value::as_str).map(|id| id.chars().take(60).collect()),
         };
-        let tool = self.shared.tools.iter().find(|tool| tool.name == request.name);
-        let Some((which, writes)) = tool.map(|tool| (tool.which, tool.writes)) else {
+        let Some(tool) = self.shared.tools.iter().find(|tool| tool.name == request.name) else {
             self.audit(&Line { outcome: "refused: no such tool".to_owned(), ..line })?;
             return Err(ErrorData::invalid_params("there is no such tool; tools/list has them all", None));
         };
         if Value::Object(arguments.clone()).to_string().len() > MOST_REQUEST {
-            let why = "refused: the arguments are larger than 1 MiB";
-            self.audit(&Line { outcome: why.to_owned(), ..line })?;
-            return Ok(answer(Err(why.to_owned())).into());
+            return self.not_done(line, "the arguments are larger than 1 MiB");
         }
-        if writes {
+        if tool.writes {
             // What cannot be recorded is not done.
             self.audit(&line)?;
-        }
-        let tell = progress(&context);
-        let shared = Arc::clone(&self.shared);
-        let runtime = tokio::runtime::Handle::current();
-        // A change that has begun goes to its end, whether or not somebody still waits for the answer.
-        let work = tokio::spawn(async move {
-            let Ok(_slot) = Arc::clone(&shared.slots).acquire_owned().await else {
-                return Err("the server ends".to_owned());
-            };
-            let done = tokio::task::spawn_blocking(move || match which {
-                Name::FleetStatus => read(arguments).and_then(|fleet| shared.fleet_status(&fleet)),
-                Name::CheckSpec => read(arguments).and_then(|spec| shared.check_spec(&spec)),
-                Name::ShowRunbook => read(arguments).and_then(|runbook| show_runbook(&runbook)),
-                Name::RecordSession => read(arguments).and_then(|record| shared.record_session(record)),
-                which => runtime.block_on(call(&shared, which, arguments, &tell)),
-            });
-            done.await.unwrap_or_else(|_| Err("the call broke off".to_owned()))
-        });
-        let stop = work.abort_handle();
-        let given = tokio::select! {
-            given = work => given.unwrap_or_else(|_| Err("the call broke off".to_owned())),
-            () = context.ct.cancelled() => {
-                if !writes {
-                    stop.abort();
+            // Over HTTP, a client of the older revisions has no way to answer a question.
+            let has_way_back = self.transport == "stdio";
+            let question = || self.shared.question(tool, &arguments);
+            match ask::person(&context, request.input_responses.as_ref(), has_way_back, question).await {
+                Asked::GoOn => {}
+                Asked::Later(question) => {
+                    self.audit(&Line { outcome: "the person is asked".to_owned(), ..line })?;
+                    return Ok(question.into());
                 }
-                let rest = if writes { "; what has begun on the host goes to its end" } else { "" };
-                Err(format!("cancelled{rest}"))
+                Asked::No => return self.not_done(line, "the person said no; nothing was done"),
+                Asked::Gone => return self.not_done(line, "cancelled"),
             }
-        };
-        let made =
-            given.as_ref().ok().and_then(|value| value["ready"]["plan_id"].as_str().map(str::to_owned));
-        let outcome = match &given {
-            Ok(_) => "done".to_owned(),
-            Err(why) => format!("refused: {}", crate::safe::text(why).chars().take(300).collect::<String>()),
-        };
-        let time = (self.shared.now)();
-        self.audit(&Line { time, outcome, plan_id: line.plan_id.clone().or(made), ..line })?;
+        }
+        let (given, recorded) = self.carry_out(tool, arguments, &line, &context).await;
+        if !recorded {
+            self.ended(line, &given)?;
+        }
         Ok(answer(given).into())
     }
 }
 
 impl Server {
+    /// Works on a call when it is its turn; says what came of it, and whether that is in the audit already.
+    async fn carry_out(
+        &self,
+        tool: &Tool,
+        arguments: Map<String, Value>,
+        line: &Line,
+        context: &RequestContext<RoleServer>,
+    ) -> (Given, bool) {
+        let nothing = |why: &str| (Err(why.to_owned()), false);
+        let Ok(_waits) = self.shared.waiting.try_acquire() else {
+            return nothing("too many calls wait already; call again when some of them are answered");
+        };
+        let slot = tokio::select! {
+            slot = Arc::clone(&self.shared.slots).acquire_owned() => slot,
+            // What has not begun does not begin.
+            () = context.ct.cancelled() => return nothing("cancelled"),
+        };
+        let Ok(slot) = slot else { return nothing("the server ends") };
+        let change = tool.writes.then(|| Arc::clone(&self.shared.changes).try_acquire_owned());
+        let (tell, telling) = progress(context);
+        let call = Call { caller: line.caller.clone(), tell };
+        let (server, which, writes) = (self.clone(), tool.which, tool.writes);
+        let line = line.clone();
+        let runtime = tokio::runtime::Handle::current();
+        // A change that has begun goes to its end, and is recorded, whether or not somebody still waits for the answer. A look
+        // that nobody waits for any more keeps its slot until the host has answered.
+        let work = tokio::task::spawn_blocking(move || {
+            let _held = (slot, change);
+            let given = server.work(which, arguments, &call, &runtime);
+            if writes && let Err(error) = server.ended(line, &given) {
+                return Err(format!("what came of it is not recorded: {}", error.message));
+            }
+            given
+        });
+        tokio::select! {
+            given = work => {
+                // What is told of a call is told before its result.
+                if let Some(telling) = telling {
+                    let _ = telling.await;
+                }
+                given.map_or_else(|_| nothing("the call broke off"), |given| (given, writes))
+            }
+            () = context.ct.cancelled() => {
+                let rest = if writes { "; what has begun on the host goes to its end" } else { "" };
+                (Err(format!("cancelled{rest}")), false)
+            }
+        }
+    }
+
+    fn work(
+        &self,
+        which: Name,
+        arguments: Map<String, Value>,
+        call: &Call,
+        runtime: &tokio::runtime::Handle,
+    ) -> Given {
+        let shared = &self.shared;
+        match which {
+            Name::FleetStatus => shared.fleet_status(&read(arguments)?),
+            Name::CheckSpec => shared.check_spec(&read(arguments)?),
+            Name::ShowRunbook => show_runbook(&read(arguments)?),
+            Name::RecordSession => shared.record_session(read(arguments)?),
+            which => runtime.block_on(asks_host(shared, which, arguments, call)),
+        }
+    }
+
+    fn not_done(&self, line: Line, why: &str) -> Result<CallToolResponse, ErrorData> {
+        let given = Err(why.to_owned());
+        self.ended(line, &given)?;
+        Ok(answer(given).into())
+    }
+
     fn audit(&self, line: &Line) -> Result<(), ErrorData> {
         let failed = |error| ErrorData::internal_error(format!("the audit cannot be written: {error}"), None);
         self.shared.audit.write(line).map_err(failed)
+    }
+
+    /// Records what came of a call.
+    fn ended(&self, line: Line, given: &Given) -> Result<(), ErrorData> {
+        let made =
+            given.as_ref().ok().and_then(|value| value["ready"]["plan_id"].as_str().map(str::to_owned));
+        let outcome = match given {
+            Ok(_) => "done".to_owned(),
+            Err(why) if why.starts_with("cancelled") => why.clone(),
+            Err(why) => format!("refused: {}", crate::safe::text(why).chars().take(300).collect::<String>()),
+        };
+        let time = (self.shared.now)();
+        self.audit(&Line { time, outcome, plan_id: line.plan_id.clone().or(made), ..line })
     }
 }
 
@@ -160,21 +222,21 @@ fn described(tool: &Tool) -> rmcp::model::Tool {
     .with_annotations(annotations)
 }
 
-async fn call(shared: &Shared, which: Name, arguments: Map<String, Value>, tell: &Tell) -> Given {
+async fn asks_host(shared: &Shared, which: Name, arguments: Map<String, Value>, call: &Call) -> Given {
+    let tell = &call.tell;
     match which {
         Name::CheckHost => shared.check_host(read(arguments)?, tell).await,
         Name::PlanHost => shared.plan_host(read(arguments)?, tell).await,
         Name::HostStatus => shared.host_status(read(arguments)?, tell).await,
         Name::RankVictims => shared.rank_victims(read(arguments)?, tell).await,
-        Name::FleetStatus => shared.fleet_status(&read(arguments)?),
         Name::ListIncidents => shared.list_incidents(read(arguments)?, tell).await,
         Name::ExplainIncident => shared.explain_incident(read(arguments)?, tell).await,
-        Name::CheckSpec => shared.check_spec(&read(arguments)?),
-        Name::ShowRunbook => show_runbook(&read(arguments)?),
-        Name::RecordSession => shared.record_session(read(arguments)?),
-        Name::ApplyPlan => shared.apply_plan(read(arguments)?, tell).await,
-        Name::Rollback => shared.rollback(read(arguments)?, tell).await,
-        Name::SetupTestnetServer => shared.setup_testnet_server(read(arguments)?, tell).await,
+        Name::ApplyPlan => shared.apply_plan(read(arguments)?, call).await,
+        Name::Rollback => shared.rollback(read(arguments)?, call).await,
+        Name::SetupTestnetServer => shared.setup_testnet_server(read(arguments)?, call).await,
+        Name::FleetStatus | Name::CheckSpec | Name::ShowRunbook | Name::RecordSession => {
+            Err("it asks no host".to_owned())
+        }
     }
 }
 
@@ -183,29 +245,4 @@ fn read<T: DeserializeOwned>(arguments: Map<String, Value>) -> Result<T, String>
         let why: String = crate::safe::text(&error.to_string()).chars().take(300).collect();
         format!("these arguments cannot be taken: {why}")
     })
-}
-
-/// Tells the client of each step, when it has asked to be told.
-fn progress(context: &RequestContext<RoleServer>) -> Tell {
-    let Some(token) = context.meta.get_progress_token() else { return Arc::new(|_| {}) };
-    let peer = context.peer.clone();
-    let (send, mut heard): (UnboundedSender<Event>, _) = unbounded_channel();
-    tokio::spawn(async move {
-        let mut number = 0.0;
-        while let Some(event) = heard.recv().await {
-            number += 1.0;
-            let message = match event {
-                Event::Step { number, total, step, .. } => format!("[{number}/{total}] {step}"),
-                Event::Setup(said) => format!("{}. {}", said.step.number(), said.step.title()),
-                Event::Asked => "the host is asked".to_owned(),
-                Event::Pushes { bytes } => format!("the program is sent there ({bytes} bytes)"),
-                Event::Health => "the host is looked at again".to_owned(),
-            };
-            let told = ProgressNotificationParam::new(token.clone(), number).with_message(message);
-            if peer.notify_progress(told).await.is_err() {
-                return;
-            }
-        }
-    });
-    Arc::new(move |event| drop(send.send(event)))
 }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use oomguard_lab::Vm;
 
 use super::noop::ssh_options;
-use crate::{ansible, tools};
+use crate::{tools, venv};
 
 const ROLE: &str = "geerlingguy.swap";
 const PLAYBOOK: &str = "- hosts: all\n  roles: [geerlingguy.swap]\n  vars:\n    swap_file_path: /swapfile\n    \
@@ -31,7 +31,7 @@ impl Ansible {
         fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
         let venv = dir.join("venv");
         // The package `ansible` has the modules that the role uses (ansible.posix); ansible-core alone has not.
-        ansible::install(&venv, &["ansible"])?;
+        venv::install(&venv, &["ansible"])?;
         let roles = match roles {
             Some(roles) => {
                 fs::canonicalize(roles).with_context(|| format!("no folder {}", roles.display()))?

@@ -2,6 +2,7 @@
 
 use oomguard_converge::journal::{self, Entry};
 use oomguard_host::Host;
+use oomguard_incident::safe::shown;
 
 use crate::args::{JournalCommand, TextFormat};
 use crate::failure::{Failure, code};
@@ -41,6 +42,9 @@ fn show(entry: &Entry, format: TextFormat) -> String {
         return serde_json::to_string_pretty(entry).unwrap_or_default() + "\n";
     }
     let mut text = format!("{}: {}\n", entry.record.id, entry.state.word());
+    for line in &entry.asked {
+        text.push_str(&format!("Asked for: {}\n", shown(line.as_bytes(), 400)));
+    }
     for part in &entry.record.plans {
         text.push_str(&plan::changes(part));
     }

@@ -12,7 +12,8 @@ use oomguard_converge::{Facts, Plan, findings, layout, pushed, rank, refusals};
 use oomguard_fleet::job::{Job, Task};
 use oomguard_fleet::lines::{Line, SCHEMA};
 use oomguard_fleet::setup::Step;
-use oomguard_host::{Host, signals};
+use oomguard_host::{Host, journald, signals};
+use oomguard_incident::safe::shown;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -32,15 +33,38 @@ pub fn run(host: &Host) -> Result<u8, Failure> {
     let mut bytes = Vec::new();
     io::stdin().lock().take(LONGEST_JOB).read_to_end(&mut bytes)?;
     let job = Job::from_line(&bytes).map_err(Failure::usage)?;
-    let mut out = Lines { gone: false, part_of: Vec::new() };
+    let mut out = Lines { gone: false, part_of: Vec::new(), done: Vec::new() };
     let version = env!("CARGO_PKG_VERSION").to_owned();
     out.line(&Line::Header { schema: SCHEMA.to_owned(), version, host: super::host_name(host) });
-    if let Err(failure) = work(&job, host, &mut out) {
-        out.line(&failed(failure));
+    note(&job, host, "begins");
+    match work(&job, host, &mut out) {
+        Ok(()) if out.done.is_empty() => note(&job, host, "is done, with nothing left to change"),
+        Ok(()) => note(&job, host, &format!("is done ({})", out.done.join(", "))),
+        Err(failure) => {
+            let line = failed(failure);
+            if let Line::Failed { message, .. } = &line {
+                note(&job, host, &format!("failed ({})", shown(message.as_bytes(), 300)));
+            }
+            out.line(&line);
+        }
     }
     out.line(&Line::End);
     remove_old_copies();
     Ok(code::AS_IT_SHOULD_BE)
+}
+
+/// A change that another asked for is in systemd's journal, too.
+fn note(job: &Job, host: &Host, what: &str) {
+    if let Some(by) = who(job)
+        && job.task.changes()
+    {
+        journald::note(host, "oomguard", &format!("{} {what}; asked for by {by}", job.task.name()));
+    }
+}
+
+/// Who asked for a change, fit to be kept.
+pub fn who(job: &Job) -> Option<String> {
+    job.by.as_ref().map(|by| shown(by.as_bytes(), 300))
 }
 
 /// Those beside this program, where it is an ordinary user's own. Root's folder is tidied by an apply.
@@ -84,6 +108,7 @@ fn work(job: &Job, host: &Host, out: &mut Lines) -> Result<(), NotDone> {
             let host = super::live(host)?;
             let session = Session::open(host, &job.policy.policy, env!("CARGO_PKG_VERSION"))?;
             expected(job, &session)?;
+            let session = session.asked_by(who(job));
             apply(job, host, session, out)
         }
         Task::Setup { phase } => remote_setup::run(*phase, job, host, out),
@@ -174,7 +199,7 @@ fn rollback(to: Option<&str>, job: &Job, host: &Host, out: &mut Lines) -> Result
     {
         return Err(NotDone::Refused(ApplyError::HostChanged { differences: Vec::new() }));
     }
-    let ids = undoing.run(out).map_err(NotDone::Refused)?;
+    let ids = undoing.asked_by(who(job)).run(out).map_err(NotDone::Refused)?;
     out.line(&Line::Done { ids });
     Ok(())
 }
@@ -193,10 +218,15 @@ pub struct Lines {
     gone: bool,
     /// For each step of an apply, the step of the setup that it is part of; empty when it is none.
     pub part_of: Vec<Step>,
+    /// The journal's names of what was done or undone.
+    done: Vec<String>,
 }
 
 impl Lines {
     pub fn line(&mut self, line: &Line) {
+        if let Line::Done { ids } = line {
+            self.done.clone_from(ids);
+        }
         if !self.gone {
             let mut out = io::stdout().lock();
             self.gone = out.write_all(line.to_line().as_bytes()).and_then(|()| out.flush()).is_err();

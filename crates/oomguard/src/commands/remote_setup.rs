@@ -74,7 +74,7 @@ fn change(job: &Job, host: &Host, out: &mut Lines) -> Result<(), NotDone> {
     let changed = own_command::install(&session)?;
     out.line(&Line::Setup { said: setup::installed(VERSION, changed) });
     out.part_of = setup::belongs_to(&session.plan().changes);
-    remote::apply(job, host, session, out)
+    remote::apply(job, host, session.asked_by(remote::who(job)), out)
 }
 
 /// Whether it is so, and the swap that there is.

@@ -1,6 +1,12 @@
 //! `oomguard journal`: what was applied and undone.
 
+use oomguard_converge::apply::Session;
+use oomguard_converge::rollback::Undoing;
+use oomguard_spec::{Builtin, builtin};
+
+use crate::fixture::StopAfter;
 use crate::hosts::Folder;
+use crate::run::one_at_a_time;
 
 #[test]
 fn a_host_on_which_nothing_was_applied() {
@@ -21,6 +27,33 @@ fn applied_and_undone() {
     assert_eq!(entry["record"]["id"], id.as_str());
     host.roll_back();
     host.run(&["journal"]).exits(0).quietly().matches("journal/undone.txt");
+}
+
+#[test]
+fn who_asked_for_it_is_kept() {
+    let host = Folder::fresh();
+    host.memory(64 << 10);
+    let id = {
+        let _alone = one_at_a_time();
+        let policy = builtin::policy(Builtin::Workstation);
+        let session = Session::open(&host.0.host, &policy, env!("CARGO_PKG_VERSION")).unwrap();
+        let session = session.asked_by(Some("an assistant\nrollback, by nobody".to_owned()));
+        let id = session.apply(&mut StopAfter(0)).unwrap().id.unwrap();
+        host.0.show_scores();
+        let undoing = Undoing::open(&host.0.host, None).unwrap().asked_by(Some("another\u{202e}".to_owned()));
+        undoing.run(&mut StopAfter(0)).unwrap();
+        id
+    };
+    let ran = host.run(&["journal", "show", &id]).exits(0).quietly();
+    let lines: Vec<&str> = ran.out.lines().filter(|line| line.starts_with("Asked for: ")).collect();
+    let [apply, rollback] = lines[..] else { panic!("{}", ran.out) };
+    assert_eq!(apply, "Asked for: apply, by an assistant rollback, by nobody");
+    assert!(
+        rollback.starts_with("Asked for: rollback, by another") && !rollback.contains('\u{202e}'),
+        "{rollback}"
+    );
+    let entry = host.run(&["journal", "show", &id, "--format", "json"]).exits(0).json();
+    assert_eq!(entry["asked"].as_array().unwrap().len(), 2, "{entry}");
 }
 
 #[test]

@@ -23,7 +23,12 @@ mod hosts;
 mod incident;
 mod journal;
 mod mcp;
+#[path = "../mcp_clients/mod.rs"]
+mod mcp_clients;
+mod mcp_conformance;
 mod mcp_http;
+mod mcp_many;
+mod mcp_with_clients;
 mod output;
 mod plan;
 mod rank;

@@ -33,11 +33,15 @@ pub fn modern() -> Value {
 }
 
 pub fn initialize() -> Value {
-    json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-11-25",
-        "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}})
+    initialize_with(&json!({}))
 }
 
-struct Client {
+fn initialize_with(capabilities: &Value) -> Value {
+    json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-11-25",
+        "capabilities": capabilities, "clientInfo": {"name": "test", "version": "1"}}})
+}
+
+pub struct Client {
     child: Child,
     to: ChildStdin,
     from: BufReader<ChildStdout>,
@@ -60,7 +64,11 @@ impl Client {
         Self::of(command, false)
     }
 
-    fn of(mut command: std::process::Command, is_modern: bool) -> Self {
+    pub fn of(command: std::process::Command, is_modern: bool) -> Self {
+        Self::with(command, is_modern, &json!({}))
+    }
+
+    fn with(mut command: std::process::Command, is_modern: bool, capabilities: &Value) -> Self {
         let state = open_dir();
         command.arg("--state").arg(state.path().join("state")).arg("--runs").arg(state.path().join("runs"));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
@@ -68,18 +76,18 @@ impl Client {
         let (to, from) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
         let mut client = Self { child, to, from, state, is_modern, number: 1 };
         if !is_modern {
-            client.send(&initialize());
+            client.send(&initialize_with(capabilities));
             assert_eq!(client.hear()["result"]["protocolVersion"], "2025-11-25");
             client.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
         }
         client
     }
 
-    fn send(&mut self, message: &Value) {
+    pub fn send(&mut self, message: &Value) {
         writeln!(self.to, "{message}").unwrap();
     }
 
-    fn hear(&mut self) -> Value {
+    pub fn hear(&mut self) -> Value {
         let mut line = String::new();
         assert!(self.from.read_line(&mut line).unwrap() > 0, "the server has gone");
         serde_json::from_str(&line).unwrap()
@@ -102,7 +110,7 @@ impl Client {
 
     /// What a call gives; its text says the same.
     #[track_caller]
-    fn given(&mut self, tool: &str, arguments: Value) -> Value {
+    pub fn given(&mut self, tool: &str, arguments: Value) -> Value {
         let result = self.call(tool, arguments);
         assert_ne!(result["isError"], true, "{result}");
         let text: Value = serde_json::from_str(result["content"][0]["text"].as_str().unwrap()).unwrap();
@@ -118,12 +126,12 @@ impl Client {
         assert!(result["isError"] == true && text.contains(why), "{why:?} is not said: {result}");
     }
 
-    fn audit(&self) -> Vec<Value> {
+    pub fn audit(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.state.path().join("state/audit.jsonl")).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    fn ends(mut self) {
+    pub fn ends(mut self) {
         drop(self.to);
         assert!(self.child.wait().unwrap().success());
     }
@@ -159,13 +167,26 @@ fn the_tools_are_these() {
             plain(&tool["inputSchema"], "input");
             plain(&tool["outputSchema"], "output");
         }
-        let text = serde_json::to_string_pretty(&tools).unwrap() + "\n";
-        let golden = repository().join("crates/oomguard/tests/snapshots/mcp/tools.json");
-        Assert::new()
-            .action_env("SNAPSHOTS")
-            .eq(Data::from(text).raw(), Data::read_from(&golden, None).raw());
+        golden(&tools, "tools.json");
         client.ends();
     }
+    let mut client = Client::live(&["--allow-write"]);
+    let tools = client.ask("tools/list", json!({}))["result"]["tools"].take();
+    for tool in tools.as_array().unwrap().iter().skip(READ_ONLY.len()) {
+        assert_eq!(tool["annotations"]["readOnlyHint"], false);
+        assert_eq!(tool["annotations"]["destructiveHint"], true);
+        plain(&tool["inputSchema"], "input");
+        plain(&tool["outputSchema"], "output");
+    }
+    golden(&tools, "all-tools.json");
+    client.ends();
+}
+
+#[track_caller]
+fn golden(tools: &Value, name: &str) {
+    let text = serde_json::to_string_pretty(tools).unwrap() + "\n";
+    let path = repository().join("crates/oomguard/tests/snapshots/mcp").join(name);
+    Assert::new().action_env("SNAPSHOTS").eq(Data::from(text).raw(), Data::read_from(&path, None).raw());
 }
 
 #[test]
@@ -324,6 +345,31 @@ fn a_record_is_written_once_it_is_granted() {
     let granted = json!({"plan_id": plan, "digest": shown["ready"]["digest"]});
     client.refused("record_session", granted, "is there already");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), document);
+    client.ends();
+}
+
+/// Whom nobody answers waits; a call that is given up meanwhile changes nothing.
+#[test]
+fn a_question_that_is_given_up_is_a_call_that_is_given_up() {
+    let folder = open_dir();
+    std::fs::write(folder.path().join("kern.log"), "Out of memory: Killed process 42 (cc) total-vm:1000kB\n")
+        .unwrap();
+    let mut command = oomguard(["mcp", "--allow-write", "--folder"]);
+    command.arg(folder.path());
+    let mut client = Client::with(command, false, &json!({"elicitation": {}}));
+    let shown = client.given("record_session", json!({"title": "x", "from": ["kern.log"]}));
+    let granted = json!({"plan_id": shown["ready"]["plan_id"], "digest": shown["ready"]["digest"]});
+    let params = json!({"name": "record_session", "arguments": granted});
+    client.send(&json!({"jsonrpc": "2.0", "id": 50, "method": "tools/call", "params": params}));
+    let question = client.hear();
+    assert_eq!(question["method"], "elicitation/create", "{question}");
+    assert!(question["params"]["message"].as_str().unwrap().contains("oomguard grant --state"), "{question}");
+    let gone = json!({"requestId": 50, "reason": "nobody answers"});
+    client.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": gone}));
+    while client.audit().last().unwrap()["outcome"] != "cancelled" {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     client.ends();
 }
 

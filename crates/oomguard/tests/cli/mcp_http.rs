@@ -13,12 +13,13 @@ use crate::hosts::Folder;
 use crate::mcp::{READ_ONLY, initialize, modern};
 use crate::run::{oomguard, open_dir, ran, start};
 
-const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+pub const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
-struct Server {
+pub struct Server {
     child: Child,
-    port: u16,
-    state: TempDir,
+    pub port: u16,
+    pub state: TempDir,
+    pub token_file: PathBuf,
 }
 
 impl Drop for Server {
@@ -36,17 +37,26 @@ fn token_file(dir: &Path, text: &str, mode: u32) -> PathBuf {
 }
 
 impl Server {
-    fn start(host: &Folder) -> Self {
+    pub fn start(host: &Folder) -> Self {
+        Self::with(&["--root", host.root().to_str().unwrap()])
+    }
+
+    pub fn with(args: &[&str]) -> Self {
         let state = open_dir();
-        let token = token_file(state.path(), &format!("{TOKEN}\n"), 0o600);
+        let token_file = token_file(state.path(), &format!("{TOKEN}\n"), 0o600);
         let mut command = oomguard(["mcp", "--http", "127.0.0.1:0", "--token-file"]);
-        command.arg(token).arg("--root").arg(host.root());
-        command.arg("--state").arg(state.path().join("state")).arg("--runs").arg(state.path().join("runs"));
+        command
+            .arg(&token_file)
+            .args(args)
+            .arg("--state")
+            .arg(state.path().join("state"))
+            .arg("--runs")
+            .arg(state.path().join("runs"));
         let mut child = start(command.stdout(Stdio::null()).stderr(Stdio::piped()));
         let mut line = String::new();
         BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
         let port = line.trim().rsplit(':').next().unwrap().trim_end_matches("/mcp").parse().unwrap();
-        Self { child, port, state }
+        Self { child, port, state, token_file }
     }
 
     /// Sends a request with these headers, and the usual ones; the status and the body.
