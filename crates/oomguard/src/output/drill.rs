@@ -134,3 +134,47 @@ fn lost(report: &Report) -> String {
 fn processes(number: u32) -> String {
     if number == 1 { "1 process".to_owned() } else { format!("{number} processes") }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+    use crate::args::Color;
+
+    /// What a session of docs/pictures shows after a command, without what is another in every run: numbers and units.
+    fn shape(text: &str) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        for line in text.lines() {
+            let words = line.split_whitespace().map(|word| {
+                let plain = word.trim_matches(|c: char| "(),".contains(c));
+                let is_number = plain.trim_start_matches('-').parse::<f64>().is_ok()
+                    || ["B", "KiB", "MiB", "GiB"].contains(&plain);
+                if is_number { word.replace(plain, "N") } else { word.to_owned() }
+            });
+            let line = words.collect::<Vec<_>>().join(" ");
+            // As many as there were in that run.
+            if lines.last() != Some(&line) {
+                lines.push(line);
+            }
+        }
+        lines
+    }
+
+    /// After a change of what is printed, the session is to be taken anew from a lab host.
+    #[test]
+    fn the_picture_of_the_readme_is_what_a_drill_prints() {
+        let picture = include_str!("../../../../docs/pictures/drill.txt");
+        let shown: Vec<&str> = picture.split("$ sudo ").filter(|part| part.contains(" drill ")).collect();
+        let reports = [
+            include_str!("../../tests/data/drill-not-proved.json"),
+            include_str!("../../tests/data/drill-proved.json"),
+        ];
+        assert_eq!(shown.len(), reports.len());
+        for (shown, report) in shown.into_iter().zip(reports) {
+            let report: Report = serde_json::from_str(report).unwrap();
+            let (_, shown) = shown.split_once('\n').unwrap();
+            let printed = text(&report, &Terminal::new(Color::Always));
+            assert_eq!(shape(shown.trim()), shape(printed.trim()));
+        }
+    }
+}
