@@ -95,7 +95,7 @@ fn fails(report: &Value) -> Vec<&str> {
 fn a_drill_proves_protection_and_shows_where_there_is_none() {
     let vm = boot(&HostSpec::new(Release::Bookworm));
     // What the team did at first: tmux at -800 by hand, and nobody who takes it off what its panes start.
-    for scene in ["compile", "leak", "swarm"] {
+    for scene in ["compile", "leak"] {
         let report = drill(&vm, &format!("--scene {scene} --keeper-score -800"), 2);
         assert_eq!(roles(&report).first(), Some(&"bystander"), "{scene}: {report}");
         let fails = fails(&report);
@@ -109,7 +109,7 @@ fn a_drill_proves_protection_and_shows_where_there_is_none() {
     ok(&vm, "oomguard apply --yes");
     let agent = ok(&vm, "systemctl show -p MainPID --value oomguard-agent");
     // The same keeper, at -800 from the start: the agent takes the score off its shell before the load begins.
-    for arguments in ["", "--scene leak", "--scene swarm --keeper-score -800", "--command 'tail /dev/zero'"] {
+    for arguments in ["", "--scene swarm --keeper-score -800", "--command 'tail /dev/zero'"] {
         let report = drill(&vm, arguments, 0);
         assert!(roles(&report).iter().all(|role| *role == "load"), "{arguments}: {report}");
         let keeper = &report["protection"]["keeper"];
@@ -123,10 +123,6 @@ fn a_drill_proves_protection_and_shows_where_there_is_none() {
         assert!(seen.iter().any(|process| process["pid"] == ok_number(&agent)), "{report}");
         assert!(seen.iter().all(|process| process["outcome"] == "lives"), "{report}");
     }
-    // A load that stays within its memory proves nothing.
-    let report = drill(&vm, "--command true", 2);
-    assert!(fails(&report)[0].contains("memory did not run out"), "{report}");
-
     // Interrupted, it leaves nothing behind; and there is one at a time.
     let mut long = vm.spawn("exec oomguard drill --yes --command 'sleep 500' 2>&1").unwrap();
     while !long.read_line(host::LINE).unwrap().contains("runs at -800") {}
