@@ -28,7 +28,7 @@ pub struct Args {
 pub fn package(root: &Path, args: &Args) -> Result<()> {
     let binary = static_binary::build(root, "release")?;
     let files = files(root, &binary)?;
-    let deb = deb(root, args.revision)?;
+    let deb = deb(root, &folder(root), args.revision)?;
     let tarball = tarball(root, &files)?;
     let folder = folder(root);
     let names = [name_of(&deb)?, name_of(&tarball)?];
@@ -54,7 +54,10 @@ pub fn package(root: &Path, args: &Args) -> Result<()> {
 /// When it cannot be packed.
 pub fn for_tests(root: &Path, binary: &Path) -> Result<PathBuf> {
     files(root, binary)?;
-    deb(root, 1)
+    // Never beside the checksums of a release, which it is not.
+    let lab = folder(root).join("lab");
+    fs::create_dir_all(&lab)?;
+    deb(root, &lab, 1)
 }
 
 /// Not the folder that cargo may be told to build into: the package's manifest names it.
@@ -111,9 +114,9 @@ fn unit(text: &str) -> Result<String> {
     ))
 }
 
-fn deb(root: &Path, revision: u32) -> Result<PathBuf> {
+fn deb(root: &Path, to: &Path, revision: u32) -> Result<PathBuf> {
     tools::need_cargo_command("deb")?;
-    let path = folder(root).join(format!("oomguard_{}-{revision}_amd64.deb", version(root)?));
+    let path = to.join(format!("oomguard_{}-{revision}_amd64.deb", version(root)?));
     let mut command = Command::new("cargo");
     command.current_dir(root).args([
         "deb",
