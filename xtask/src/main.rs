@@ -1,4 +1,4 @@
-//! Developer commands: `cargo xtask test`, `bench`, `fuzz`, `lab`.
+//! Developer commands: `cargo xtask test`, `bench`, `fuzz`, `lab`, `package`, `picture`.
 
 // A command line tool prints.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
@@ -9,6 +9,8 @@ mod counts;
 mod fuzz;
 mod lab;
 mod mcp_clients;
+mod package;
+mod picture;
 mod static_binary;
 mod test;
 mod tools;
@@ -27,6 +29,8 @@ enum Command {
     Bench(bench::Args),
     Fuzz(fuzz::Args),
     Lab(lab::Args),
+    Package(package::Args),
+    Picture(picture::Args),
     /// A part of `bench fleet`
     #[command(hide = true)]
     FleetScene(bench::fleet::Inside),
@@ -39,6 +43,8 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(&root, &args),
         Command::Fuzz(args) => fuzz::run(&root, &args),
         Command::Lab(args) => lab::run(args).map(|()| true),
+        Command::Picture(args) => picture::run(&root, &args).map(|()| true),
+        Command::Package(args) => package::package(&root, &args).map(|()| true),
         Command::FleetScene(args) => bench::fleet::inside(&args).map(|figures| {
             println!("{figures}");
             true

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::counts::{self, Counts};
-use crate::{ansible, mcp_clients, static_binary, tools};
+use crate::{ansible, mcp_clients, package, static_binary, tools};
 
 /// The tests of crates/lab boot hosts; its unit tests do not.
 const LAB_TIER: &str = "package(oomguard-lab) & kind(test)";
@@ -44,7 +44,9 @@ pub fn run(root: &Path, args: &Args) -> Result<bool> {
         None
     } else {
         tools::need_lab()?;
-        Some(static_binary::build(root, "lab")?)
+        let binary = static_binary::build(root, "lab")?;
+        let deb = package::for_tests(root, &binary)?;
+        Some((binary, deb))
     };
 
     let filter = args.filter.as_deref();
@@ -72,8 +74,8 @@ pub fn run(root: &Path, args: &Args) -> Result<bool> {
         Some(_) if !ended_well => {
             report.push("tier 3, the lab: not run, because the tiers before it failed".to_owned())
         }
-        Some(binary) => {
-            let tier = lab_tier(root, &binary, &others, filter)?;
+        Some((binary, deb)) => {
+            let tier = lab_tier(root, &binary, &deb, &others, filter)?;
             total += tier.counts;
             total.skipped = total.skipped.saturating_sub(tier.counts.run());
             report.push(tier.line("tier 3, the lab"));
@@ -146,10 +148,10 @@ fn doc_tests(root: &Path) -> Result<Tier> {
     tier(Command::new("cargo").current_dir(root).args(args), Stream::Output, counts::libtest)
 }
 
-fn lab_tier(root: &Path, binary: &Path, others: &Others, filter: Option<&str>) -> Result<Tier> {
+fn lab_tier(root: &Path, binary: &Path, deb: &Path, others: &Others, filter: Option<&str>) -> Result<Tier> {
     let expression = chosen("kind(test)", filter);
     let mut command = Command::new("cargo");
-    others.name_to(&mut command).current_dir(root).env("OOMGUARD_BIN", binary);
+    others.name_to(&mut command).current_dir(root).env("OOMGUARD_BIN", binary).env("OOMGUARD_DEB", deb);
     command.args(["nextest", "run", "--package", "oomguard-lab"]);
     command.args(["--locked", "--profile", "lab", "--no-tests=pass", "-E", &expression]);
     tier(&mut command, Stream::Errors, counts::nextest)

@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Which crates of the workspace each crate may use. An arrow that is not here is a decision: see ARCHITECTURE.md.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("oomguard-spec", &[]),
     ("oomguard-host", &[]),
     ("oomguard-converge", &["oomguard-host", "oomguard-spec"]),
     ("oomguard-agent", &["oomguard-converge", "oomguard-host", "oomguard-incident", "oomguard-spec"]),
+    ("oomguard-drill", &["oomguard-agent", "oomguard-converge", "oomguard-host", "oomguard-spec"]),
     ("oomguard-incident", &["oomguard-spec"]),
     ("oomguard-fleet", &["oomguard-converge", "oomguard-host", "oomguard-incident", "oomguard-spec"]),
     ("oomguard-lab", &[]),
@@ -26,6 +27,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
         &[
             "oomguard-agent",
             "oomguard-converge",
+            "oomguard-drill",
             "oomguard-fleet",
             "oomguard-host",
             "oomguard-incident",

@@ -93,7 +93,9 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub(crate) fn new(id: &str, reason: impl Into<String>, advice: impl Into<String>) -> Self {
+    /// One with its reason and what to do about it.
+    #[must_use]
+    pub fn new(id: &str, reason: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { id: id.to_owned(), reason: reason.into(), advice: advice.into() }
     }
 }

@@ -79,7 +79,13 @@ fn keep(kept: &Kept, at: usize, changes: &[Change], outcome: impl FnOnce(&mut Ou
 }
 
 fn document(kept: &Kept, title: &str) -> (String, Value) {
-    let session = Session { title: title.to_owned(), now: NOW, occasion: None, works: of_run(kept) };
+    let session = Session {
+        title: title.to_owned(),
+        now: NOW,
+        occasion: None,
+        works: of_run(kept),
+        trials: Vec::new(),
+    };
     let text = session.document().unwrap();
     let read = oomguard_spec::read("r.cspec", text.as_bytes()).unwrap_or_else(|e| panic!("{e}\n{text}"));
     let said: Vec<_> = read.diagnostics().iter().cloned().chain(read.lint()).collect();
@@ -166,7 +172,8 @@ fn a_run_that_only_looked_changed_nothing() {
 
 #[test]
 fn a_record_needs_a_title_and_something_to_record() {
-    let empty = Session { title: "x".to_owned(), now: NOW, occasion: None, works: Vec::new() };
+    let empty =
+        Session { title: "x".to_owned(), now: NOW, occasion: None, works: Vec::new(), trials: Vec::new() };
     assert!(matches!(empty.document(), Err(RecordError::Nothing)));
     assert!(matches!(Session { title: " \n".to_owned(), ..empty }.document(), Err(RecordError::Title(_))));
 }

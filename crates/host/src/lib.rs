@@ -3,6 +3,7 @@
 //! It knows no policy. Readers take bytes and never fail without saying where; changes are made so that power may be
 //! cut after every call.
 
+pub mod again;
 pub mod beneath;
 pub mod clock;
 pub mod command;

@@ -28,7 +28,7 @@ fn five_servers_each_with_its_own_trouble_are_all_applied_rebooted_and_checked()
     let spec = || HostSpec::new(Release::Bookworm);
     let mut vms = lab().boot_all(&[spec(), spec(), spec()]).unwrap();
     for (vm, name) in vms.iter().zip(NAMES) {
-        vm.ok(&format!("hostnamectl set-hostname {name}")).unwrap();
+        named(vm, name);
     }
     let client = Client::new();
     let hosts: String = NAMES.iter().map(|name| format!("  {name}: {{role: validator}}\n")).collect();
@@ -60,7 +60,7 @@ fn five_servers_each_with_its_own_trouble_are_all_applied_rebooted_and_checked()
     vms[2].ok("rm /fill").unwrap();
     let place = vms[0].rest().unwrap();
     vms.push(lab().boot_in(place, &spec()).unwrap());
-    vms[3].ok(&format!("hostnamectl set-hostname {}", NAMES[3])).unwrap();
+    named(&vms[3], NAMES[3]);
     ways[3] = Way::to(&vms[3], "dev");
     leads(&ways);
     let resume = ["fleet", "resume", &run, "--yes"];
@@ -73,7 +73,7 @@ fn five_servers_each_with_its_own_trouble_are_all_applied_rebooted_and_checked()
     // The fifth comes in place of the second, and loses power in mid-apply.
     let place = vms[1].rest().unwrap();
     vms.push(lab().boot_in(place, &spec()).unwrap());
-    vms[4].ok(&format!("hostnamectl set-hostname {} && sync", NAMES[4])).unwrap();
+    named(&vms[4], NAMES[4]);
     ways[4] = Way::to(&vms[4], "root");
     ways[3].user = "op";
     leads(&ways);
@@ -118,6 +118,12 @@ fn five_servers_each_with_its_own_trouble_are_all_applied_rebooted_and_checked()
 
     client.run(&[&["rollback", "--yes"], &first[..]].concat()).exits(0);
     client.run(&[&["check"], &first[..]].concat()).exits(2).says("no-swap");
+}
+
+/// Gives a host its name, which it can resolve: sudo looks it up each time, and nobody answers a host of the lab.
+fn named(vm: &Vm, name: &str) {
+    vm.ok(&format!("echo '127.0.1.1 {name}' >> /etc/hosts && hostnamectl set-hostname {name} && sync"))
+        .unwrap();
 }
 
 /// It is root's, is found by its content, and nothing else was left behind.

@@ -80,3 +80,61 @@ fn an_apply_its_record_and_advice_from_what_was_recorded() {
 fn ok_number(text: &str) -> Value {
     text.trim().parse::<u64>().expect("a number").into()
 }
+
+/// What a drill came to, with the exit code that it must have.
+fn drill(vm: &oomguard_lab::Vm, arguments: &str, code: i32) -> Value {
+    let said = run(vm, &format!("oomguard drill --yes --format json {arguments} 2>/root/told")).exits(code);
+    // Whatever it came to, nothing of it is left.
+    run(vm, "ls -d /run/oomguard-drill-* /sys/fs/cgroup/user.slice/oomguard-drill-*").exits(2);
+    serde_json::from_str(&said.text).expect("a report")
+}
+
+fn roles(report: &Value) -> Vec<&str> {
+    report["killed"].as_array().unwrap().iter().map(|kill| kill["role"].as_str().unwrap()).collect()
+}
+
+fn fails(report: &Value) -> Vec<&str> {
+    let tried = report["tried"].as_array().unwrap().iter();
+    tried.filter(|tried| tried["good"] == false).map(|tried| tried["what"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn a_drill_proves_protection_and_shows_where_there_is_none() {
+    let vm = boot(&HostSpec::new(Release::Bookworm));
+    // What the team did at first: tmux at -800 by hand, and nobody who takes it off what its panes start.
+    for scene in ["compile", "leak"] {
+        let report = drill(&vm, &format!("--scene {scene} --keeper-score -800"), 2);
+        assert_eq!(roles(&report).first(), Some(&"bystander"), "{scene}: {report}");
+        let fails = fails(&report);
+        assert!(matches!(fails.as_slice(), [_, _]), "{scene}: {fails:?}");
+        assert!(fails[0].contains("the bystander was killed"), "{scene}: {fails:?}");
+        assert!(fails[1].contains("the load ran at -800"), "{scene}: {fails:?}");
+    }
+    let report = drill(&vm, "", 2);
+    assert_eq!(fails(&report), ["the keeper ran at 0, and the policy says -800 (the agent does not run)"]);
+
+    ok(&vm, "oomguard apply --yes");
+    let agent = ok(&vm, "systemctl show -p MainPID --value oomguard-agent");
+    // The same keeper, at -800 from the start: the agent takes the score off its shell before the load begins.
+    for arguments in ["", "--scene swarm --keeper-score -800", "--command 'tail /dev/zero'"] {
+        let report = drill(&vm, arguments, 0);
+        assert!(roles(&report).iter().all(|role| *role == "load"), "{arguments}: {report}");
+        let keeper = &report["protection"]["keeper"];
+        assert_eq!(
+            (&keeper["name"], &keeper["score"]),
+            (&"tmux: server".into(), &(-800).into()),
+            "{arguments}"
+        );
+        assert_eq!(report["swap"]["most"], report["swap"]["before"], "the host's swap is not touched");
+        let seen = report["protected"].as_array().unwrap();
+        assert!(seen.iter().any(|process| process["pid"] == ok_number(&agent)), "{report}");
+        assert!(seen.iter().all(|process| process["outcome"] == "lives"), "{report}");
+    }
+    // Interrupted, it leaves nothing behind; and there is one at a time.
+    let mut long = vm.spawn("exec oomguard drill --yes --command 'sleep 500' 2>&1").unwrap();
+    while !long.read_line(host::LINE).unwrap().contains("runs at -800") {}
+    run(&vm, "oomguard drill --yes").exits(1).says("another drill runs: oomguard-drill-");
+    ok(&vm, "pkill -INT -x oomguard");
+    assert_eq!(long.wait(host::LINE), Some(1));
+    run(&vm, "ls -d /run/oomguard-drill-* /sys/fs/cgroup/user.slice/oomguard-drill-*").exits(2);
+}

@@ -51,7 +51,8 @@ impl Shared {
 
     fn session(&self, asked: &Record) -> Result<Session, String> {
         let title = asked.title.clone().ok_or("give a title for the record, in a few words")?;
-        let mut session = Session { title, now: (self.now)(), occasion: None, works: Vec::new() };
+        let mut session =
+            Session { title, now: (self.now)(), occasion: None, works: Vec::new(), trials: Vec::new() };
         let default = ["journal".to_owned()];
         let from = if asked.from.is_empty() { &default[..] } else { asked.from.as_slice() };
         for one in from.iter().take(20) {

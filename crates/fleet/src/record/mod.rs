@@ -7,6 +7,7 @@ mod host;
 mod origin;
 mod parts;
 mod run;
+mod trial;
 mod words;
 
 use std::fs::OpenOptions;
@@ -27,6 +28,7 @@ use crate::verification::{HostSeen, verification};
 pub use host::of_host;
 pub use origin::{BadOrigin, Origin};
 pub use run::of_run;
+pub use trial::Trial;
 
 /// The longest title, in characters.
 pub const LONGEST_TITLE: usize = 200;
@@ -89,6 +91,8 @@ pub struct Session {
     pub occasion: Option<Occasion>,
     /// The hosts, in order.
     pub works: Vec<Work>,
+    /// The drills that were run.
+    pub trials: Vec<Trial>,
 }
 
 /// Why there is no record.
@@ -98,7 +102,7 @@ pub enum RecordError {
     #[error("--title: {0}")]
     Title(String),
     /// Nothing was done and nothing was seen.
-    #[error("there is nothing to record: no run, no journal and no incident was given")]
+    #[error("there is nothing to record: no run, no journal, no incident and no drill was given")]
     Nothing,
     /// The host's journal is empty.
     #[error("nothing was applied on this host yet, so there is nothing to record of it")]
@@ -135,7 +139,7 @@ impl Session {
         if title.chars().count() > LONGEST_TITLE {
             return Err(RecordError::Title(format!("it is longer than {LONGEST_TITLE} characters")));
         }
-        if self.works.is_empty() && self.occasion.is_none() {
+        if self.works.is_empty() && self.occasion.is_none() && self.trials.is_empty() {
             return Err(RecordError::Nothing);
         }
         let seen: Vec<HostSeen> = self.works.iter().map(|work| work.seen.clone()).collect();
@@ -171,9 +175,11 @@ impl Session {
             matches!(work.state, State::Applied | State::AlreadySo)
                 && work.checked.as_ref().is_some_and(|found| found.iter().all(|one| !one.severity.differs()))
         };
+        let proved = self.trials.iter().all(|trial| trial.proved);
         match self.works.as_slice() {
-            [] => "open",
-            works if works.iter().all(done) => "completed",
+            [] if self.trials.is_empty() => "open",
+            [] if self.occasion.is_some() => "in_progress",
+            works if proved && works.iter().all(done) => "completed",
             _ => "in_progress",
         }
     }

@@ -7,7 +7,7 @@ use oomguard_converge::{Finding, Severity};
 use oomguard_incident::render::cspec;
 use oomguard_spec::Yaml;
 
-use super::{Session, State, Work, words};
+use super::{Session, State, Work, trial, words};
 use crate::failure::safe;
 
 /// How many lines a list of one host has, at most.
@@ -51,6 +51,7 @@ pub fn summary(session: &Session) -> String {
     }
     if session.works.is_empty() {
         text.push_str("Nothing was changed yet.");
+        text.push_str(&trial::sentence(&session.trials));
         return text;
     }
     let groups = [
@@ -81,6 +82,7 @@ pub fn summary(session: &Session) -> String {
     if session.works.iter().any(|work| work.checked.is_none()) {
         text.push_str(" Not every host could be checked.");
     }
+    text.push_str(&trial::sentence(&session.trials));
     text
 }
 
@@ -222,7 +224,11 @@ pub fn testing(session: &Session) -> Yaml {
         }
         Yaml::Map(pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
     });
-    Yaml::map([("checks", Yaml::List(checks.collect()))])
+    let checks = ("checks", Yaml::List(checks.collect()));
+    if session.trials.is_empty() {
+        return Yaml::map([checks]);
+    }
+    Yaml::map([checks, ("drills", trial::drills(&session.trials))])
 }
 
 fn result(work: &Work) -> String {
@@ -260,6 +266,7 @@ pub fn next_steps(session: &Session) -> Vec<String> {
             }
         }
     }
+    steps.extend(trial::next_steps(&session.trials));
     let unfinished = session.works.iter().filter(|work| matches!(work.state, State::NotYet | State::Cut));
     let runs: BTreeSet<&String> = unfinished.filter_map(|work| work.run.as_ref()).collect();
     steps.extend(runs.into_iter().map(|run| format!("oomguard fleet resume {}", safe(run))));

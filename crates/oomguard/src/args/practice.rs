@@ -12,8 +12,8 @@ pub struct Record {
     /// What the session was about, in a few words
     #[arg(long, value_name = "TITLE")]
     pub title: String,
-    /// From what: a run (see `fleet runs`), `journal` or an apply of it, a log or a report of `incident --format json`; may be
-    /// given several times [default: journal]
+    /// From what: a run (see `fleet runs`), `journal` or an apply of it, a log, or a report of `incident` or `drill` with
+    /// `--format json`; may be given several times [default: journal]
     #[arg(long, value_name = "RUN|JOURNAL|INCIDENT", value_hint = ValueHint::FilePath)]
     pub from: Vec<String>,
     /// Write it here; a file that is there is never overwritten

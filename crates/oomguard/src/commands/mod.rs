@@ -5,6 +5,8 @@ mod agent;
 mod apply;
 mod check;
 mod docs;
+mod drill;
+mod drill_part;
 mod events;
 mod fleet;
 mod grant;
@@ -64,6 +66,8 @@ pub fn run(cli: Cli, terminal: &mut Terminal) -> Result<u8, Failure> {
         Command::Record(args) => record::run(&args, &host, terminal),
         Command::Runbook(args) => runbook::run(&args, terminal),
         Command::Advise(args) => advise::run(&args, &host, terminal),
+        Command::Drill(args) => drill::run(&args, live(&host)?, terminal),
+        Command::DrillPart(part) => drill_part::run(&part, &host),
         Command::Spec(command) => spec::run(&command, terminal),
         Command::Schema { name } => schema::run(name, terminal),
         Command::Completions { shell } => docs::completions(shell, terminal),

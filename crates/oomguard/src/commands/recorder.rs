@@ -102,7 +102,7 @@ fn absolute(path: &Path) -> Result<String, Failure> {
     path.to_str().map(str::to_owned).ok_or_else(|| Failure::usage("--file: the path is no UTF-8"))
 }
 
-fn duration(text: &str) -> Result<Duration, Failure> {
+pub fn duration(text: &str) -> Result<Duration, Failure> {
     let parsed = text.parse::<SignedDuration>().ok().and_then(|length| Duration::try_from(length).ok());
     parsed.filter(|length| !length.is_zero()).ok_or_else(|| {
         Failure::usage(format!("--for: `{text}` is no length of time"))

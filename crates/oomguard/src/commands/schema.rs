@@ -39,6 +39,7 @@ pub fn run(name: Option<SchemaName>, terminal: &mut Terminal) -> Result<u8, Fail
                 SchemaName::Event => schema_for!(event::Entry),
                 SchemaName::Fleet => schema_for!(crate::output::fleet::Report),
                 SchemaName::FleetRuns => schema_for!(crate::output::fleet::RunsReport),
+                SchemaName::Drill => schema_for!(oomguard_drill::Report),
                 SchemaName::Advise => schema_for!(oomguard_converge::advise::Advice),
                 SchemaName::SpecCheck => schema_for!(crate::output::spec_check::Report),
                 SchemaName::SpecDiff => schema_for!(oomguard_spec::difference::Comparison),

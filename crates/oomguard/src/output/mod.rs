@@ -2,6 +2,7 @@
 
 pub mod advise;
 pub mod check;
+pub mod drill;
 pub mod events;
 pub mod fleet;
 pub mod junit;

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::run::{oomguard, ran, run, run_with_input};
 
-pub const COMMANDS: [&str; 34] = [
+pub const COMMANDS: [&str; 35] = [
     "check",
     "plan",
     "apply",
@@ -36,6 +36,7 @@ pub const COMMANDS: [&str; 34] = [
     "record",
     "runbook",
     "advise",
+    "drill",
     "schema",
     "completions",
     "man",

@@ -14,6 +14,7 @@ mod advise;
 mod bad_input;
 mod check;
 mod docs;
+mod drill;
 mod events;
 #[path = "../../../converge/tests/fixture/mod.rs"]
 mod fixture;

@@ -148,3 +148,42 @@ fn what_cannot_be_recorded_is_said() {
         .exits(64)
         .complains("no run");
 }
+
+#[test]
+fn of_drills() {
+    let drill = |name: &str| format!("crates/oomguard/tests/data/drill-{name}.json");
+    let (text, data) = checked(run(["record", "--title", "Drills", "--from", &drill("proved")]));
+    assert!(text.contains("status: completed") && text.contains("A drill proved the protection."), "{text}");
+    assert_eq!(data["testing"]["drills"][0]["host"], "build1");
+    assert_eq!(data["testing"]["drills"][0]["held"].as_array().unwrap().len(), 6);
+    let host = Folder::good();
+    let both = [
+        "record",
+        "--title",
+        "x",
+        "--from",
+        "journal",
+        "--from",
+        &drill("proved"),
+        "--from",
+        &drill("not-proved"),
+    ];
+    let (text, data) = checked(host.run(&both));
+    assert!(
+        text.contains("status: in_progress") && text.contains("1 of 2 drills proved the protection."),
+        "{text}"
+    );
+    assert_eq!(data["testing"]["drills"][1]["result"], "not proved");
+    let steps = data["next_steps"].to_string();
+    assert!(
+        steps.contains("build1: find out why the drill did not hold: the bystander was killed"),
+        "{steps}"
+    );
+
+    let dir = tempfile::tempdir().unwrap();
+    let cut = dir.path().join("cut.json");
+    fs::write(&cut, &fs::read(repository().join(drill("proved"))).unwrap()[..500]).unwrap();
+    run(["record", "--title", "x", "--from", cut.to_str().unwrap()])
+        .exits(1)
+        .complains("no whole report of a drill");
+}

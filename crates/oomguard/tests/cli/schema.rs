@@ -102,7 +102,7 @@ fn the_names() {
     assert_eq!(
         names,
         "check\nplan\njournal\nstatus\nrank\nrecorder\npolicy\nevents\nevent\nincident\nfleet\nfleet-runs\n\
-         spec-check\nspec-diff\nadvise\n"
+         spec-check\nspec-diff\nadvise\ndrill\n"
     );
     for name in names.lines() {
         assert!(schema(name)["required"].is_array(), "{name}");
