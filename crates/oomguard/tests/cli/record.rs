@@ -1,6 +1,8 @@
 //! `oomguard record`: what was done and seen, as a session document.
 
 use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use crate::hosts::Folder;
 use crate::run::{Ran, repository, run, run_with_input, snapshot};
@@ -65,6 +67,25 @@ fn of_an_apply_on_this_host() {
     let (named, _) = checked(host.run(&["record", "--title", "Swap and protection for web1", "--from", id]));
     assert_eq!(undated(&named), undated(&text));
     host.run(&["record", "--title", "x", "--from", "0009-20260921T141320Z"]).exits(64).complains("no 0009-");
+}
+
+/// A reader that others wrote (PyYAML) finds the same in a record as ours does.
+#[test]
+fn python_reads_the_same_in_it() {
+    const READ: &str = "import json, sys, yaml; print(json.dumps(yaml.safe_load(sys.stdin), default=str))";
+    let venv = std::env::var_os("OOMGUARD_ANSIBLE").expect("`cargo xtask test` sets OOMGUARD_ANSIBLE");
+    let host = Folder::good();
+    let mut documents = vec![checked(host.run(&["record", "--title", "Swap: for \"web1\" # 50 %"])).0];
+    documents.push(checked(run(["record", "--title", "~", "--from", LOG])).0);
+    for document in documents {
+        let mut python = Command::new(PathBuf::from(&venv).join("bin/python"));
+        python.args(["-c", READ]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut python = python.spawn().unwrap();
+        std::io::Write::write_all(&mut python.stdin.take().unwrap(), document.as_bytes()).unwrap();
+        let read = python.wait_with_output().unwrap().stdout;
+        let read: serde_json::Value = serde_json::from_slice(&read).expect("JSON");
+        assert_eq!(read, oomguard_spec::read("record", document.as_bytes()).unwrap().to_json(), "{document}");
+    }
 }
 
 #[test]
