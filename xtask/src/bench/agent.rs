@@ -22,8 +22,9 @@ const THRASH: &str = include_str!("agent/thrash.py");
 /// The Debian packages of the peers, and the program in each.
 const PEERS: [(&str, &str); 2] =
     [("earlyoom", "usr/bin/earlyoom"), ("prometheus-node-exporter", "usr/bin/prometheus-node-exporter")];
-/// How long all of them are left alone for the processor time that they need then.
-const IDLE: Duration = Duration::from_secs(300);
+/// How long all of them are left alone for the processor time that they need then: what the agent does only four times an hour
+/// is in it once.
+const IDLE: Duration = Duration::from_secs(900);
 /// How long memory is exhausted.
 const THRASHING: Duration = Duration::from_secs(180);
 
