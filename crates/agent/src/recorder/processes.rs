@@ -22,7 +22,7 @@ const IDLE_TURNS: u32 = 16;
 const STEADY_TURNS: u32 = 12;
 /// Smaller than this is small.
 const SMALL: u64 = 16 << 20;
-/// When all processes together hold so much more or less than at the last record, each of them is looked at.
+/// When all processes together hold so much more or less than when that was so the last time, each of them is looked at.
 const MOVED: u64 = 2 << 20;
 /// Swap of the others is looked at once in so many records.
 const SWAP_TURNS: u32 = 16;
