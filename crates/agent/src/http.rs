@@ -49,10 +49,10 @@ impl Beat {
     /// A loop that must come round every `limit_ms` milliseconds, and just has.
     #[must_use]
     pub fn new(host: &Host, limit_ms: u64) -> Self {
-        Self { last_ms: AtomicU64::new(host.monotonic_ms()), limit_ms }
+        Self { last_ms: AtomicU64::new(host.tick_ms()), limit_ms }
     }
 
-    /// The loop came round, at a time of [`Host::monotonic`].
+    /// The loop came round, at a time of [`Host::tick`].
     pub fn beat(&self, now: Duration) {
         self.last_ms.store(u64::try_from(now.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
@@ -60,7 +60,7 @@ impl Beat {
     /// How long ago that was, in milliseconds.
     #[must_use]
     pub fn age_ms(&self, host: &Host) -> u64 {
-        host.monotonic_ms().saturating_sub(self.last_ms.load(Ordering::Relaxed))
+        host.tick_ms().saturating_sub(self.last_ms.load(Ordering::Relaxed))
     }
 }
 

@@ -33,7 +33,7 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// What the recorder saw when `at_ms` was the time of [`Host::monotonic_ms`].
+    /// What the recorder saw when `at_ms` was the time of [`Host::tick_ms`].
     #[must_use]
     pub fn of(record: &Record, at_ms: u64, page_size: u64) -> Self {
         let (memory, counters) = (&record.memory, &record.counters);
@@ -74,7 +74,7 @@ impl Gauges {
         let vmstat = vmstat::parse(self.vmstat.read()?).map_err(|e| content(VMSTAT, e))?;
         let pressure = self.pressure.as_mut().and_then(|file| pressure::parse(file.read().ok()?).ok());
         let sample = Sample {
-            at_ms: host.monotonic_ms(),
+            at_ms: host.tick_ms(),
             memory_total: meminfo.mem_total,
             memory_available: meminfo.mem_available.unwrap_or(meminfo.mem_free),
             swap_total: meminfo.swap_total,

@@ -107,6 +107,12 @@ impl Protected {
         self.living.values().map(|process| (process.pid, process.start_time))
     }
 
+    /// Whether a process is one of them.
+    #[must_use]
+    pub fn lives(&self, pid: i32, start_time: u64) -> bool {
+        self.living.get(&pid).is_some_and(|process| process.start_time == start_time)
+    }
+
     /// How many live.
     #[must_use]
     pub fn count(&self) -> usize {

@@ -258,7 +258,7 @@ fn a_start_of_screen_asks_for_a_look_at_all_soon_after() {
     let mut guard = Guard::new(&host, &policy()).unwrap();
     machine.process(900, 801, "screen", 0, SESSION);
     fs::write(machine.dir.path().join("proc/900/cmdline"), "screen\0-S\0x\0").unwrap();
-    let before = host.monotonic();
+    let before = host.tick();
     assert_eq!(after(&mut guard, &[exec(900)]), []);
     let due = guard.recheck_due().unwrap();
     assert!(due > before && due - before < std::time::Duration::from_millis(500));

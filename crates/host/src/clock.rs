@@ -45,10 +45,20 @@ impl Host {
         }
     }
 
+    /// The same as of the kernel's last tick (CLOCK_MONOTONIC_COARSE): up to 10 ms behind, and no look at the hardware's clock,
+    /// which takes longer than reading a file where that is emulated.
+    #[must_use]
+    pub fn tick(&self) -> Duration {
+        match self.fixed_clock() {
+            Some(seconds) => Duration::from_secs(seconds),
+            None => length(clock_gettime(ClockId::MonotonicCoarse)),
+        }
+    }
+
     /// The same in milliseconds.
     #[must_use]
-    pub fn monotonic_ms(&self) -> u64 {
-        whole(self.monotonic().as_millis())
+    pub fn tick_ms(&self) -> u64 {
+        whole(self.tick().as_millis())
     }
 
     /// This moment. A host whose clock stands still has the real boot clock all the same.
@@ -77,13 +87,16 @@ mod tests {
     #[test]
     fn one_that_stands_still_and_one_that_goes() {
         let still = Host::live().with_fixed_clock(7);
-        assert_eq!((still.now(), still.now_ms(), still.monotonic_ms()), (7, 7000, 7000));
+        assert_eq!((still.now(), still.now_ms(), still.tick_ms()), (7, 7000, 7000));
+        assert_eq!(still.monotonic(), still.tick());
         assert_eq!(still.moment().real_us, 7_000_000);
         let host = Host::live();
         assert!(host.now_ms() / 1000 >= host.now().saturating_sub(1));
         let before = (host.monotonic(), host.moment());
         std::thread::sleep(Duration::from_millis(3));
         assert!(host.monotonic() > before.0);
+        let (tick, now) = (host.tick(), host.monotonic());
+        assert!(tick <= now && now - tick < Duration::from_secs(60), "{tick:?} is not just before {now:?}");
         assert!(host.moment().since_boot_us > before.1.since_boot_us);
     }
 }

@@ -4,11 +4,13 @@
 //! cut after every call.
 
 pub mod again;
+mod background_sync;
 pub mod beneath;
 pub mod clock;
 pub mod command;
 pub mod connector;
 pub mod cpus;
+pub mod deaths;
 pub mod error;
 pub mod files;
 pub mod fstab;

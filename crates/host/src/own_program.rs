@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, Read, Write};
+use std::os::unix::fs::MetadataExt;
 
 use sha2::{Digest, Sha256};
 
@@ -26,10 +27,17 @@ impl Host {
         let Some(there) = self.lstat(path)? else { return Ok(false) };
         let fail = |e| HostError::file("read", path, e);
         let own = self.open_own_program()?;
-        if there.len != own.metadata().map_err(fail)?.len() {
+        let own_meta = own.metadata().map_err(fail)?;
+        if there.len != own_meta.len() {
             return Ok(false);
         }
-        let mut other = BufReader::with_capacity(CHUNK, File::open(self.real(path)).map_err(fail)?);
+        let other = File::open(self.real(path)).map_err(fail)?;
+        let other_meta = other.metadata().map_err(fail)?;
+        // The agent's own: one file has one content.
+        if (other_meta.dev(), other_meta.ino()) == (own_meta.dev(), own_meta.ino()) {
+            return Ok(true);
+        }
+        let mut other = BufReader::with_capacity(CHUNK, other);
         let mut own = BufReader::with_capacity(CHUNK, own);
         let (mut left, mut right) = (vec![0; CHUNK], vec![0; CHUNK]);
         loop {

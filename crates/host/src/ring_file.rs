@@ -6,6 +6,7 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 
 use rustix::fs::OFlags;
 
+use crate::background_sync::BackgroundSync;
 use crate::error::{HostError, Result};
 use crate::files::sibling_for_new;
 use crate::host::Host;
@@ -16,6 +17,17 @@ pub struct RingFile {
     file: File,
     path: String,
     len: u64,
+    background: Background,
+}
+
+/// Who makes writes durable while this process goes on.
+#[derive(Debug, Default)]
+enum Background {
+    #[default]
+    Unasked,
+    Kernel(BackgroundSync),
+    /// This kernel does not.
+    Nobody,
 }
 
 /// What is at the path of a ring file.
@@ -51,7 +63,7 @@ impl Host {
             return Ok(RingState::Foreign(why.to_owned()));
         }
         alone(&file, path)?;
-        Ok(RingState::Ready(RingFile { file, path: path.to_owned(), len: meta.len() }))
+        Ok(RingState::Ready(RingFile::new(file, path, meta.len())))
     }
 
     fn foreign(&self, meta: &fs::Metadata) -> Option<&'static str> {
@@ -86,7 +98,7 @@ impl Host {
         }
         alone(&file, path)?;
         self.rename_over(&new, path)?;
-        Ok(RingFile { file, path: path.to_owned(), len })
+        Ok(RingFile::new(file, path, len))
     }
 }
 
@@ -117,6 +129,10 @@ fn alone(file: &File, path: &str) -> Result<()> {
 }
 
 impl RingFile {
+    fn new(file: File, path: &str, len: u64) -> Self {
+        Self { file, path: path.to_owned(), len, background: Background::default() }
+    }
+
     /// Its length in bytes.
     #[must_use]
     pub fn len(&self) -> u64 {
@@ -157,12 +173,16 @@ impl RingFile {
         self.file.sync_data().map_err(|e| HostError::file("sync", &self.path, e))
     }
 
-    /// The same open file once more, for a thread that syncs while another writes.
+    /// Has the kernel do the same while this process goes on. `false`: it is not through with the last time yet, and this is to
+    /// be asked again. Where it does no such thing, this waits as [`RingFile::sync`] does.
     ///
     /// # Errors
-    /// When this process has no file descriptor left.
-    pub fn again(&self) -> Result<Self> {
-        let file = self.file.try_clone().map_err(|e| HostError::file("open", &self.path, e))?;
-        Ok(Self { file, path: self.path.clone(), len: self.len })
+    /// When the disk did not take it the last time, or does not take it now.
+    pub fn sync_soon(&mut self) -> Result<bool> {
+        if matches!(self.background, Background::Unasked) {
+            self.background = BackgroundSync::new().map_or(Background::Nobody, Background::Kernel);
+        }
+        let Background::Kernel(background) = &mut self.background else { return self.sync().map(|()| true) };
+        background.start(&self.file).map_err(|e| HostError::file("sync", &self.path, e))
     }
 }

@@ -76,7 +76,7 @@ pub struct Guard {
     kernel_threads: Vec<i32>,
     /// How many looks at the scores there were.
     looks: u32,
-    /// When a full look is due because of something that was started (a time of `Host::monotonic`).
+    /// When a full look is due because of something that was started (a time of `Host::tick`).
     recheck: Option<Duration>,
     counts: GuardCounts,
     buffer: Vec<u8>,
@@ -118,7 +118,7 @@ impl Guard {
         &self.counts
     }
 
-    /// When a full look is due because of what was heard; a time of `Host::monotonic`.
+    /// When a full look is due because of what was heard; a time of `Host::tick`.
     #[must_use]
     pub fn recheck_due(&self) -> Option<Duration> {
         self.recheck
@@ -176,7 +176,7 @@ impl Guard {
         }
         let Ok(stat) = stat::parse(&self.buffer) else { return };
         if matches!(stat.comm.as_str(), "screen" | "zellij") {
-            let due = self.host.monotonic() + SETTLED;
+            let due = self.host.tick() + SETTLED;
             self.recheck = Some(self.recheck.map_or(due, |earlier| earlier.min(due)));
         }
         let protected = score < self.look.lowest_ordinary();

@@ -15,7 +15,7 @@ const MOST: usize = 512;
 /// in so many is as good.
 const CALM_TURNS: u32 = 12;
 const PRESSED_TURNS: u32 = 8;
-const QUIET_WALKS: u32 = 5;
+const QUIET_WALKS: u32 = 15;
 /// While that is so, the largest are read again in one of so many records, and stand in the others as they were.
 const QUIET_READS: u32 = 3;
 

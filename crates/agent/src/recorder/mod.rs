@@ -28,7 +28,7 @@ use oomguard_host::{Host, HostError};
 pub use rate::Rate;
 pub use record::Record;
 pub use recording::{Recording, read};
-pub use ring::{Opened, Syncer};
+pub use ring::Opened;
 pub use run::{Told, run};
 
 use ring::Ring;
@@ -50,9 +50,6 @@ pub enum RecorderError {
     /// The boot has no name.
     #[error("`{0}` is no boot id: it should be as in /proc/sys/kernel/random/boot_id")]
     BootId(String),
-    /// No thread could be started.
-    #[error("cannot start a thread: {0}")]
-    Thread(String),
     /// Something else is where the file should be.
     #[error("{path} is not written to: {why}; move it away and start again")]
     Foreign {
@@ -85,6 +82,8 @@ pub struct Recorder {
     snapshots: Snapshots,
     rate: Rate,
     record: Record,
+    /// The last record is not on its way to the disk yet.
+    owes_sync: bool,
     /// Without one (no PSI, or not allowed), memory is looked at every second.
     trigger: Option<PsiTrigger>,
 }
@@ -100,7 +99,14 @@ impl Recorder {
         let snapshots = Snapshots::new(host)?;
         // A folder that stands for a host has no kernel to take a trigger.
         let trigger = host.is_live().then(|| PsiTrigger::set(host, rate::TRIGGER).ok()).flatten();
-        let recorder = Self { ring, snapshots, rate: Rate::default(), record: Record::roomy(), trigger };
+        let recorder = Self {
+            ring,
+            snapshots,
+            rate: Rate::default(),
+            record: Record::roomy(),
+            owes_sync: false,
+            trigger,
+        };
         Ok((recorder, opened))
     }
 
@@ -159,11 +165,14 @@ impl Recorder {
         Ok(self.ring.sync()?)
     }
 
-    /// Another handle that makes records durable, for a thread of its own: a record is then never late for the disk.
-    ///
-    /// # Errors
-    /// When this process has no file descriptor left.
-    pub fn syncer(&self) -> Result<Syncer, RecorderError> {
-        Ok(self.ring.syncer()?)
+    /// Has what was recorded made durable while this goes on, so that a busy disk delays no record: a calm record at once (one
+    /// page and a flush in five seconds; its page would be written anyway, half a minute later), at the fast rate two
+    /// together, and all that came meanwhile when the disk is slower than that.
+    pub(super) fn keep_durable(&mut self, taken: Taken) {
+        let goes_with_the_next = taken.rate.is_pressed() && taken.number % 2 == 1 && !self.owes_sync;
+        if !goes_with_the_next {
+            // A disk that fails says so to whoever writes the next page, too.
+            self.owes_sync = !self.ring.sync_soon().unwrap_or(true);
+        }
     }
 }

@@ -18,8 +18,10 @@ const ROOM: usize = 4096;
 /// A thread of the kernel or a zombie is looked at again once in so many records in which somebody was started: its number
 /// may be another's by then.
 const IDLE_TURNS: u32 = 16;
-/// A small process that did not grow is looked at once in so many calm records, while the memory of all together stays.
-const STEADY_TURNS: u32 = 12;
+/// A small process that did not grow is looked at once in so many calm records, while the memory of all together stays, and
+/// a large one more often.
+const STEADY_TURNS: u32 = 24;
+const LARGE_TURNS: u32 = 6;
 /// Smaller than this is small.
 const SMALL: u64 = 16 << 20;
 /// When all processes together hold so much more or less than when that was so the last time, each of them is looked at.
@@ -30,6 +32,8 @@ const SWAP_TURNS: u32 = 16;
 const SHRUNK: u64 = 256 << 10;
 /// The list of processes is read anew once in so many calm records, although none seems to have started.
 const LIST_TURNS: u32 = 12;
+/// So many new numbers are looked at one by one.
+const A_FEW: u32 = 8;
 /// Name, unit and score are read again once in so many records: seldom while nobody is started.
 const DETAIL_TURNS: u32 = 6;
 const QUIET_DETAIL_TURNS: u32 = 36;
@@ -124,7 +128,10 @@ impl Table {
         let Moment { now_us, pressed, swapping, held } = moment;
         self.round = self.round.wrapping_add(1);
         let newest = self.loadavg.as_mut().and_then(|file| newest(file.read().ok()?));
-        let nobody_new = newest.is_some() && newest == self.newest;
+        let nobody_new = match (self.newest, newest) {
+            (Some(before), Some(now)) => before == now || self.are_threads_of_the_kernel(before, now),
+            _ => false,
+        };
         if pressed || !nobody_new || self.round.is_multiple_of(LIST_TURNS) {
             self.scan.pids(&mut self.pids)?;
         }
@@ -151,6 +158,16 @@ impl Table {
         Ok(quiet)
     }
 
+    /// Whether all that started between two calls, and lives, is the kernel's: it starts a worker now and then on the quietest
+    /// host. Numbers are given in ascending order.
+    fn are_threads_of_the_kernel(&mut self, before: u32, now: u32) -> bool {
+        let is_one = |pid: u32| {
+            let statm = i32::try_from(pid).ok().and_then(|pid| self.scan.read(pid, "statm"));
+            statm.is_none_or(|bytes| statm::parse_resident(bytes).is_ok_and(|resident| resident == 0))
+        };
+        now > before && now - before <= A_FEW && (before + 1..=now).all(is_one)
+    }
+
     fn look(&mut self, now_us: u64, quiet: bool, swapping: bool) {
         self.fresh.clear();
         let mut old = self.known.iter().peekable();
@@ -160,7 +177,8 @@ impl Table {
             let turn = |turns: u32| (self.round.wrapping_add(pid as u32)).is_multiple_of(turns);
             if let Some(before) = before {
                 let idle = before.size() == 0 && (quiet || !turn(IDLE_TURNS));
-                let steady = quiet && before.growth == 0 && before.size() < SMALL && !turn(STEADY_TURNS);
+                let turns = if before.size() < SMALL { STEADY_TURNS } else { LARGE_TURNS };
+                let steady = quiet && before.growth == 0 && !turn(turns);
                 if idle || steady {
                     self.fresh.push(before);
                     continue;
@@ -263,7 +281,7 @@ impl Table {
     }
 }
 
-/// The process that was created last, from /proc/loadavg (proc_loadavg(5), its last field). While it stays the same, the list
+/// The process or thread that was created last, from /proc/loadavg (proc_loadavg(5), its last field). While it stays the same, the list
 /// of processes has lost some at most, and listing /proc costs more than all else that a calm record takes.
 fn newest(loadavg: &[u8]) -> Option<u32> {
     std::str::from_utf8(loadavg).ok()?.split_ascii_whitespace().nth(4)?.parse().ok()

@@ -36,20 +36,6 @@ pub struct Ring {
     page: Box<[u8; PAGE]>,
 }
 
-/// Makes records durable from another thread.
-#[derive(Debug)]
-pub struct Syncer(RingFile);
-
-impl Syncer {
-    /// Makes all records durable; may take long on a busy disk.
-    ///
-    /// # Errors
-    /// When the disk does not take them.
-    pub fn sync(&self) -> Result<()> {
-        self.0.sync()
-    }
-}
-
 impl Ring {
     pub(super) fn open(host: &Host, path: &str, boot: BootId) -> Result<(Self, Opened), RecorderError> {
         let mut page = Box::new([0; PAGE]);
@@ -91,8 +77,8 @@ impl Ring {
         self.file.sync()
     }
 
-    pub(super) fn syncer(&self) -> Result<Syncer> {
-        Ok(Syncer(self.file.again()?))
+    pub(super) fn sync_soon(&mut self) -> Result<bool> {
+        self.file.sync_soon()
     }
 }
 

@@ -3,7 +3,9 @@
 //! Whatever may wait for a disk, a network or another program has a thread of its own: the reporter, the recorder and
 //! the server of the metrics.
 
+mod due;
 mod kernel;
+mod living;
 mod published;
 mod recording;
 mod witness;
@@ -18,8 +20,6 @@ use oomguard_converge::facts::Facts;
 use oomguard_converge::findings;
 use oomguard_host::connector::{Connector, Next};
 use oomguard_host::notify::Notifier;
-use oomguard_host::proc::stat;
-use oomguard_host::processes::ProcDir;
 use oomguard_host::signals::Signals;
 use oomguard_host::wait::{Interest, wait};
 use oomguard_host::{Host, HostError, memory};
@@ -31,41 +31,20 @@ use crate::guard::Guard;
 use crate::http::{self, Beat, Page};
 use crate::metrics::Metrics;
 use crate::notify::Ways;
-use crate::protected::Protected;
 use crate::reporter::{Lines, Reporter};
 use crate::text::Text;
 use crate::textfile;
+use due::Due;
 use kernel::Kernel;
+use living::Living;
 pub use published::POLICY_DIGEST;
 use recording::{Latest, Recording};
 use witness::Noting;
 
-/// A full look at all processes while events come: what changes its own score makes no event.
-const SLOW_SCAN: Duration = Duration::from_secs(30);
-/// The same without events.
-const FAST_SCAN: Duration = Duration::from_secs(5);
-/// After a look at what was started, events are left to gather for so long: a build's short processes are then heard
-/// of together, and most have ended. What starts after a quiet time is looked at at once.
-const GATHER: Duration = Duration::from_millis(25);
-/// Full looks that events ask for, such as after lost ones, are at least so far apart.
-const BETWEEN_RECHECKS: Duration = Duration::from_millis(250);
-/// Memory, swap, the kernel's count of kills, and whether the protected processes live, while the kernel itself tells of
-/// kills and of pressure: what is left is slow, and a wake-up costs more than what is done in it.
-const SLOW_SAMPLE: Duration = Duration::from_secs(15);
-/// The same where the kernel tells of less, and while an ended process is followed up.
-const FAST_SAMPLE: Duration = Duration::from_secs(5);
-/// What is due so soon is done with what is due now.
-const SOON: Duration = Duration::from_secs(1);
-/// Samples that pressure asks for are at least so far apart.
-const BETWEEN_SAMPLES: Duration = Duration::from_secs(1);
 /// A record of the recorder's that is as old as this will do for a sample: one a calm interval ago, and some.
 const RECENT: Duration = Duration::from_millis(5_500);
-/// What `check` would find: it reads some hundred files, which costs as much as a minute of all the rest.
-const DRIFT: Duration = Duration::from_secs(900);
-/// The file for node_exporter.
-const TEXTFILE: Duration = Duration::from_secs(15);
 /// A loop that has not come round for so long is ill, and /healthz says so: four slow samples.
-const HEALTHY_MS: u64 = 60_000;
+const HEALTHY_MS: u64 = 120_000;
 
 /// A policy and where it comes from.
 #[derive(Clone, Debug)]
@@ -145,13 +124,11 @@ pub fn run(host: &Host, mut around: Surroundings<'_>) -> Result<(), AgentError> 
         Reporter::start(host.clone(), metrics.clone(), Arc::clone(&around.lines), Ways::default())?;
     let mut agent = Agent {
         host,
-        proc: host.proc_dir()?,
-        buffer: Vec::new(),
         policy: Policy::default(),
         guard: None,
         connector: None,
         kernel: Kernel::open(host, &mut events),
-        protected: Protected::default(),
+        living: Living::new(host)?,
         refusals: 0,
         reporter,
         metrics,
@@ -159,13 +136,14 @@ pub fn run(host: &Host, mut around: Surroundings<'_>) -> Result<(), AgentError> 
         textfile: around.textfile.take(),
         latest: Arc::default(),
         events,
-        due: Due::default(),
+        due: Due::new(around.watchdog_usec.map(Duration::from_micros)),
     };
     let recording = Recording::start(host, &agent.metrics, &agent.latest, &mut agent.events);
     agent.subscribe();
     agent.load(&mut around, true);
     agent.look_at_all();
-    agent.look_for_drift(host.monotonic());
+    agent.due.take_drift(host.tick());
+    agent.look_for_drift();
     // Reading a policy and a host needs most of the program, and what follows a twentieth of it.
     let _ = memory::let_go_of_code();
     // What is needed when memory runs out is fetched now: the report's way, the page of the metrics, the line of a kill.
@@ -173,16 +151,13 @@ pub fn run(host: &Host, mut around: Surroundings<'_>) -> Result<(), AgentError> 
     let _ = agent.page.print(Format::Text);
     Kernel::rehearse();
     notifier.say(&format!("READY=1\nSTATUS={}", agent.status()));
-    let watchdog = around.watchdog_usec.map(|usec| Duration::from_micros(usec / 2));
-    let mut next_sign = Duration::ZERO;
     loop {
-        let now = host.monotonic();
+        let now = host.tick();
         agent.page.beat.beat(now);
-        if let Some(every) = watchdog.filter(|_| now + SOON >= next_sign) {
+        if agent.due.take_sign(now) {
             notifier.say(&format!("WATCHDOG=1\nSTATUS={}", agent.status()));
-            next_sign = now + every;
         }
-        let woken = agent.wait(now, &signals, watchdog.map(|_| next_sign))?;
+        let woken = agent.wait(now, &signals)?;
         if woken.by_somebody {
             let asked = signals.asked();
             if asked.end {
@@ -195,6 +170,7 @@ pub fn run(host: &Host, mut around: Surroundings<'_>) -> Result<(), AgentError> 
             }
             agent.listen();
             agent.kernel.hear(&mut agent.events);
+            agent.hear_of_ends();
         }
         agent.do_what_is_due(woken.pressed);
         agent.report();
@@ -224,28 +200,14 @@ struct Woken {
     pressed: bool,
 }
 
-/// When what is due next, by `Host::monotonic`.
-#[derive(Debug, Default)]
-struct Due {
-    scan: Duration,
-    gathered: Duration,
-    last_recheck: Duration,
-    sample: Duration,
-    last_sample: Duration,
-    drift: Duration,
-    textfile: Duration,
-}
-
 struct Agent<'h> {
     host: &'h Host,
-    proc: ProcDir,
-    buffer: Vec<u8>,
     policy: Policy,
     /// `None` while there is no policy that can be used: then nothing is touched, and so nothing is unprotected.
     guard: Option<Guard>,
     connector: Option<Connector>,
     kernel: Kernel,
-    protected: Protected,
+    living: Living,
     refusals: u64,
     reporter: Reporter,
     metrics: Metrics,
@@ -272,7 +234,7 @@ impl Agent<'_> {
     fn without_connector(&mut self, why: &dyn std::fmt::Display) {
         self.connector = None;
         self.metrics.connector_up.set(0);
-        self.events.push(kernel::no_process_events(why, FAST_SCAN.as_secs()));
+        self.events.push(kernel::no_process_events(why, due::FAST_SCAN.as_secs()));
     }
 
     /// Takes the policy that is there now; a broken one leaves the old one in force.
@@ -305,34 +267,27 @@ impl Agent<'_> {
             Event::PolicyReloaded { policy }
         });
         self.policy = loaded.policy;
-        self.due.drift = Duration::ZERO;
+        self.due.drift_at_once();
     }
 
     /// Waits for whatever is next. Events that gather are not waited for.
-    fn wait(&self, now: Duration, signals: &Signals, sign: Option<Duration>) -> std::io::Result<Woken> {
-        let gathering = now < self.due.gathered;
+    fn wait(&self, now: Duration, signals: &Signals) -> std::io::Result<Woken> {
+        let gathering = self.due.is_gathering(now);
         let [end, reload] = signals.sources();
         let mut sources = [(end, Interest::Readable); oomguard_host::wait::MOST];
         let connector = self.connector.iter().filter(|_| !gathering);
         let all = [(end, Interest::Readable), (reload, Interest::Readable)]
             .into_iter()
             .chain(connector.map(|connector| (connector.as_fd(), Interest::Readable)))
-            .chain(self.kernel.sources());
+            .chain(self.kernel.sources())
+            .chain(self.living.source().map(|source| (source, Interest::Readable)));
         let mut count = 0;
         for (place, source) in sources.iter_mut().zip(all) {
             *place = source;
             count += 1;
         }
-        let mut until = self.due.scan.min(self.due.sample);
-        if gathering && self.connector.is_some() {
-            until = until.min(self.due.gathered);
-        }
-        if self.textfile.is_some() {
-            until = until.min(self.due.textfile);
-        }
-        for due in [sign, self.recheck_due()].into_iter().flatten() {
-            until = until.min(due);
-        }
+        let until = self.due.next(now, self.connector.is_some(), self.textfile.is_some());
+        let until = self.recheck_due().map_or(until, |recheck| until.min(recheck));
         let ready = wait(&sources[..count], Some(until.saturating_sub(now)))?;
         let priority =
             |(at, source): (usize, &(_, Interest))| ready & (1 << at) != 0 && source.1 == Interest::Priority;
@@ -342,10 +297,8 @@ impl Agent<'_> {
 
     /// Takes all events that wait, then looks at what they tell of.
     fn listen(&mut self) {
-        let (Some(connector), false) = (&mut self.connector, self.host.monotonic() < self.due.gathered)
-        else {
-            return;
-        };
+        let gathering = self.due.is_gathering(self.host.tick());
+        let Some(connector) = self.connector.as_mut().filter(|_| !gathering) else { return };
         let mut heard = false;
         let broken = loop {
             match connector.receive() {
@@ -367,11 +320,11 @@ impl Agent<'_> {
         };
         if let Some(why) = broken {
             self.without_connector(&why);
-            self.due.scan = Duration::ZERO;
+            self.due.scan_at_once();
         }
         if heard {
             self.with_guard(Guard::act);
-            self.due.gathered = self.host.monotonic() + GATHER;
+            self.due.heard(self.host.tick());
         }
     }
 
@@ -388,61 +341,51 @@ impl Agent<'_> {
             ahead(counts.events(), &self.metrics.guard_events);
             ahead(counts.rescans(), &self.metrics.guard_rescans);
         }
+        let now = self.host.tick();
         for process in seen {
-            self.protected.add(process);
+            self.events.extend(self.living.add(process, now));
         }
-        self.metrics.protected.set(i64::try_from(self.protected.count()).unwrap_or(i64::MAX));
+        self.metrics.protected.set(self.living.count());
     }
 
     fn recheck_due(&self) -> Option<Duration> {
-        let due = self.guard.as_ref()?.recheck_due()?;
-        Some(due.max(self.due.last_recheck + BETWEEN_RECHECKS))
+        Some(self.due.recheck(self.guard.as_ref()?.recheck_due()?))
     }
 
     fn do_what_is_due(&mut self, pressed: bool) {
-        let now = self.host.monotonic();
-        let soon = now + SOON;
+        let now = self.host.tick();
         if self.recheck_due().is_some_and(|due| now >= due) {
             self.look_at_all();
-        } else if self.looks_are_near(now) {
+        } else if self.due.scan(now) {
             self.look_again();
         }
-        if soon >= self.due.sample || pressed && now >= self.due.last_sample + BETWEEN_SAMPLES {
-            self.due.last_sample = now;
-            let age = if pressed { BETWEEN_SAMPLES } else { RECENT };
+        if self.due.sample(now, pressed) {
+            let age = if pressed { due::BETWEEN_SAMPLES } else { RECENT };
             let recent = self.latest.within(age, now);
             self.kernel.sample(self.host, recent, &self.metrics, &mut self.events);
             self.see_who_lives(now);
-            let slow = self.kernel.tells_all() && !self.protected.is_waiting();
-            self.due.sample = now + if slow { SLOW_SAMPLE } else { FAST_SAMPLE };
+            self.due.sampled(now, self.kernel.tells_all() && !self.living.is_waiting());
         }
-        if soon >= self.due.drift {
-            self.look_for_drift(now);
+        if self.due.take_drift(now) {
+            self.look_for_drift();
         }
-        if let Some(dir) = self.textfile.as_deref().filter(|_| soon >= self.due.textfile) {
-            self.due.textfile = now + TEXTFILE;
-            if let Err(e) = textfile::write(self.host, dir, &self.page.print(Format::Text)) {
-                self.events.push(missing("the file for node_exporter", &e.to_string(), "it is tried again"));
-                // Said once: node_exporter's own alert tells of a file that is old.
-                self.textfile = None;
-            }
+        if let Some(dir) = &self.textfile
+            && self.due.take_textfile(now)
+            && let Err(e) = textfile::write(self.host, dir, &self.page.print(Format::Text))
+        {
+            self.events.push(missing("the file for node_exporter", &e.to_string(), "it is tried again"));
+            // Said once: node_exporter's own alert tells of a file that is old.
+            self.textfile = None;
         }
     }
 
-    fn look_for_drift(&mut self, now: Duration) {
-        self.due.drift = now + DRIFT;
+    fn look_for_drift(&mut self) {
         if self.guard.is_none() {
             return;
         }
         if let Ok(facts) = Facts::read(self.host, &self.policy) {
             self.metrics.set_findings(&findings(&self.policy, &facts));
         }
-    }
-
-    /// Whether it is time to look at what no event tells of; a look that is near is done together with the samples.
-    fn looks_are_near(&self, now: Duration) -> bool {
-        let early = if self.connector.is_some() { SOON } else { Duration::ZERO };
-        now + early >= self.due.scan
     }
 
     fn look_at_all(&mut self) {
@@ -457,29 +400,27 @@ impl Agent<'_> {
     }
 
     fn looked(&mut self) {
-        let now = self.host.monotonic();
-        self.due.last_recheck = now;
-        self.due.scan = now + if self.connector.is_some() { SLOW_SCAN } else { FAST_SCAN };
+        self.due.scanned(self.host.tick(), self.connector.is_some());
     }
 
-    /// The connector's filter leaves out the ends of processes, of which a build has thousands; there are few
-    /// protected ones, so each is looked at.
+    /// Takes in the ends of protected processes that the kernel told of.
+    fn hear_of_ends(&mut self) {
+        let now = self.host.tick();
+        self.events.extend(self.living.hear(now));
+        self.follow_up(now);
+    }
+
     fn see_who_lives(&mut self, now: Duration) {
-        let (proc, buffer) = (&self.proc, &mut self.buffer);
-        let mut lives = |pid: i32, start_time: u64| {
-            let read = proc.read(pid, "stat", buffer).unwrap_or(false);
-            let stat = read.then(|| stat::parse(buffer).ok()).flatten();
-            // A zombie has ended: its memory is gone.
-            stat.is_some_and(|stat| stat.start_time == start_time && stat.state != 'Z')
-        };
-        let gone: Vec<i32> =
-            self.protected.living().filter(|(pid, start)| !lives(*pid, *start)).map(|(pid, _)| pid).collect();
-        let now = millis(now);
-        for pid in gone {
-            self.events.extend(self.protected.gone(pid, None, now));
+        self.events.extend(self.living.look(now));
+        self.follow_up(now);
+    }
+
+    /// How a process ended is often told a moment after that it did.
+    fn follow_up(&mut self, now: Duration) {
+        if self.living.is_waiting() {
+            self.due.follow_up(now);
         }
-        self.events.extend(self.protected.tick(now));
-        self.metrics.protected.set(i64::try_from(self.protected.count()).unwrap_or(i64::MAX));
+        self.metrics.protected.set(self.living.count());
     }
 
     /// Hands on what has happened. A kill of a protected process is followed up.
@@ -487,12 +428,12 @@ impl Agent<'_> {
         if self.events.is_empty() {
             return;
         }
-        let now = self.host.monotonic();
+        let now = self.host.tick();
         let mut killed = false;
         for event in std::mem::take(&mut self.events) {
             if let Event::OomKill { pid, .. } = event {
                 killed = true;
-                self.events.extend(self.protected.oom_kill(pid, millis(now)));
+                self.events.extend(self.living.oom_kill(pid, now));
             }
             self.reporter.handle(event);
         }

@@ -80,7 +80,7 @@ impl Recording {
             let mut told = |told: Told<'_>| {
                 if let Told::Taken(record) = told {
                     count(&metrics, record);
-                    latest.set(Reading::of(record, host.monotonic_ms(), host.page_size()));
+                    latest.set(Reading::of(record, host.tick_ms(), host.page_size()));
                 }
             };
             // A host that cannot be read any more has no record; the metric stands still.

@@ -44,20 +44,64 @@ pub fn parse(bytes: &[u8]) -> Result<Pressure, ParseError> {
 }
 
 fn averages(number: usize, line: &[u8]) -> Result<Averages, ParseError> {
-    let value =
-        |key: &str| fields(line).find_map(|f| f.strip_prefix(key.as_bytes())?.strip_prefix(b"=".as_slice()));
-    let percent = |key: &str| {
-        value(key)
-            .and_then(parse_number::<f64>)
-            .filter(|p| p.is_finite() && *p >= 0.0)
-            .ok_or_else(|| ParseError::new(number, format!("{key} has no number"), line))
+    const NAMES: [&[u8]; 4] = [b"avg10", b"avg60", b"avg300", b"total"];
+    let mut values: [Option<&[u8]>; 4] = [None; 4];
+    for field in fields(line) {
+        let Some(end) = field.iter().position(|byte| *byte == b'=') else { continue };
+        if let Some(at) = NAMES.iter().position(|name| *name == &field[..end]) {
+            // The first of two wins.
+            values[at].get_or_insert(&field[end + 1..]);
+        }
+    }
+    let percent = |at: usize| {
+        values[at].and_then(percent).ok_or_else(|| {
+            ParseError::new(number, format!("{} has no number", String::from_utf8_lossy(NAMES[at])), line)
+        })
     };
     Ok(Averages {
-        avg10: percent("avg10")?,
-        avg60: percent("avg60")?,
-        avg300: percent("avg300")?,
-        total_us: value("total")
+        avg10: percent(0)?,
+        avg60: percent(1)?,
+        avg300: percent(2)?,
+        total_us: values[3]
             .and_then(parse_number)
             .ok_or_else(|| ParseError::new(number, "total has no number", line))?,
     })
+}
+
+/// A share of time, in percent. The kernel writes two decimals (`psi_show` in kernel/sched/psi.c): read as hundredths, which takes
+/// a part of what reading any number takes.
+fn percent(text: &[u8]) -> Option<f64> {
+    if let [whole @ .., b'.', tens, ones] = text
+        && (1..=4).contains(&whole.len())
+        && whole.iter().chain([tens, ones]).all(u8::is_ascii_digit)
+    {
+        let digit = |hundredths: u32, byte: &u8| hundredths * 10 + u32::from(byte - b'0');
+        let hundredths = whole.iter().chain([tens, ones]).fold(0, digit);
+        return Some(f64::from(hundredths) / 100.0);
+    }
+    parse_number::<f64>(text).filter(|percent| percent.is_finite() && *percent >= 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn hundredths_are_the_number_that_was_written(whole in 0u32..12_000, hundredths in 0u32..100) {
+            let text = format!("{whole}.{hundredths:02}");
+            prop_assert_eq!(percent(text.as_bytes()), Some(text.parse().unwrap()));
+        }
+    }
+
+    #[test]
+    fn other_numbers_are_read_too_and_what_is_none_is_not() {
+        assert_eq!(percent(b"7"), Some(7.0));
+        assert_eq!(percent(b"0.125"), Some(0.125));
+        for none in [&b""[..], b"-1.00", b"1.0x", b"1.x0", b"inf", b"NaN", b"+1.00"] {
+            assert_eq!(percent(none), None, "{}", String::from_utf8_lossy(none));
+        }
+    }
 }
