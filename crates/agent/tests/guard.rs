@@ -243,7 +243,7 @@ fn now_and_then_a_look_again_looks_at_everything() {
     machine.process(900, 1, "tmux: server", 0, SESSION);
     machine.runs_tmux(900);
     let mut told = Told::default();
-    for _ in 0..30 {
+    for _ in 0..60 {
         assert_eq!(told.0, []);
         guard.look_again(&mut told);
     }

@@ -343,7 +343,26 @@ fn a_calm_record_lists_processes_anew_when_one_has_started() {
     newest(12);
     assert_eq!(seen(), 4);
     folder.process(13, "wrapped", 100);
-    assert!((0..12).any(|_| seen() == 5), "the list is read now and then all the same");
+    assert!((0..24).any(|_| seen() == 5), "the list is read now and then all the same");
+}
+
+#[test]
+fn what_the_kernel_starts_for_itself_is_nobody() {
+    let folder = Folder::new();
+    let newest = |pid: i32| folder.write("/proc/loadavg", &format!("0.00 0.01 0.05 1/99 {pid}\n"));
+    newest(11);
+    let (mut recorder, _) = folder.open(BOOT);
+    let mut seen = || recorder.sample(&folder.host).unwrap().seen;
+    assert_eq!(seen(), 3);
+    folder.process(13, "kworker/0:1", 0);
+    newest(13);
+    assert_eq!(seen(), 3, "12 has ended, and 13 is a thread of the kernel: the list is not read");
+    folder.process(14, "new", 100);
+    newest(14);
+    assert_eq!(seen(), 5);
+    folder.process(15, "kworker/0:2", 0);
+    newest(40);
+    assert_eq!(seen(), 6, "so many are not looked at one by one");
 }
 
 #[test]

@@ -25,9 +25,9 @@ use queue::Queue;
 /// long after its program was started.
 const SETTLED: Duration = Duration::from_millis(80);
 
-/// One in so many looks at the scores is a look at everything: a quarter of an hour apart. What starts or is lost is heard
-/// of; what is left is a process that was moved to another cgroup.
-const SCORES_TURNS: u32 = 30;
+/// One in so many looks at the scores is a look at everything: an hour apart. What starts or is lost is heard of, and what is
+/// left, a process that was moved to another cgroup, is found by whoever looks for drift.
+const SCORES_TURNS: u32 = 60;
 
 /// What the guard did to one process.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -31,12 +31,12 @@ const SWAP_TURNS: u32 = 16;
 /// Resident memory that shrank by so much may have gone to swap.
 const SHRUNK: u64 = 256 << 10;
 /// The list of processes is read anew once in so many calm records, although none seems to have started.
-const LIST_TURNS: u32 = 12;
+const LIST_TURNS: u32 = 24;
 /// So many new numbers are looked at one by one.
 const A_FEW: u32 = 8;
 /// Name, unit and score are read again once in so many records: seldom while nobody is started.
 const DETAIL_TURNS: u32 = 6;
-const QUIET_DETAIL_TURNS: u32 = 36;
+const QUIET_DETAIL_TURNS: u32 = 72;
 
 /// What is known of every process.
 #[derive(Clone, Copy, Debug)]

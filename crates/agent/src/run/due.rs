@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-/// A full look at all processes while events come: what changes its own score makes no event.
-const SLOW_SCAN: Duration = Duration::from_secs(30);
+/// A look at the scores of all processes while events come: what changes its own score makes no event.
+const SLOW_SCAN: Duration = Duration::from_secs(60);
 /// The same without events.
 pub(super) const FAST_SCAN: Duration = Duration::from_secs(5);
 /// After a look at what was started, events are left to gather for so long: a build's short processes are then heard

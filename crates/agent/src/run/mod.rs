@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oomguard_converge::facts::Facts;
-use oomguard_converge::findings;
+use oomguard_converge::{Finding, findings};
 use oomguard_host::connector::{Connector, Next};
 use oomguard_host::notify::Notifier;
 use oomguard_host::signals::Signals;
@@ -383,8 +383,12 @@ impl Agent<'_> {
         if self.guard.is_none() {
             return;
         }
-        if let Ok(facts) = Facts::read(self.host, &self.policy) {
-            self.metrics.set_findings(&findings(&self.policy, &facts));
+        let Ok(facts) = Facts::read(self.host, &self.policy) else { return };
+        let found = findings(&self.policy, &facts);
+        self.metrics.set_findings(&found);
+        // What no event told of, such as a process that was moved to another cgroup.
+        if found.iter().any(Finding::is_of_a_live_score) {
+            self.look_at_all();
         }
     }
 

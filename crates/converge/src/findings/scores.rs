@@ -7,6 +7,17 @@ use crate::facts::processes::KeeperKind;
 use crate::facts::{Facts, Process};
 use crate::finding::{Finding, Severity};
 
+const LEAK: &str = "protection-leak";
+const UNPROTECTED: &str = "keeper-unprotected";
+
+impl Finding {
+    /// Whether it is a live process that has another score than it should and may be given: what the agent's guard mends.
+    #[must_use]
+    pub fn is_of_a_live_score(&self) -> bool {
+        [LEAK, UNPROTECTED].contains(&self.id.as_str())
+    }
+}
+
 pub(super) fn findings(policy: &Policy, facts: &Facts) -> Vec<Finding> {
     let of_process = |process: &Process| {
         let expected = expected(process, policy);
@@ -26,7 +37,7 @@ fn leaking(process: &Process, wanted: i32, bound: &Bound, says: &str) -> Finding
         Bound::Exactly(_) => format!("{wanted}, by {says}"),
         _ => format!("{wanted} or higher, by {says}"),
     };
-    Finding::new("protection-leak", Severity::Critical, name(process), process.score.to_string(), should)
+    Finding::new(LEAK, Severity::Critical, name(process), process.score.to_string(), should)
         .because("it is protected without being declared: the kernel kills others in its place")
         .mended_by(format!("set its oom_score_adj to {wanted}"))
 }
@@ -38,7 +49,7 @@ fn unprotected(process: &Process, wanted: i32, says: &str) -> Finding {
         None => (Severity::Warning, "it runs with another score than the policy says"),
     };
     Finding::new(
-        "keeper-unprotected",
+        UNPROTECTED,
         severity,
         name(process),
         process.score.to_string(),
