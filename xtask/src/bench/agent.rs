@@ -66,6 +66,7 @@ pub fn measure(root: &Path, binary: &Path, minutes: u64) -> Result<Vec<Row>> {
         idle_row(idle),
         scrapes(&scraped)?,
         answers(&thrashed)?,
+        late(&thrashed)?,
         kills(&thrashed)?,
     ])
 }
@@ -167,6 +168,17 @@ fn answers(said: &[(String, f64)]) -> Result<Row> {
         peer: "-".to_owned(),
         result: format!("{worst:.0} ms at worst"),
         target: Target::Is { words: format!("at most {ANSWER_MS} ms"), met: worst <= ANSWER_MS },
+    })
+}
+
+fn late(said: &[(String, f64)]) -> Result<Row> {
+    let ms = numbers(said, "late recorder")?[0];
+    Ok(Row {
+        what: "from memory being short to the recorder's first record at its fast rate".to_owned(),
+        ours: format!("{ms:.0} ms"),
+        peer: "-".to_owned(),
+        result: format!("{ms:.0} ms"),
+        target: Target::None,
     })
 }
 
