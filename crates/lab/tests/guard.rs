@@ -263,7 +263,11 @@ fn a_broken_policy_changes_nothing(vm: &Vm) {
     assert!(ok(vm, "systemctl show -p StatusText --value oomguard-agent").contains("nothing is touched"));
     ok(vm, &format!("cp /root/policy.good {policy}; systemctl reload oomguard-agent; sleep 2"));
     assert!(ok(vm, "systemctl show -p StatusText --value oomguard-agent").contains("hears of each start"));
+    let pid = ok(vm, &format!("pgrep {second}"));
     vm.run_as("dev", "tmux -L second kill-server").unwrap();
+    // That it has ended is heard of at once; that nobody tells how is known some seconds later.
+    let told = format!("oomguard events --kind protected_process_died | grep -F '(pid {})'", pid.trim());
+    ok(vm, &format!("for n in $(seq 30); do {told} && exit 0; sleep 1; done; exit 1"));
     run(vm, "oomguard check --spec /root/policy.cspec").says("Fine");
 }
 

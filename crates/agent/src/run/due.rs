@@ -10,6 +10,8 @@ pub(super) const FAST_SCAN: Duration = Duration::from_secs(5);
 /// After a look at what was started, events are left to gather for so long: a build's short processes are then heard
 /// of together, and most have ended. What starts after a quiet time is looked at at once.
 const GATHER: Duration = Duration::from_millis(25);
+/// A tick is up to so long behind: what waited for a time finds it come by this one.
+const TICK: Duration = Duration::from_millis(10);
 /// Full looks that events ask for, such as after lost ones, are at least so far apart.
 const BETWEEN_RECHECKS: Duration = Duration::from_millis(250);
 /// Memory, swap and the kernel's count of kills, while the kernel itself tells of kills, of pressure, and of the ends of protected
@@ -84,7 +86,7 @@ impl Due {
 
     /// Whether events are left to gather.
     pub(super) fn is_gathering(&self, now: Duration) -> bool {
-        now < self.gathered
+        now + TICK < self.gathered
     }
 
     /// Events were looked at.

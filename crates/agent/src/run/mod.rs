@@ -169,8 +169,12 @@ pub fn run(host: &Host, mut around: Surroundings<'_>) -> Result<(), AgentError> 
                 notifier.say(&format!("READY=1\nSTATUS={}", agent.status()));
             }
             agent.listen();
-            agent.kernel.hear(&mut agent.events);
-            agent.hear_of_ends();
+            if woken.by_kernel {
+                agent.kernel.hear(&mut agent.events);
+            }
+            if woken.by_an_end {
+                agent.hear_of_ends();
+            }
         }
         agent.do_what_is_due(woken.pressed);
         agent.report();
@@ -191,11 +195,24 @@ fn missing(source: &str, why: &str, instead: &str) -> Event {
     Event::SourceMissing { source: source.into(), why: why.into(), instead: instead.into() }
 }
 
+/// What a source tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    Signal,
+    Start,
+    Kernel,
+    End,
+}
+
 /// What ended a wait.
 #[derive(Clone, Copy, Debug)]
 struct Woken {
     /// Not the time alone: a source is ready, or one was left out of the wait.
     by_somebody: bool,
+    /// The kernel's log, memory pressure, or the counter of a cgroup.
+    by_kernel: bool,
+    /// A protected process has ended.
+    by_an_end: bool,
     /// Memory pressure, or the counter of a cgroup.
     pressed: bool,
 }
@@ -276,23 +293,27 @@ impl Agent<'_> {
         let [end, reload] = signals.sources();
         let mut sources = [(end, Interest::Readable); oomguard_host::wait::MOST];
         let connector = self.connector.iter().filter(|_| !gathering);
-        let all = [(end, Interest::Readable), (reload, Interest::Readable)]
+        let all = [(Of::Signal, end, Interest::Readable), (Of::Signal, reload, Interest::Readable)]
             .into_iter()
-            .chain(connector.map(|connector| (connector.as_fd(), Interest::Readable)))
-            .chain(self.kernel.sources())
-            .chain(self.living.source().map(|source| (source, Interest::Readable)));
+            .chain(connector.map(|connector| (Of::Start, connector.as_fd(), Interest::Readable)))
+            .chain(self.kernel.sources().map(|(source, interest)| (Of::Kernel, source, interest)))
+            .chain(self.living.source().map(|source| (Of::End, source, Interest::Readable)));
+        let mut of = [Of::Signal; oomguard_host::wait::MOST];
         let mut count = 0;
-        for (place, source) in sources.iter_mut().zip(all) {
-            *place = source;
+        for ((place, of), (is_of, source, interest)) in sources.iter_mut().zip(&mut of).zip(all) {
+            (*place, *of) = ((source, interest), is_of);
             count += 1;
         }
         let until = self.due.next(now, self.connector.is_some(), self.textfile.is_some());
         let until = self.recheck_due().map_or(until, |recheck| until.min(recheck));
         let ready = wait(&sources[..count], Some(until.saturating_sub(now)))?;
-        let priority =
-            |(at, source): (usize, &(_, Interest))| ready & (1 << at) != 0 && source.1 == Interest::Priority;
-        let pressed = sources[..count].iter().enumerate().any(priority);
-        Ok(Woken { by_somebody: ready != 0 || gathering, pressed })
+        let is_ready = |what: &dyn Fn(usize) -> bool| (0..count).any(|at| ready & (1 << at) != 0 && what(at));
+        Ok(Woken {
+            by_somebody: ready != 0 || gathering,
+            by_kernel: is_ready(&|at| of[at] == Of::Kernel),
+            by_an_end: is_ready(&|at| of[at] == Of::End),
+            pressed: is_ready(&|at| sources[at].1 == Interest::Priority),
+        })
     }
 
     /// Takes all events that wait, then looks at what they tell of.
