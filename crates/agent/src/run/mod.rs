@@ -284,6 +284,8 @@ impl Agent<'_> {
             Event::PolicyReloaded { policy }
         });
         self.policy = loaded.policy;
+        // The first policy of an agent that was started under a broken one: nobody was looked at yet.
+        self.due.scan_at_once();
         self.due.drift_at_once();
     }
 
