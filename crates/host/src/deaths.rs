@@ -74,13 +74,13 @@ impl Deaths {
             let mut space = [MaybeUninit::<epoll::Event>::uninit(); AT_ONCE];
             let at_once = Some(&Timespec { tv_sec: 0, tv_nsec: 0 });
             let Ok((events, _)) = epoll::wait(&self.epoll, &mut space, at_once) else { return ended };
-            if events.is_empty() {
-                return ended;
-            }
             for event in events.iter() {
                 let Ok(pid) = i32::try_from(event.data.u64()) else { continue };
                 self.forget(pid);
                 ended.push(pid);
+            }
+            if events.len() < AT_ONCE {
+                return ended;
             }
         }
     }
