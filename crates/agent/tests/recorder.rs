@@ -94,6 +94,11 @@ impl Folder {
         self.write(&format!("/proc/{pid}/oom_score_adj"), "-900\n");
     }
 
+    /// The process that was started last, as the kernel has it.
+    fn newest(&self, pid: i32) {
+        self.write("/proc/loadavg", &format!("0.00 0.01 0.05 1/99 {pid}\n"));
+    }
+
     fn cgroup(&self, path: &str, bytes: u64) {
         self.write("/sys/fs/cgroup/cgroup.controllers", "memory\n");
         self.write(&format!("/sys/fs/cgroup/{path}/memory.current"), &format!("{bytes}\n"));
@@ -333,14 +338,13 @@ fn a_boot_id_is_what_the_kernel_writes() {
 #[test]
 fn a_calm_record_lists_processes_anew_when_one_has_started() {
     let folder = Folder::new();
-    let newest = |pid: i32| folder.write("/proc/loadavg", &format!("0.00 0.01 0.05 1/99 {pid}\n"));
-    newest(11);
+    folder.newest(11);
     let (mut recorder, _) = folder.open(BOOT);
     let mut seen = || recorder.sample(&folder.host).unwrap().seen;
     assert_eq!(seen(), 3);
     folder.process(12, "new", 100);
     assert_eq!(seen(), 3, "nobody has started, says the kernel");
-    newest(12);
+    folder.newest(12);
     assert_eq!(seen(), 4);
     folder.process(13, "wrapped", 100);
     assert!((0..24).any(|_| seen() == 5), "the list is read now and then all the same");
@@ -349,19 +353,18 @@ fn a_calm_record_lists_processes_anew_when_one_has_started() {
 #[test]
 fn what_the_kernel_starts_for_itself_is_nobody() {
     let folder = Folder::new();
-    let newest = |pid: i32| folder.write("/proc/loadavg", &format!("0.00 0.01 0.05 1/99 {pid}\n"));
-    newest(11);
+    folder.newest(11);
     let (mut recorder, _) = folder.open(BOOT);
     let mut seen = || recorder.sample(&folder.host).unwrap().seen;
     assert_eq!(seen(), 3);
     folder.process(13, "kworker/0:1", 0);
-    newest(13);
+    folder.newest(13);
     assert_eq!(seen(), 3, "12 has ended, and 13 is a thread of the kernel: the list is not read");
     folder.process(14, "new", 100);
-    newest(14);
+    folder.newest(14);
     assert_eq!(seen(), 5);
     folder.process(15, "kworker/0:2", 0);
-    newest(40);
+    folder.newest(40);
     assert_eq!(seen(), 6, "so many are not looked at one by one");
 }
 

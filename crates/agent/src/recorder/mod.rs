@@ -171,8 +171,8 @@ impl Recorder {
     pub(super) fn keep_durable(&mut self, taken: Taken) {
         let goes_with_the_next = taken.rate.is_pressed() && taken.number % 2 == 1 && !self.owes_sync;
         if !goes_with_the_next {
-            // A disk that fails says so to whoever writes the next page, too.
-            self.owes_sync = !self.ring.sync_soon().unwrap_or(true);
+            // What failed is tried again with the next record; a disk that fails says so to whoever writes that, too.
+            self.owes_sync = !self.ring.sync_soon().unwrap_or(false);
         }
     }
 }
