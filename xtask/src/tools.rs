@@ -1,6 +1,8 @@
 //! Installing what a developer command needs and this machine does not have.
 
 use std::env;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -45,7 +47,50 @@ pub fn need_cargo_command(name: &str) -> Result<()> {
 /// # Errors
 /// When something is missing and cannot be installed; it then says what a person has to do.
 pub fn need_lab() -> Result<()> {
-    need_programs(&oomguard_lab::missing_tools)
+    need_programs(&oomguard_lab::missing_tools)?;
+    if oomguard_lab::qemu_is_old()
+        && let Err(error) = backported_qemu()
+    {
+        eprintln!(
+            "The lab goes on with a QEMU older than 8.1, which fails in an emulated boot now and then: {error:#}"
+        );
+    }
+    Ok(())
+}
+
+/// Installs QEMU from this release's backports, without adding them to what this machine's apt reads.
+fn backported_qemu() -> Result<()> {
+    const PACKAGES: [&str; 2] = ["qemu-system-x86", "qemu-utils"];
+    if !is_there("apt-get") || !is_root()? {
+        bail!("only root may install a newer one");
+    }
+    let os_release = fs::read_to_string("/etc/os-release").context("/etc/os-release")?;
+    let source =
+        oomguard_lab::backports(&os_release).context("no mirror of this release's backports is known")?;
+    let suite = source.split(' ').rev().nth(1).unwrap_or_default();
+    let dir = tempfile::tempdir().context("cannot make a temporary folder")?;
+    // apt fetches as a user of its own, who must be able to reach it.
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))?;
+    let list = dir.path().join("backports.list");
+    fs::write(&list, format!("{source}\n")).with_context(|| list.display().to_string())?;
+    fs::create_dir_all(dir.path().join("lists/partial"))?;
+    let only_backports = || {
+        let mut command = apt_get();
+        let options = [
+            format!("Dir::Etc::sourcelist={}", list.display()),
+            "Dir::Etc::sourceparts=/dev/null".to_owned(),
+            format!("Dir::State::lists={}", dir.path().join("lists").display()),
+            "Dir::Cache::pkgcache=".to_owned(),
+            "Dir::Cache::srcpkgcache=".to_owned(),
+        ];
+        for option in options {
+            command.args(["-o", &option]);
+        }
+        command
+    };
+    run(only_backports().arg("update"))?;
+    // What else it needs came with the old one.
+    run(only_backports().args(["install", "--yes", "--no-install-recommends", "-t", suite]).args(PACKAGES))
 }
 
 /// Installs `promtool`, which checks metrics and alerts in the first tier, unless it is there.

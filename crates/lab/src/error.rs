@@ -60,6 +60,8 @@ pub enum Error {
     QemuEnded {
         /// How it ended.
         what: String,
+        /// Whether a signal ended it that nobody sent: a fault of QEMU itself.
+        crashed: bool,
         /// What it wrote to standard error.
         stderr: String,
         /// The last lines of the host's console.
@@ -68,6 +70,14 @@ pub enum Error {
     /// The host's kernel gave up.
     #[error("the host's kernel panicked\n--- console\n{console}")]
     Panicked {
+        /// The last lines of the host's console.
+        console: String,
+    },
+    /// The host's kernel wrote something and then never came to its first program.
+    #[error("the host's kernel did not start its first program within {seconds} s\n--- console\n{console}")]
+    StoodStill {
+        /// How long it was waited for.
+        seconds: u64,
         /// The last lines of the host's console.
         console: String,
     },
@@ -101,6 +111,19 @@ pub enum Error {
         /// Whether the time was over or the command ended.
         why: String,
     },
+}
+
+impl Error {
+    /// Whether the machine under the host failed, before or beside anything that the host runs.
+    ///
+    /// QEMU before 8.1 translates code that another of its processors is writing: once in some hundred boots of two emulated
+    /// processors the kernel panics, stands still, or QEMU ends by a signal.
+    pub(crate) fn is_of_the_emulator(&self) -> bool {
+        matches!(
+            self,
+            Self::Panicked { .. } | Self::StoodStill { .. } | Self::QemuEnded { crashed: true, .. }
+        )
+    }
 }
 
 /// Names the file of an I/O error.

@@ -15,13 +15,30 @@ const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 /// It is the release alone, without its security and updates suites: those drop a package when the
 /// next version comes, and an index that names a dropped one cannot be installed from.
 pub(crate) fn source(release: Release) -> Option<String> {
+    line(release.suite())
+}
+
+/// The apt source of this machine's own release's backports; `None` where its mirror or its release is not known.
+///
+/// The release is the one that `os_release` (os-release(5)) names.
+#[must_use]
+pub fn backports(os_release: &str) -> Option<String> {
+    let field = |name| os_release.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    if field("ID")?.trim_matches('"') != "debian" {
+        return None;
+    }
+    line(&format!("{}-backports", field("VERSION_CODENAME")?.trim_matches('"')))
+}
+
+/// The apt source of a suite, on the mirror that this machine uses.
+fn line(suite: &str) -> Option<String> {
     let mut ask = Command::new("apt-get");
     ask.args(["indextargets", "--format", "$(REPO_URI)"]);
     ask.args(["Origin: Debian", "Label: Debian", "Component: main"]);
     let answer = succeed(&mut ask, Duration::from_secs(30)).ok()?;
     let uri = pick(&String::from_utf8_lossy(&answer))?;
     let signed = if Path::new(KEYRING).exists() { format!("[signed-by={KEYRING}] ") } else { String::new() };
-    Some(format!("deb {signed}{uri} {} {}", release.suite(), crate::recipe::COMPONENT))
+    Some(format!("deb {signed}{uri} {suite} {}", crate::recipe::COMPONENT))
 }
 
 /// The first mirror that can be asked over the network as it is written.

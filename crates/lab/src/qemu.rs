@@ -2,10 +2,10 @@
 
 use std::fs::{self, File};
 use std::io::Read;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::accel::Accel;
 use crate::error::{Error, Result, at, tail};
@@ -13,6 +13,9 @@ use crate::image::Image;
 use crate::proc::{shown, spawn_tied, succeed, wait};
 use crate::qmp::Monitor;
 use crate::spec::HostSpec;
+
+/// From power on to the kernel's first program: 2 s on a quiet machine, emulated.
+const KERNEL_LIMIT: Duration = Duration::from_secs(150);
 
 /// What stays the same however often a host is switched off and on.
 #[derive(Debug, Clone)]
@@ -40,11 +43,11 @@ impl Hardware {
         String::from_utf8_lossy(&bytes).replace('\r', "")
     }
 
-    /// Whether the kernel gave up, by what it wrote to the console from a byte on.
-    pub(crate) fn panicked(&self, from: u64) -> bool {
+    /// Whether a text is on the console, from a byte on.
+    fn wrote(&self, from: u64, text: &str) -> bool {
         let bytes = fs::read(self.console_path()).unwrap_or_default();
         let new = usize::try_from(from).ok().and_then(|from| bytes.get(from..)).unwrap_or_default();
-        String::from_utf8_lossy(new).contains("Kernel panic - not syncing")
+        String::from_utf8_lossy(new).contains(text)
     }
 
     pub(crate) fn console_tail(&self) -> String {
@@ -119,7 +122,10 @@ impl Hardware {
             return Err(Error::Monitor("no pipes".to_owned()));
         };
         match Monitor::new(stdin, stdout) {
-            Ok(monitor) => Ok(Machine { child, monitor, console_from }),
+            Ok(monitor) => {
+                let first_program = if load.is_some() { None } else { Some(Instant::now() + KERNEL_LIMIT) };
+                Ok(Machine { child, monitor, console_from, first_program })
+            }
             Err(_) => Err(self.ended(&mut child)),
         }
     }
@@ -145,11 +151,10 @@ impl Hardware {
         if let Some(mut pipe) = child.stderr.take() {
             let _ = pipe.read_to_string(&mut stderr);
         }
+        let ended = ended.ok().flatten();
         Error::QemuEnded {
-            what: match ended {
-                Ok(Some(status)) => status.to_string(),
-                _ => "it does not answer".to_owned(),
-            },
+            what: ended.map_or_else(|| "it does not answer".to_owned(), |status| status.to_string()),
+            crashed: ended.is_some_and(|status| status.signal().is_some()),
             stderr: tail(&stderr, 20),
             console: self.console_tail(),
         }
@@ -167,18 +172,28 @@ pub(crate) struct Machine {
     pub(crate) monitor: Monitor,
     /// Where on the console its first line is.
     console_from: u64,
+    /// By when its kernel has to start its first program; `None` once it has.
+    first_program: Option<Instant>,
 }
 
 impl Machine {
-    /// An error if the process ended by itself, or the kernel in it did.
+    /// An error if the process ended by itself, or the kernel in it did or never got anywhere.
     pub(crate) fn check(&mut self, hardware: &Hardware) -> Result<()> {
-        match self.child.try_wait() {
-            Ok(None) if hardware.panicked(self.console_from) => {
-                Err(Error::Panicked { console: hardware.console_tail() })
-            }
-            Ok(None) => Ok(()),
-            _ => Err(hardware.ended(&mut self.child)),
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            return Err(hardware.ended(&mut self.child));
         }
+        if hardware.wrote(self.console_from, "Kernel panic - not syncing") {
+            return Err(Error::Panicked { console: hardware.console_tail() });
+        }
+        if let Some(by) = self.first_program {
+            if hardware.wrote(self.console_from, "as init process") {
+                self.first_program = None;
+            } else if Instant::now() > by {
+                let seconds = KERNEL_LIMIT.as_secs();
+                return Err(Error::StoodStill { seconds, console: hardware.console_tail() });
+            }
+        }
+        Ok(())
     }
 
     /// Cuts the power.

@@ -1,6 +1,10 @@
 //! The programs of this machine that the lab runs.
 
 use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::proc::succeed;
 
 /// A program and the Debian package that brings it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,4 +41,38 @@ pub fn missing_tools() -> Vec<Tool> {
         .filter(|(program, _)| !DIRECTORIES.iter().any(|d| Path::new(d).join(program).exists()))
         .map(|&(program, package)| Tool { program, package })
         .collect()
+}
+
+/// From this version on (8.1) QEMU locks the pages that it translates: before, one of two emulated processors may run what the
+/// other is writing, and once in some hundred boots a kernel panics or stands still, or QEMU ends by a signal.
+const RELIABLE_QEMU: (u32, u32) = (8, 1);
+
+/// Whether this machine's QEMU is one that fails now and then where it emulates; not where there is none.
+#[must_use]
+pub fn qemu_is_old() -> bool {
+    let asked = succeed(Command::new("qemu-system-x86_64").arg("--version"), Duration::from_secs(30));
+    let version = asked.ok().and_then(|text| version(&String::from_utf8_lossy(&text)));
+    version.is_some_and(|version| version < RELIABLE_QEMU)
+}
+
+/// The first two numbers of what `qemu-system-x86_64 --version` says.
+fn version(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.split("version ").nth(1)?.split(|c: char| !c.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{RELIABLE_QEMU, version};
+
+    #[test]
+    fn a_version_is_read_from_what_qemu_says() {
+        let debian_12 =
+            "QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)\nCopyright (c) 2003-2022\n";
+        assert_eq!(version(debian_12), Some((7, 2)));
+        assert!(version(debian_12) < Some(RELIABLE_QEMU));
+        assert!(version("QEMU emulator version 10.0.2 (Debian 1:10.0.2+ds-2)\n") > Some(RELIABLE_QEMU));
+        assert_eq!(version("QEMU emulator version 8.1\n"), Some(RELIABLE_QEMU));
+        assert_eq!(version("no such program"), None);
+    }
 }

@@ -1,6 +1,7 @@
 //! Hosts that a developer keeps: they go on when the command that booted them ends.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::thread;
@@ -80,6 +81,7 @@ impl Lab {
                 let log = fs::read(up.directory.join("qemu.log")).unwrap_or_default();
                 return Err(Error::QemuEnded {
                     what: ended.map_or_else(|| "no greeting".to_owned(), |s| s.to_string()),
+                    crashed: ended.is_some_and(|status| status.signal().is_some()),
                     stderr: String::from_utf8_lossy(&log).into_owned(),
                     console: String::new(),
                 });
