@@ -14,6 +14,7 @@ use std::process::{Child, Command, Stdio};
 use host::{boot, etc, ok, run};
 use mcp_clients::{Era, Person, Python, Reach, inspect};
 use oomguard_lab::{HostSpec, Release, Vm};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -139,6 +140,14 @@ impl Outside {
 struct Http {
     child: Child,
     reach: Reach,
+}
+
+impl Http {
+    /// Tells it to end, and waits until it has.
+    fn ends(mut self) -> Option<i32> {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        self.child.wait().unwrap().code()
+    }
 }
 
 impl Drop for Http {
@@ -278,7 +287,7 @@ fn from_outside(vm: &Vm, before: &str) {
     assert_eq!(done["result"]["structuredContent"]["result"]["done"], true, "{done}");
     assert_eq!((etc(vm).as_str(), swaps(vm).as_str()), (before, ""), "not as before");
 
-    // A change that its client gives up goes to its end.
+    // A change that its client gives up goes to its end, also when the server is told to end.
     let mut client = Python::start(&server.reach, Era::Modern, Person::CannotBeAsked);
     let plan = client.given("plan_host", &on_host);
     let gone = client.give_up("apply_plan", &outside.grant(&plan));
@@ -290,12 +299,13 @@ fn from_outside(vm: &Vm, before: &str) {
         let of_plan = lines.iter().filter(|line| line["tool"] == "apply_plan" && line["plan_id"] == plan_id);
         of_plan.map(|line| line["outcome"].as_str().unwrap().to_owned()).collect()
     };
-    while outcomes().len() < 3 {
-        std::thread::sleep(std::time::Duration::from_millis(200));
-    }
+    client.ends();
+    assert_eq!(server.ends(), Some(0));
     assert_eq!(outcomes(), ["begun", "cancelled; what has begun on the host goes to its end", "done"]);
     run(vm, "oomguard check --role validator").exits(0);
     run(vm, "oomguard journal list | tail -n 1 | grep -w applied").exits(0);
+    let server = outside.http();
+    let mut client = Python::start(&server.reach, Era::Modern, Person::CannotBeAsked);
     let plan = client.given("plan_host", &on_host);
     assert_eq!((&plan["plan"]["changes"], &plan["ready"]), (&json!([]), &Value::Null), "{plan}");
     client.ends();

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,8 @@ use rmcp::transport::streamable_http_server::session::never::NeverSessionManager
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Semaphore, watch};
 
 use crate::state::{NOFOLLOW, StateError, failed, private};
 use crate::{MOST_REQUEST, Server};
@@ -27,7 +29,9 @@ use crate::{MOST_REQUEST, Server};
 /// A token has at least so many characters.
 const SHORTEST_TOKEN: usize = 32;
 /// So many connections at a time; others wait.
-const MOST_CONNECTIONS: usize = 64;
+const MOST_CONNECTIONS: u32 = 64;
+/// So long the end of the server waits for answers that are still to be sent or, of looks, to be found.
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
 /// What a client must show; only its hash is kept.
 #[derive(Clone, Debug)]
@@ -75,7 +79,7 @@ impl Token {
     }
 }
 
-/// Serves until the process ends.
+/// Serves until SIGTERM or SIGINT; what has begun on a host by then goes to its end, unless a second one comes.
 ///
 /// # Errors
 /// When the port cannot be taken, or is not of this machine alone.
@@ -84,6 +88,54 @@ pub async fn serve(
     address: SocketAddr,
     token: Token,
     ready: impl FnOnce(SocketAddr),
+) -> io::Result<()> {
+    let mut stops = Stops::new()?;
+    let shared = Arc::clone(&server.shared);
+    let connections = Arc::new(Semaphore::new(MOST_CONNECTIONS as usize));
+    let (end, ending) = watch::channel(());
+    tokio::select! {
+        ended = accept(server, address, token, ready, &connections, &ending) => return ended,
+        () = stops.next() => {}
+    }
+    // The port is closed by now. Connections that are open close when they have the answer that they wait for.
+    let _ = end.send(());
+    let all = connections.acquire_many(MOST_CONNECTIONS);
+    tokio::select! {
+        () = async {
+            shared.changes_end().await;
+            let _ = tokio::time::timeout(LAST_ANSWERS, all).await;
+        } => {}
+        () = stops.next() => {}
+    }
+    Ok(())
+}
+
+/// The signals that end a server.
+struct Stops {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stops {
+    fn new() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+async fn accept(
+    server: Server,
+    address: SocketAddr,
+    token: Token,
+    ready: impl FnOnce(SocketAddr),
+    connections: &Arc<Semaphore>,
+    ending: &watch::Receiver<()>,
 ) -> io::Result<()> {
     if !address.ip().is_loopback() {
         let why = "it is no address of this machine alone; give 127.0.0.1:PORT, and reach it from elsewhere with `ssh -L`";
@@ -107,28 +159,32 @@ pub async fn serve(
         Arc::new(NeverSessionManager::default()),
         config,
     );
-    let slots = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     ready(address);
     loop {
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return Ok(()) };
+        let Ok(slot) = Arc::clone(connections).acquire_owned().await else { return Ok(()) };
         let Ok((stream, _)) = listener.accept().await else {
             // No more files may be open: one will be closed.
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
-        let (service, token) = (service.clone(), token.clone());
+        let (service, token, mut ending) = (service.clone(), token.clone(), ending.clone());
         tokio::spawn(async move {
             let _slot = slot;
             let answer = service_fn(move |request| {
                 let (service, token) = (service.clone(), token.clone());
                 async move { Ok::<_, Infallible>(answer(&service, &token, request).await) }
             });
-            // A client that breaks off is no failure of the server.
-            let _ = hyper::server::conn::http1::Builder::new()
+            let connection = hyper::server::conn::http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(Duration::from_secs(30))
-                .serve_connection(TokioIo::new(stream), answer)
-                .await;
+                .serve_connection(TokioIo::new(stream), answer);
+            let mut connection = pin!(connection);
+            // A client that breaks off is no failure of the server.
+            tokio::select! {
+                _ = connection.as_mut() => return,
+                _ = ending.changed() => connection.as_mut().graceful_shutdown(),
+            }
+            let _ = connection.await;
         });
     }
 }

@@ -143,7 +143,8 @@ impl Server {
         ended
     }
 
-    /// Serves on a port of this machine, until the process ends. `ready` is told the port.
+    /// Serves on a port of this machine until SIGTERM or SIGINT, and then until the changes that have begun are done. `ready` is
+    /// told the port.
     ///
     /// # Errors
     /// When the port cannot be taken, or is not of this machine alone.
@@ -153,7 +154,11 @@ impl Server {
         token: http::Token,
         ready: impl FnOnce(std::net::SocketAddr),
     ) -> io::Result<()> {
-        runtime()?.block_on(http::serve(self, address, token, ready))
+        let runtime = runtime()?;
+        let ended = runtime.block_on(http::serve(self, address, token, ready));
+        // Nobody waits for what was only looked at.
+        runtime.shutdown_background();
+        ended
     }
 }
 

@@ -121,6 +121,8 @@ impl Server {
         };
         let Ok(slot) = slot else { return nothing("the server ends") };
         let change = tool.writes.then(|| Arc::clone(&self.shared.changes).try_acquire_owned());
+        // There are as many as slots: when none is left, the end of the server has them.
+        let Ok(change) = change.transpose() else { return nothing("the server ends; nothing was done") };
         let (tell, telling) = progress(context);
         let call = Call { caller: line.caller.clone(), tell };
         let (server, which, writes) = (self.clone(), tool.which, tool.writes);

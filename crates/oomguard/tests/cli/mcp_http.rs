@@ -4,13 +4,17 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::fleet::Fleet;
 use crate::hosts::Folder;
 use crate::mcp::{READ_ONLY, initialize, modern};
+use crate::mcp_many::SSH as SLOW_SSH;
 use crate::run::{oomguard, open_dir, ran, start};
 
 pub const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -24,7 +28,8 @@ pub struct Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.child.kill().unwrap();
+        // It may have ended by itself.
+        let _ = self.child.kill();
         self.child.wait().unwrap();
     }
 }
@@ -42,12 +47,17 @@ impl Server {
     }
 
     pub fn with(args: &[&str]) -> Self {
+        let mut command = oomguard(["mcp", "--http", "127.0.0.1:0"]);
+        command.args(args);
+        Self::of(command)
+    }
+
+    fn of(mut command: Command) -> Self {
         let state = open_dir();
         let token_file = token_file(state.path(), &format!("{TOKEN}\n"), 0o600);
-        let mut command = oomguard(["mcp", "--http", "127.0.0.1:0", "--token-file"]);
         command
+            .arg("--token-file")
             .arg(&token_file)
-            .args(args)
             .arg("--state")
             .arg(state.path().join("state"))
             .arg("--runs")
@@ -123,6 +133,42 @@ fn both_eras_list_and_call() {
     let audit = std::fs::read_to_string(server.state.path().join("state/audit.jsonl")).unwrap();
     assert!(audit.contains("\"caller\":\"http"), "{audit}");
     assert!(!audit.contains(TOKEN), "{audit}");
+}
+
+#[test]
+fn when_it_is_told_to_end_it_takes_nothing_new_and_answers_what_was_asked() {
+    let fleet = Fleet::new();
+    fleet.program("ssh", SLOW_SSH);
+    std::fs::write(fleet.path("hosts"), "slow\n").unwrap();
+    let mut command = oomguard(["mcp", "--http", "127.0.0.1:0", "--inventory"]);
+    command.arg(fleet.path("hosts"));
+    command.env("PATH", format!("{}:/usr/bin:/bin", fleet.path("bin").display()));
+    let mut server = Server::of(command);
+    let asks = json!({"jsonrpc": "2.0", "id": 2, "method": "tools/call",
+        "params": {"name": "check_host", "arguments": {"host": "slow"}}});
+    let old = [("MCP-Protocol-Version", "2025-11-25")];
+    // A client that only keeps its connection does not keep the server.
+    let _idle = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+    let answer = std::thread::scope(|scope| {
+        let answer = scope.spawn(|| server.json(&old, &asks));
+        let until = |is: &dyn Fn() -> bool| {
+            while !is() {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        };
+        until(&|| fleet.path("asked").exists());
+        signal(&server.child, Signal::TERM);
+        until(&|| TcpStream::connect(("127.0.0.1", server.port)).is_err());
+        std::fs::write(fleet.path("go"), "").unwrap();
+        answer.join().unwrap()
+    });
+    assert!(answer.to_string().contains("Connection refused"), "{answer}");
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+}
+
+fn signal(child: &Child, signal: Signal) {
+    let pid = rustix::process::Pid::from_child(child);
+    rustix::process::kill_process(pid, signal).unwrap();
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::mcp::Client;
 use crate::run::oomguard;
 
 /// An ssh to a host that says nothing until the file `go` is there, and then that it is full.
-const SSH: &str = r#"#!/bin/sh
+pub const SSH: &str = r#"#!/bin/sh
 case " $* " in *" -G "*|*" -O "*) exit 0 ;; esac
 echo asked >>"${0%/*}/../asked"
 until [ -e "${0%/*}/../go" ]; do sleep 0.1; done
