@@ -97,9 +97,12 @@ impl Protected {
         events
     }
 
-    /// Takes one more, as the guard protects it.
-    pub fn add(&mut self, process: ProtectedProcess) {
-        self.living.insert(process.pid, process);
+    /// Takes one more, as the guard protects it. When another one had its number, that one has ended, as for
+    /// [`Protected::gone`].
+    pub fn add(&mut self, process: ProtectedProcess, at_ms: u64) -> Option<Event> {
+        let start_time = process.start_time;
+        let before = self.living.insert(process.pid, process);
+        self.ended(before.filter(|before| before.start_time != start_time)?, None, at_ms)
     }
 
     /// Those that live, as far as is known: number and start time.
@@ -248,6 +251,21 @@ mod tests {
     }
 
     #[test]
+    fn whose_number_another_one_got_has_ended() {
+        let mut protected = two();
+        assert_eq!((protected.add(process(5, 1), 10), protected.is_waiting()), (None, false), "the same one");
+        assert_eq!((protected.add(process(5, 2), 10), protected.is_waiting()), (None, true));
+        assert_eq!(endings(protected.oom_kill(5, 20)), [(5, Ending::OomKilled)], "the one of before");
+        assert_eq!(protected.oom_kill(6, 20), None);
+        assert_eq!(endings(protected.add(process(6, 2), 30)), [(6, Ending::OomKilled)]);
+        assert_eq!(protected.count(), 2);
+        assert_eq!(
+            protected.gone(5, Some(Exit::Code(0)), 40).map(|event| endings([event])),
+            Some(vec![(5, Ending::Exited(0))])
+        );
+    }
+
+    #[test]
     fn a_kill_is_told_whichever_comes_first() {
         let mut protected = two();
         assert_eq!(protected.gone(5, Some(Exit::Signal(9)), 10), None, "who sent it is not known yet");
@@ -284,7 +302,7 @@ mod tests {
         protected.oom_kill(5, 0);
         protected.tick(60_000);
         assert_eq!(endings(protected.gone(5, Some(Exit::Signal(9)), 90_000)), [(5, Ending::OomKilled)]);
-        protected.add(process(8, 3));
+        assert_eq!(protected.add(process(8, 3), 0), None);
         assert_eq!(protected.count(), 2);
     }
 }

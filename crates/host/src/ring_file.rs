@@ -17,17 +17,8 @@ pub struct RingFile {
     file: File,
     path: String,
     len: u64,
-    background: Background,
-}
-
-/// Who makes writes durable while this process goes on.
-#[derive(Debug, Default)]
-enum Background {
-    #[default]
-    Unasked,
-    Kernel(BackgroundSync),
-    /// This kernel does not.
-    Nobody,
+    /// What makes writes durable while this process goes on.
+    background: Option<BackgroundSync>,
 }
 
 /// What is at the path of a ring file.
@@ -117,6 +108,11 @@ fn fill(mut file: &File, len: u64, head: &[u8]) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Whether io_submit(2) refuses syncs as such: before Linux 4.18, on some file systems, and in some sandboxes.
+fn is_no_such_thing(error: &std::io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS | libc::EOPNOTSUPP | libc::EPERM))
+}
+
 /// One writer: the kernel frees the lock when its process dies.
 fn alone(file: &File, path: &str) -> Result<()> {
     match file.try_lock() {
@@ -130,7 +126,7 @@ fn alone(file: &File, path: &str) -> Result<()> {
 
 impl RingFile {
     fn new(file: File, path: &str, len: u64) -> Self {
-        Self { file, path: path.to_owned(), len, background: Background::default() }
+        Self { file, path: path.to_owned(), len, background: None }
     }
 
     /// Its length in bytes.
@@ -179,10 +175,14 @@ impl RingFile {
     /// # Errors
     /// When the disk did not take it the last time, or does not take it now.
     pub fn sync_soon(&mut self) -> Result<bool> {
-        if matches!(self.background, Background::Unasked) {
-            self.background = BackgroundSync::new().map_or(Background::Nobody, Background::Kernel);
+        if self.background.is_none() {
+            // Asked again each time: what others have taken of the places may be free by then.
+            self.background = BackgroundSync::new().ok();
         }
-        let Background::Kernel(background) = &mut self.background else { return self.sync().map(|()| true) };
-        background.start(&self.file).map_err(|e| HostError::file("sync", &self.path, e))
+        let Some(background) = &mut self.background else { return self.sync().map(|()| true) };
+        match background.start(&self.file) {
+            Err(e) if is_no_such_thing(&e) => self.sync().map(|()| true),
+            started => started.map_err(|e| HostError::file("sync", &self.path, e)),
+        }
     }
 }

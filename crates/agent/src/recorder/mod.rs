@@ -170,8 +170,17 @@ impl Recorder {
     /// together, and all that came meanwhile when the disk is slower than that.
     pub(super) fn keep_durable(&mut self, taken: Taken) {
         let goes_with_the_next = taken.rate.is_pressed() && taken.number % 2 == 1 && !self.owes_sync;
-        if !goes_with_the_next {
-            // What failed is tried again with the next record; a disk that fails says so to whoever writes that, too.
+        if goes_with_the_next {
+            return;
+        }
+        self.owes_sync = true;
+        self.sync_what_is_owed();
+    }
+
+    /// What failed, or had to wait for the sync before it, is tried again; a disk that fails says so to whoever writes the next
+    /// record, too.
+    pub(super) fn sync_what_is_owed(&mut self) {
+        if self.owes_sync {
             self.owes_sync = !self.ring.sync_soon().unwrap_or(false);
         }
     }

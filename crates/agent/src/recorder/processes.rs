@@ -132,14 +132,16 @@ impl Table {
             (Some(before), Some(now)) => before == now || self.are_threads_of_the_kernel(before, now),
             _ => false,
         };
-        if pressed || !nobody_new || self.round.is_multiple_of(LIST_TURNS) {
-            self.scan.pids(&mut self.pids)?;
-        }
-        self.newest = newest;
         let moved = held.abs_diff(self.held) >= MOVED;
         if moved {
             self.held = held;
         }
+        // A process that has just started may seem to hold nothing, as a thread of the kernel does, where the kernel counts
+        // roughly (Linux 6.2 to 6.16, many processors): what it comes to hold shows in all that is held.
+        if pressed || moved || !nobody_new || self.round.is_multiple_of(LIST_TURNS) {
+            self.scan.pids(&mut self.pids)?;
+        }
+        self.newest = newest;
         let quiet = nobody_new && !moved && !pressed;
         self.look(now_us, quiet, swapping);
         self.last_us = now_us;

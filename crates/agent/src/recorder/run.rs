@@ -53,13 +53,15 @@ pub fn run(
         match recorder.sample(host) {
             Ok(taken) => {
                 ran.records += 1;
-                recorder.keep_durable(taken);
+                // First, since the disk may have to be waited for, and the record is of now.
                 told(Told::Taken(&recorder.record));
+                recorder.keep_durable(taken);
             }
             Err(error) if ran.records == 0 => return Err(error),
             Err(error) => {
                 ran.failed += 1;
                 told(Told::Failed(&error));
+                recorder.sync_what_is_owed();
             }
         }
         let next = began + recorder.next_interval();

@@ -43,17 +43,30 @@ impl Living {
         self.protected.is_waiting()
     }
 
+    /// Whether the kernel tells of the end of each: none is more than can be watched.
+    pub(super) fn all_are_watched(&self) -> bool {
+        self.protected.living().all(|(pid, _)| self.is_watched(pid))
+    }
+
+    fn is_watched(&self, pid: i32) -> bool {
+        self.deaths.as_ref().is_some_and(|deaths| deaths.watches(pid))
+    }
+
     /// Takes one that was seen to be protected.
-    pub(super) fn add(&mut self, process: ProtectedProcess, now: Duration) -> Option<Event> {
+    pub(super) fn add(&mut self, process: ProtectedProcess, now: Duration) -> Vec<Event> {
         let (pid, start_time) = (process.pid, process.start_time);
-        let known = self.protected.lives(pid, start_time);
-        self.protected.add(process);
-        let deaths = self.deaths.as_mut()?;
-        if known && deaths.watches(pid) || !deaths.watch(pid) || self.is_there(pid, start_time) {
-            return None;
+        if self.protected.lives(pid, start_time) && self.is_watched(pid) {
+            return Vec::new();
         }
-        // It ended between the look at it and the watch, which may be on another process with its number.
-        self.gone(pid, now)
+        let mut events = Vec::from_iter(self.protected.add(process, millis(now)));
+        if let Some(deaths) = &mut self.deaths {
+            deaths.watch(pid);
+        }
+        if !self.is_there(pid, start_time) {
+            // It ended between the look at it and the watch, which may be on another process with its number.
+            events.extend(self.gone(pid, now));
+        }
+        events
     }
 
     /// Takes in the ends that the kernel told of.
@@ -65,8 +78,7 @@ impl Living {
     /// Looks at those that are not watched, and tells of those whose way to end nobody has told of by now.
     pub(super) fn look(&mut self, now: Duration) -> Vec<Event> {
         let mut events = self.hear(now);
-        let is_watched = |pid| self.deaths.as_ref().is_some_and(|deaths| deaths.watches(pid));
-        let unwatched: Vec<_> = self.protected.living().filter(|(pid, _)| !is_watched(*pid)).collect();
+        let unwatched: Vec<_> = self.protected.living().filter(|(pid, _)| !self.is_watched(*pid)).collect();
         for (pid, start_time) in unwatched {
             if !self.is_there(pid, start_time) {
                 events.extend(self.gone(pid, now));
@@ -89,7 +101,8 @@ impl Living {
     }
 
     fn is_there(&mut self, pid: i32, start_time: u64) -> bool {
-        let read = self.proc.read(pid, "stat", &mut self.buffer).unwrap_or(false);
+        // What cannot be read, for want of a file descriptor or of memory, is not known to be gone.
+        let Ok(read) = self.proc.read(pid, "stat", &mut self.buffer) else { return true };
         let stat = read.then(|| stat::parse(&self.buffer).ok()).flatten();
         // A zombie has ended: its memory is gone.
         stat.is_some_and(|stat| stat.start_time == start_time && stat.state != 'Z')
@@ -141,8 +154,9 @@ mod tests {
             let (first, second) = (sleeper(), sleeper());
             let (one, two) = (protected(&first), protected(&second));
             for process in [&one, &two, &one] {
-                assert_eq!(living.add(process.clone(), Duration::ZERO), None);
+                assert_eq!(living.add(process.clone(), Duration::ZERO), []);
             }
+            assert_eq!(living.all_are_watched(), told);
             assert_eq!((living.look(Duration::ZERO), living.count()), (Vec::new(), 2));
             kill(first);
             let heard = living.hear(Duration::ZERO);
@@ -165,10 +179,21 @@ mod tests {
         let mut process = protected(&child);
         // The number is another's by now.
         process.start_time -= 1;
-        assert_eq!(living.add(process.clone(), Duration::ZERO), None);
+        assert_eq!(living.add(process.clone(), Duration::ZERO), []);
         assert_eq!(living.count(), 0);
         assert_eq!(ended(&living.look(LATER)), [(process.pid, Ending::Unseen)]);
         kill(child);
         assert_eq!(living.look(LATER), []);
+    }
+
+    #[test]
+    fn who_is_gone_already_is_not_taken_for_a_living_one() {
+        let mut living = Living::new(&Host::live()).unwrap();
+        let child = sleeper();
+        let process = protected(&child);
+        kill(child);
+        assert_eq!(living.add(process.clone(), Duration::ZERO), []);
+        assert_eq!((living.count(), living.all_are_watched()), (0, true));
+        assert_eq!(ended(&living.look(LATER)), [(process.pid, Ending::Unseen)]);
     }
 }

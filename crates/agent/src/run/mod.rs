@@ -387,7 +387,8 @@ impl Agent<'_> {
             let recent = self.latest.within(age, now);
             self.kernel.sample(self.host, recent, &self.metrics, &mut self.events);
             self.see_who_lives(now);
-            self.due.sampled(now, self.kernel.tells_all() && !self.living.is_waiting());
+            let is_told = self.kernel.tells_all() && self.living.all_are_watched();
+            self.due.sampled(now, is_told && !self.living.is_waiting());
         }
         if self.due.take_drift(now) {
             self.look_for_drift();
@@ -406,13 +407,15 @@ impl Agent<'_> {
         if self.guard.is_none() {
             return;
         }
-        let Ok(facts) = Facts::read(self.host, &self.policy) else { return };
-        let found = findings(&self.policy, &facts);
-        self.metrics.set_findings(&found);
-        // What no event told of, such as a process that was moved to another cgroup.
-        if found.iter().any(Finding::is_of_a_live_score) {
+        let found =
+            |agent: &Self| Some(findings(&agent.policy, &Facts::read(agent.host, &agent.policy).ok()?));
+        let Some(mut findings) = found(self) else { return };
+        // What no event told of, such as a process that was moved to another cgroup, is mended and not told as drift.
+        if findings.iter().any(Finding::is_of_a_live_score) {
             self.look_at_all();
+            findings = found(self).unwrap_or(findings);
         }
+        self.metrics.set_findings(&findings);
     }
 
     fn look_at_all(&mut self) {
