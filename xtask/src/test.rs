@@ -7,9 +7,10 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use oomguard_lab::{HOSTS_AT_ONCE, Lab};
 
 use crate::counts::{self, Counts};
-use crate::{ansible, mcp_clients, package, static_binary, tools};
+use crate::{ansible, lab, mcp_clients, package, static_binary, tools};
 
 /// The tests of crates/lab boot hosts; its unit tests do not.
 const LAB_TIER: &str = "package(oomguard-lab) & kind(test)";
@@ -149,6 +150,13 @@ fn doc_tests(root: &Path) -> Result<Tier> {
 }
 
 fn lab_tier(root: &Path, binary: &Path, deb: &Path, others: &Others, filter: Option<&str>) -> Result<Tier> {
+    let kept = Lab::new(lab::cache(None)?)?.list()?;
+    if !kept.is_empty() {
+        let names = kept.iter().map(|host| host.name.as_str()).collect::<Vec<_>>().join(", ");
+        eprintln!(
+            "{names} of `cargo xtask lab up` run, and at most {HOSTS_AT_ONCE} hosts may: tests that want more wait until `cargo xtask lab down`"
+        );
+    }
     let expression = chosen("kind(test)", filter);
     let mut command = Command::new("cargo");
     others.name_to(&mut command).current_dir(root).env("OOMGUARD_BIN", binary).env("OOMGUARD_DEB", deb);
