@@ -35,6 +35,14 @@ pub struct Sample {
     pub full_avg60: Option<f64>,
 }
 
+impl Sample {
+    /// Whether a quarter of all memory is to be had, and nobody waits for any.
+    #[must_use]
+    pub fn has_plenty(&self) -> bool {
+        self.memory_available >= self.memory_total / 4 && self.full_avg60.unwrap_or(0.0) <= 0.0
+    }
+}
+
 /// The alerts of a policy: give it every sample.
 #[derive(Clone, Debug, Default)]
 pub struct Watch {

@@ -144,12 +144,7 @@ pub fn run(host: &Host, mut around: Surroundings<'_>) -> Result<(), AgentError> 
     agent.look_at_all();
     agent.due.take_drift(host.tick());
     agent.look_for_drift();
-    // Reading a policy and a host needs most of the program, and what follows a twentieth of it.
-    let _ = memory::let_go_of_code();
-    // What is needed when memory runs out is fetched now: the report's way, the page of the metrics, the line of a kill.
-    agent.report();
-    let _ = agent.page.print(Format::Text);
-    Kernel::rehearse();
+    agent.let_go_of_rare_code();
     notifier.say(&format!("READY=1\nSTATUS={}", agent.status()));
     loop {
         let now = host.tick();
@@ -392,6 +387,9 @@ impl Agent<'_> {
         }
         if self.due.take_drift(now) {
             self.look_for_drift();
+            if self.latest.within(RECENT, now).is_some_and(|reading| reading.sample.has_plenty()) {
+                self.let_go_of_rare_code();
+            }
         }
         if let Some(dir) = &self.textfile
             && self.due.take_textfile(now)
@@ -416,6 +414,15 @@ impl Agent<'_> {
             findings = found(self).unwrap_or(findings);
         }
         self.metrics.set_findings(&findings);
+    }
+
+    /// Reading a policy and a host needs most of the program, and all else a twentieth of it.
+    fn let_go_of_rare_code(&mut self) {
+        let _ = memory::let_go_of_code();
+        // What is needed when memory runs out is fetched now: the report's way, the page of the metrics, the line of a kill.
+        self.report();
+        let _ = self.page.print(Format::Text);
+        Kernel::rehearse();
     }
 
     fn look_at_all(&mut self) {
