@@ -86,11 +86,11 @@ impl EventLog {
 /// # Errors
 /// When a file is there and cannot be read.
 pub fn read(host: &Host) -> Result<Log> {
-    let now = host.read_if_there(PATH)?.unwrap_or_default();
-    let older = host.read_if_there(OLDER)?.unwrap_or_default();
+    let now = host.read_optional(PATH)?.unwrap_or_default();
+    let older = host.read_optional(OLDER)?.unwrap_or_default();
     if was_turned_over(&now, &older) {
         // What was read first is now the older one; what has begun since is still to be read.
-        let now = host.read_if_there(PATH)?.unwrap_or_default();
+        let now = host.read_optional(PATH)?.unwrap_or_default();
         return Ok(joined(older, &now));
     }
     Ok(joined(older, &now))

@@ -202,6 +202,6 @@ fn the_same_text_for_node_exporters_folder() {
     let text = scene.page.print(exposition::Format::Text);
     textfile::write(&scene.page.host, "/textfile/", &text).unwrap();
     assert_eq!(scene.page.host.read("/textfile/oomguard.prom").unwrap(), text.as_bytes());
-    assert_eq!(scene.page.host.names_in("/textfile").unwrap(), ["oomguard.prom"]);
+    assert_eq!(scene.page.host.list_dir("/textfile").unwrap(), ["oomguard.prom"]);
     assert!(textfile::write(&scene.page.host, "/none", &text).is_err());
 }

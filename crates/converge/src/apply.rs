@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use oomguard_host::files::{Lock, sha256, sibling_for_new};
+use oomguard_host::files::{Lock, sha256, temp_sibling};
 use oomguard_host::{Host, HostError};
 use oomguard_spec::policy::Policy;
 
@@ -324,7 +324,7 @@ pub(crate) fn remove_temporaries(host: &Host, record: &Record) -> Result<(), Hos
         .chain(record.before.files.keys())
         .chain(record.before.own_swaps.keys())
     {
-        host.remove_file(&sibling_for_new(path))?;
+        host.remove_file(&temp_sibling(path))?;
     }
     Ok(())
 }
@@ -372,7 +372,7 @@ pub(crate) fn boot_id(host: &Host) -> String {
 }
 
 fn file_before(host: &Host, path: &str) -> Result<Option<FileBefore>, HostError> {
-    let (Some(bytes), Some(meta)) = (host.read_if_there(path)?, host.lstat(path)?) else { return Ok(None) };
+    let (Some(bytes), Some(meta)) = (host.read_optional(path)?, host.lstat(path)?) else { return Ok(None) };
     let sha256 = sha256(&bytes);
     Ok(Some(FileBefore {
         bytes: crate::blob::Blob(bytes),

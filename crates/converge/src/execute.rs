@@ -1,6 +1,6 @@
 //! One step on a machine. Each looks again at what it is about to change, and is durable when it returns.
 
-use oomguard_host::files::{Access, sibling_for_new};
+use oomguard_host::files::{Access, temp_sibling};
 use oomguard_host::proc::{meminfo, oom_score_adj, stat, swaps};
 use oomguard_host::swapfile::{Allocation, LABEL};
 use oomguard_host::{Host, HostError, swap_header};
@@ -62,17 +62,17 @@ pub enum StepError {
 pub fn execute(host: &Host, step: &Step<'_>, progress: &mut dyn FnMut(u64)) -> Result<(), StepError> {
     match (step.action, step.change) {
         (Action::SwapTemporary, Change::SwapCreate { path, nocow, .. }) => {
-            Ok(host.swapfile_create(&sibling_for_new(path), *nocow)?)
+            Ok(host.swapfile_create(&temp_sibling(path), *nocow)?)
         }
         (Action::SwapAllocate, Change::SwapCreate { path, size, zeros, .. }) => {
             let how = if *zeros { Allocation::Zeros } else { Allocation::Fallocate };
-            Ok(host.swapfile_allocate(&sibling_for_new(path), *size, how, progress)?)
+            Ok(host.swapfile_allocate(&temp_sibling(path), *size, how, progress)?)
         }
         (Action::SwapFormat, Change::SwapCreate { path, .. }) => {
-            Ok(host.swapfile_format(&sibling_for_new(path))?)
+            Ok(host.swapfile_format(&temp_sibling(path))?)
         }
         (Action::SwapPublish, Change::SwapCreate { path, .. }) => {
-            Ok(host.rename_new(&sibling_for_new(path), path)?)
+            Ok(host.rename_noreplace(&temp_sibling(path), path)?)
         }
         (Action::SwapOn, Change::SwapCreate { path, priority, .. } | Change::SwapOn { path, priority }) => {
             swap_on(host, path, *priority)
@@ -84,7 +84,7 @@ pub fn execute(host: &Host, step: &Step<'_>, progress: &mut dyn FnMut(u64)) -> R
         }
         (Action::FilePlace, Change::FileWrite { path, before, .. }) => {
             unchanged(host, path, before.as_ref())?;
-            Ok(host.rename_over(&sibling_for_new(path), path)?)
+            Ok(host.rename_over(&temp_sibling(path), path)?)
         }
         (Action::FileRemove, Change::FileRemove { path, before, .. }) => {
             unchanged(host, path, Some(before))?;
@@ -95,12 +95,12 @@ pub fn execute(host: &Host, step: &Step<'_>, progress: &mut dyn FnMut(u64)) -> R
             program_prepare(host, path, sha256)
         }
         (Action::ProgramPlace, Change::ProgramInstall { path, .. }) => {
-            Ok(host.rename_over(&sibling_for_new(path), path)?)
+            Ok(host.rename_over(&temp_sibling(path), path)?)
         }
         (Action::ProgramRemove, Change::ProgramRemove { path }) => Ok(host.remove_file(path)?),
         (Action::LinkPut, Change::LinkPut { path, target, .. }) => {
             host.create_dirs(oomguard_host::files::parent(path))?;
-            Ok(host.put_link(path, target)?)
+            Ok(host.replace_symlink(path, target)?)
         }
         (Action::LinkRemove, Change::LinkRemove { path, target }) => link_remove(host, path, target),
         (Action::AgentStart, Change::AgentStart) => agent(host, "restart"),
@@ -169,7 +169,7 @@ fn file_prepare(host: &Host, path: &str, before: Option<&Blob>, after: &Blob) ->
         None => Access { mode: 0o644, owner: None },
     };
     host.create_dirs(oomguard_host::files::parent(path))?;
-    let new = sibling_for_new(path);
+    let new = temp_sibling(path);
     host.write_new(&new, &after.0, access)?;
     if path == layout::FSTAB
         && let Err(e) = verify_fstab(host, &new)
@@ -181,7 +181,7 @@ fn file_prepare(host: &Host, path: &str, before: Option<&Blob>, after: &Blob) ->
 }
 
 fn unchanged(host: &Host, path: &str, before: Option<&Blob>) -> Result<(), StepError> {
-    let now = host.read_if_there(path)?;
+    let now = host.read_optional(path)?;
     if now.as_deref() == before.map(|blob| blob.0.as_slice()) {
         Ok(())
     } else {
@@ -217,8 +217,8 @@ fn set_sysctl(host: &Host, key: &str, to: &str) -> Result<(), StepError> {
 /// The program that runs is not another than the plan saw, or the unit would name one that does not exist.
 fn program_prepare(host: &Host, path: &str, sha256: &str) -> Result<(), StepError> {
     host.create_dirs(oomguard_host::files::parent(path))?;
-    let new = sibling_for_new(path);
-    if host.copy_own_program(&new, Access { mode: 0o755, owner: None })? == sha256 {
+    let new = temp_sibling(path);
+    if host.copy_current_exe(&new, Access { mode: 0o755, owner: None })? == sha256 {
         return Ok(());
     }
     host.remove_file(&new)?;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use oomguard_host::files::{Access, sha256, sibling_for_new};
+use oomguard_host::files::{Access, sha256, temp_sibling};
 use oomguard_host::{Host, HostError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -158,7 +158,7 @@ pub enum JournalError {
 /// When a record cannot be read.
 pub fn list(host: &Host) -> Result<Vec<Entry>, JournalError> {
     let mut entries = Vec::new();
-    for id in host.names_in(layout::JOURNAL_DIR)? {
+    for id in host.list_dir(layout::JOURNAL_DIR)? {
         // Cut before anything was recorded, and so before anything was changed.
         if host.lstat(&file(&id, "record.json"))?.is_some() {
             entries.push(read(host, &id)?);
@@ -181,7 +181,7 @@ pub fn read(host: &Host, id: &str) -> Result<Entry, JournalError> {
         return Err(unknown());
     }
     let path = file(id, "record.json");
-    let bytes = host.read_if_there(&path)?.ok_or_else(unknown)?;
+    let bytes = host.read_optional(&path)?.ok_or_else(unknown)?;
     let damaged = |why: String| JournalError::Damaged { path: path.clone(), why };
     let record: Record = serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
     if record.schema != SCHEMA {
@@ -193,7 +193,7 @@ pub fn read(host: &Host, id: &str) -> Result<Entry, JournalError> {
         }
     }
     let lines = |name: &str| -> Result<Vec<String>, JournalError> {
-        let bytes = host.read_if_there(&file(id, name))?.unwrap_or_default();
+        let bytes = host.read_optional(&file(id, name))?.unwrap_or_default();
         Ok(String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect())
     };
     Ok(Entry { state: state(host, id)?, record, progress: lines("progress")?, asked: lines("asked")? })
@@ -201,7 +201,7 @@ pub fn read(host: &Host, id: &str) -> Result<Entry, JournalError> {
 
 fn state(host: &Host, id: &str) -> Result<State, JournalError> {
     let path = file(id, "state");
-    match host.read_if_there(&path)?.as_deref() {
+    match host.read_optional(&path)?.as_deref() {
         None => Ok(State::Open),
         Some(b"applied\n") => Ok(State::Applied),
         Some(b"rolling-back\n") => Ok(State::RollingBack),
@@ -247,7 +247,7 @@ pub(crate) fn asked(host: &Host, id: &str, what: &str, who: Option<&str>) -> Res
 }
 
 fn replace(host: &Host, path: &str, bytes: &[u8]) -> Result<(), JournalError> {
-    let new = sibling_for_new(path);
+    let new = temp_sibling(path);
     host.remove_file(&new)?;
     host.write_new(&new, bytes, PRIVATE)?;
     Ok(host.rename_over(&new, path)?)
@@ -258,7 +258,7 @@ pub(crate) fn new_id(host: &Host) -> Result<String, JournalError> {
     let seconds = i64::try_from(host.now()).unwrap_or(0);
     let time = jiff::Timestamp::from_second(seconds).unwrap_or_default();
     let number = |id: &String| id.split_once('-')?.0.parse::<u32>().ok();
-    let last = host.names_in(layout::JOURNAL_DIR)?.iter().filter_map(number).max().unwrap_or(0);
+    let last = host.list_dir(layout::JOURNAL_DIR)?.iter().filter_map(number).max().unwrap_or(0);
     Ok(format!("{:04}-{}", last + 1, time.strftime("%Y%m%dT%H%M%SZ")))
 }
 

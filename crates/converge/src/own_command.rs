@@ -1,6 +1,6 @@
 //! The command in /usr/local/bin: this program, for whoever logs in. The agent has a copy of its own, which is part of the plan.
 
-use oomguard_host::files::{Access, Kind, parent, sibling_for_new};
+use oomguard_host::files::{Access, Kind, parent, temp_sibling};
 use oomguard_host::{Host, HostError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,7 @@ pub enum InPlace {
 pub fn in_place(host: &Host) -> Result<InPlace, HostError> {
     let Some(there) = host.lstat(layout::COMMAND)? else { return Ok(InPlace::Nothing) };
     let is_ours = there.kind == Kind::File && there.mode == MODE && there.uid == host.trusted_uid();
-    if is_ours && host.knows_own_program() && host.is_own_program(layout::COMMAND)? {
+    if is_ours && host.has_current_exe() && host.is_current_exe(layout::COMMAND)? {
         return Ok(InPlace::This);
     }
     Ok(InPlace::Other)
@@ -47,7 +47,7 @@ pub fn install(session: &Session<'_>) -> Result<bool, HostError> {
 }
 
 fn put(host: &Host) -> Result<bool, HostError> {
-    let hidden = sibling_for_new(layout::COMMAND);
+    let hidden = temp_sibling(layout::COMMAND);
     host.remove_file(&hidden)?;
     if in_place(host)? == InPlace::This {
         return Ok(false);
@@ -55,7 +55,7 @@ fn put(host: &Host) -> Result<bool, HostError> {
     host.create_dirs(parent(layout::COMMAND))?;
     let access = Access { mode: MODE, owner: None };
     let done =
-        host.copy_own_program(&hidden, access).and_then(|_| host.rename_over(&hidden, layout::COMMAND));
+        host.copy_current_exe(&hidden, access).and_then(|_| host.rename_over(&hidden, layout::COMMAND));
     if let Err(error) = done {
         // What failed is said; half a program on a full disk would only take room.
         let _ = host.remove_file(&hidden);
@@ -75,7 +75,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let program = dir.path().join("program");
         fs::write(&program, "this program").unwrap();
-        let host = Host::folder(dir.path()).with_own_program(&program);
+        let host = Host::folder(dir.path()).with_current_exe(&program);
         let place = dir.path().join("usr/local/bin/oomguard");
         let hidden = dir.path().join("usr/local/bin/.oomguard.oomguard-new");
         assert_eq!(in_place(&host).unwrap(), InPlace::Nothing);

@@ -17,16 +17,16 @@ use crate::layout;
 /// When the folder or the journal cannot be read, or a program cannot be removed.
 pub fn remove_unused(host: &Host) -> Result<Vec<String>, HostError> {
     let dir = layout::AGENT_PROGRAM_DIR;
-    let mut kept_by = vec![host.read_if_there(layout::AGENT_UNIT)?.unwrap_or_default()];
-    for id in host.names_in(layout::JOURNAL_DIR)? {
+    let mut kept_by = vec![host.read_optional(layout::AGENT_UNIT)?.unwrap_or_default()];
+    for id in host.list_dir(layout::JOURNAL_DIR)? {
         let record = format!("{}/{id}/record.json", layout::JOURNAL_DIR);
-        kept_by.push(host.read_if_there(&record)?.unwrap_or_default());
+        kept_by.push(host.read_optional(&record)?.unwrap_or_default());
     }
     let mut removed = Vec::new();
-    for name in host.names_in(dir)?.into_iter().filter(|name| is_program(name)) {
+    for name in host.list_dir(dir)?.into_iter().filter(|name| is_program(name)) {
         let path = format!("{dir}/{name}");
         let named = kept_by.iter().any(|bytes| String::from_utf8_lossy(bytes).contains(&name));
-        if !named && !host.is_own_program(&path)? {
+        if !named && !host.is_current_exe(&path)? {
             host.remove_file(&path)?;
             removed.push(name);
         }
@@ -46,7 +46,7 @@ pub fn remove_old_copies(host: &Host, dir: &str, own: &str) -> Result<Vec<String
     const OTHERS: usize = 1;
     let Some(folder) = host.lstat(dir)? else { return Ok(Vec::new()) };
     let mut others: Vec<(Duration, String)> = Vec::new();
-    for name in host.names_in(dir)?.into_iter().filter(|name| is_program(name) && name != own) {
+    for name in host.list_dir(dir)?.into_iter().filter(|name| is_program(name) && name != own) {
         let path = format!("{dir}/{name}");
         let ours = host.lstat(&path)?.is_some_and(|meta| meta.kind == Kind::File && meta.uid == folder.uid);
         if ours && let Some(time) = host.modified(&path)? {
@@ -131,9 +131,9 @@ mod tests {
         write("/own", &names[0]);
         write(layout::AGENT_UNIT, &format!("ExecStart={}/{} agent\n", layout::AGENT_PROGRAM_DIR, names[1]));
         write("/var/lib/oomguard/journal/1/record.json", &format!("{{\"path\": \"{}\"}}", names[2]));
-        let host = Host::folder(dir.path()).with_own_program(&dir.path().join("own"));
+        let host = Host::folder(dir.path()).with_current_exe(&dir.path().join("own"));
         assert_eq!(remove_unused(&host).unwrap(), [names[3].clone()]);
         assert_eq!(remove_unused(&host).unwrap(), Vec::<String>::new());
-        assert_eq!(host.names_in(layout::AGENT_PROGRAM_DIR).unwrap().len(), 4);
+        assert_eq!(host.list_dir(layout::AGENT_PROGRAM_DIR).unwrap().len(), 4);
     }
 }

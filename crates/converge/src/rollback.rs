@@ -231,7 +231,7 @@ impl Undo<'_> {
     fn files(&mut self) -> Result<(), HostError> {
         let why = || "as it was before".to_owned();
         for (path, before) in &self.record.before.files {
-            let now = self.host.read_if_there(path)?.map(Blob);
+            let now = self.host.read_optional(path)?.map(Blob);
             let then = before.as_ref().map(|before| before.bytes.clone());
             if now == then {
                 continue;

@@ -40,7 +40,7 @@ impl Server {
     /// # Errors
     /// When it cannot be read.
     pub fn read(host: &Host, facts: &Facts) -> Result<Self, HostError> {
-        let bytes = host.read_if_there("/etc/os-release")?.unwrap_or_default();
+        let bytes = host.read_optional("/etc/os-release")?.unwrap_or_default();
         let OsRelease { id, version } = os_release::parse(&bytes);
         let mut places = Vec::new();
         for path in ["/usr/local/bin", "/usr/local"] {

@@ -90,7 +90,7 @@ fn panics(host: &Host, scope: Scope) -> Option<Refusal> {
 }
 
 fn another(host: &Host) -> Option<Refusal> {
-    let names = host.names_in(&format!("/sys/fs/cgroup/{SLICE}")).unwrap_or_default();
+    let names = host.list_dir(&format!("/sys/fs/cgroup/{SLICE}")).unwrap_or_default();
     let unit = names.into_iter().find(|name| is_unit(name))?;
     refuse("another-drill", format!("another drill runs: {unit}"), "wait for it, or `systemctl stop` it")
 }

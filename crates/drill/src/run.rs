@@ -10,7 +10,7 @@ use oomguard_converge::expected::{Bound, expected};
 use oomguard_converge::facts::look::{Look, Seen as Looked};
 use oomguard_converge::layout::AGENT_UNIT_NAME;
 use oomguard_host::Host;
-use oomguard_host::kmsg::{Heard, Kmsg, Start};
+use oomguard_host::kmsg::{Kmsg, KmsgRead, Start};
 use oomguard_host::processes::ProcDir;
 use oomguard_host::wait::{Interest, wait};
 use oomguard_spec::policy::Policy;
@@ -275,7 +275,7 @@ impl Running<'_, '_> {
         let cgroup = self.stage.cgroup();
         loop {
             match self.kmsg.read()? {
-                Heard::Record(record) => {
+                KmsgRead::Record(record) => {
                     let kill = self.heard.line(&record.text, &cgroup, &self.cast, &self.people);
                     if let Some(kill) = kill {
                         tell(Told::Killed(&kill));
@@ -283,8 +283,8 @@ impl Running<'_, '_> {
                     }
                 }
                 // The kernel's count tells in the end whether a kill was among them.
-                Heard::Lost(_) | Heard::Unreadable(_) => {}
-                Heard::Nothing => return Ok(()),
+                KmsgRead::Lost(_) | KmsgRead::Unreadable(_) => {}
+                KmsgRead::Empty => return Ok(()),
             }
         }
     }

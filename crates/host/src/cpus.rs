@@ -6,7 +6,7 @@ use crate::parse_error::ParseError;
 pub const ONLINE: &str = "/sys/devices/system/cpu/online";
 
 /// More than any kernel is built for (`NR_CPUS` is 8192 at most).
-const MOST: u32 = 1 << 16;
+const MAX_CPUS: u32 = 1 << 16;
 
 /// How many processors a list such as `0-3,8` names.
 ///
@@ -17,14 +17,14 @@ pub fn count(bytes: &[u8]) -> Result<u32, ParseError> {
     let text = std::str::from_utf8(bytes).map_err(|_| fail())?.trim_end();
     let number = |text: &str| {
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        text.parse::<u32>().ok().filter(|number| digits && *number < MOST)
+        text.parse::<u32>().ok().filter(|number| digits && *number < MAX_CPUS)
     };
     let mut all = 0u32;
     for range in text.split(',') {
         let (first, last) = range.split_once('-').unwrap_or((range, range));
         let (first, last) = (number(first).ok_or_else(fail)?, number(last).ok_or_else(fail)?);
         let in_range = last.checked_sub(first).ok_or_else(fail)? + 1;
-        all = all.checked_add(in_range).filter(|all| *all <= MOST).ok_or_else(fail)?;
+        all = all.checked_add(in_range).filter(|all| *all <= MAX_CPUS).ok_or_else(fail)?;
     }
     Ok(all)
 }

@@ -78,7 +78,7 @@ impl Host {
     ///
     /// # Errors
     /// When it is there and cannot be read.
-    pub fn read_if_there(&self, path: &str) -> Result<Option<Vec<u8>>> {
+    pub fn read_optional(&self, path: &str) -> Result<Option<Vec<u8>>> {
         match self.read(path) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(e) if e.is_not_found() => Ok(None),
@@ -140,7 +140,7 @@ impl Host {
     ///
     /// # Errors
     /// When the folder is there and cannot be read.
-    pub fn names_in(&self, path: &str) -> Result<Vec<String>> {
+    pub fn list_dir(&self, path: &str) -> Result<Vec<String>> {
         let fail = |e| HostError::file("list", path, e);
         let entries = match fs::read_dir(self.real(path)) {
             Ok(entries) => entries,
@@ -248,7 +248,7 @@ impl Host {
     ///
     /// # Errors
     /// When something is there.
-    pub fn rename_new(&self, from: &str, to: &str) -> Result<()> {
+    pub fn rename_noreplace(&self, from: &str, to: &str) -> Result<()> {
         let (from, real) = (self.real(from), self.real(to));
         rustix::fs::renameat_with(rustix::fs::CWD, &from, rustix::fs::CWD, &real, RenameFlags::NOREPLACE)
             .map_err(|e| HostError::file("put in place", to, e))?;
@@ -259,12 +259,12 @@ impl Host {
     ///
     /// # Errors
     /// When the system refuses, or something that is no link has the name.
-    pub fn put_link(&self, path: &str, target: &str) -> Result<()> {
+    pub fn replace_symlink(&self, path: &str, target: &str) -> Result<()> {
         let fail = |e: std::io::Error| HostError::file("make the link", path, e);
         if self.lstat(path)?.is_some_and(|meta| meta.kind != Kind::Symlink) {
             return Err(fail(std::io::ErrorKind::AlreadyExists.into()));
         }
-        let new = sibling_for_new(path);
+        let new = temp_sibling(path);
         self.remove_file(&new)?;
         std::os::unix::fs::symlink(target, self.real(&new)).map_err(fail)?;
         self.rename_over(&new, path)
@@ -390,7 +390,7 @@ pub fn parent(path: &str) -> &str {
 
 /// The hidden sibling under which a new file is written before it takes its name.
 #[must_use]
-pub fn sibling_for_new(path: &str) -> String {
+pub fn temp_sibling(path: &str) -> String {
     let dir = parent(path).trim_end_matches('/');
     let name = path.rsplit('/').next().unwrap_or(path);
     format!("{dir}/.{name}.oomguard-new")

@@ -13,7 +13,7 @@ pub struct Host {
     programs: Option<OsString>,
     trusted_uid: u32,
     clock: Clock,
-    own_program: Option<PathBuf>,
+    current_exe: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +32,7 @@ impl Host {
             trusted_uid: 0,
             clock: Clock::System,
             // The kernel's link to it holds although the file was replaced by an update.
-            own_program: Some(PathBuf::from("/proc/self/exe")),
+            current_exe: Some(PathBuf::from("/proc/self/exe")),
         }
     }
 
@@ -47,7 +47,7 @@ impl Host {
             programs: None,
             trusted_uid,
             clock: Clock::System,
-            own_program: None,
+            current_exe: None,
         }
     }
 
@@ -67,13 +67,13 @@ impl Host {
 
     /// The same host, with a file that stands for the program that runs.
     #[must_use]
-    pub fn with_own_program(mut self, path: &Path) -> Self {
-        self.own_program = Some(path.to_path_buf());
+    pub fn with_current_exe(mut self, path: &Path) -> Self {
+        self.current_exe = Some(path.to_path_buf());
         self
     }
 
-    pub(crate) fn own_program(&self) -> Option<&Path> {
-        self.own_program.as_deref()
+    pub(crate) fn current_exe(&self) -> Option<&Path> {
+        self.current_exe.as_deref()
     }
 
     /// Whether this is the machine itself and not a folder.

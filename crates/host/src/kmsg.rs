@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use crate::error::{HostError, Result};
 use crate::host::Host;
 use crate::parse_error::ParseError;
-use crate::proc::kmsg::{KERNEL, LONGEST, Record, parse};
+use crate::proc::kmsg::{KERNEL, MAX_RECORD, Record, parse};
 
 const PATH: &str = "/dev/kmsg";
 
@@ -23,7 +23,7 @@ pub enum Start {
 
 /// What the kernel's log gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum KmsgRead {
     /// A record of the kernel itself.
     Record(Record),
     /// So many records were overwritten before they could be read. What was in them nobody knows.
@@ -31,7 +31,7 @@ pub enum Heard {
     /// A record that is none.
     Unreadable(ParseError),
     /// Nothing more for now.
-    Nothing,
+    Empty,
 }
 
 /// An open /dev/kmsg that never blocks. Poll its descriptor for reading.
@@ -65,7 +65,7 @@ impl Kmsg {
     /// Reads from a descriptor that gives one record a read and does not block.
     #[must_use]
     pub fn from_fd(fd: OwnedFd, last: Option<u64>) -> Self {
-        Self { fd, last, waiting: None, buffer: vec![0; LONGEST] }
+        Self { fd, last, waiting: None, buffer: vec![0; MAX_RECORD] }
     }
 
     /// The number of the last record that was read; give it to [`Start::After`] to go on there.
@@ -78,14 +78,14 @@ impl Kmsg {
     ///
     /// # Errors
     /// When the log cannot be read any more.
-    pub fn read(&mut self) -> Result<Heard> {
+    pub fn read(&mut self) -> Result<KmsgRead> {
         if let Some(record) = self.waiting.take() {
-            return Ok(Heard::Record(record));
+            return Ok(KmsgRead::Record(record));
         }
         loop {
             let read = rustix::io::read(&self.fd, self.buffer.as_mut_slice());
             let len = match read {
-                Ok(0) | Err(Errno::AGAIN) => return Ok(Heard::Nothing),
+                Ok(0) | Err(Errno::AGAIN) => return Ok(KmsgRead::Empty),
                 Ok(len) => len,
                 // The next record was overwritten. The read after this one gives the oldest that is left, and its
                 // number tells how many there were.
@@ -94,7 +94,7 @@ impl Kmsg {
             };
             let record = match parse(&self.buffer[..len]) {
                 Ok(record) => record,
-                Err(error) => return Ok(Heard::Unreadable(error)),
+                Err(error) => return Ok(KmsgRead::Unreadable(error)),
             };
             let lost = match self.last {
                 // After `Start::After`: it was heard before.
@@ -105,11 +105,11 @@ impl Kmsg {
             self.last = Some(record.sequence);
             let kernels = (record.facility == KERNEL).then_some(record);
             match (lost, kernels) {
-                (0, Some(record)) => return Ok(Heard::Record(record)),
+                (0, Some(record)) => return Ok(KmsgRead::Record(record)),
                 (0, None) => {}
                 (lost, kernels) => {
                     self.waiting = kernels;
-                    return Ok(Heard::Lost(lost));
+                    return Ok(KmsgRead::Lost(lost));
                 }
             }
         }
@@ -134,9 +134,9 @@ mod tests {
         (kernel, Kmsg::from_fd(reader.into(), last))
     }
 
-    fn text(heard: Heard) -> String {
+    fn text(heard: KmsgRead) -> String {
         match heard {
-            Heard::Record(record) => record.text,
+            KmsgRead::Record(record) => record.text,
             other => format!("{other:?}"),
         }
     }
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn only_the_kernel_is_heard_and_gaps_are_counted() {
         let (kernel, mut kmsg) = log(None);
-        assert_eq!(kmsg.read().unwrap(), Heard::Nothing);
+        assert_eq!(kmsg.read().unwrap(), KmsgRead::Empty);
         for record in
             ["6,7,1,-;one\n", "14,8,2,-;a program\n", "4,9,3,c;two\n", "4,12,3,-;three\n", "12,20,3,-;x\n"]
         {
@@ -152,10 +152,10 @@ mod tests {
         }
         assert_eq!(text(kmsg.read().unwrap()), "one");
         assert_eq!(text(kmsg.read().unwrap()), "two", "what a program wrote is passed over, and is no gap");
-        assert_eq!(kmsg.read().unwrap(), Heard::Lost(2));
+        assert_eq!(kmsg.read().unwrap(), KmsgRead::Lost(2));
         assert_eq!(text(kmsg.read().unwrap()), "three");
-        assert_eq!(kmsg.read().unwrap(), Heard::Lost(7), "before a record of a program, too");
-        assert_eq!(kmsg.read().unwrap(), Heard::Nothing);
+        assert_eq!(kmsg.read().unwrap(), KmsgRead::Lost(7), "before a record of a program, too");
+        assert_eq!(kmsg.read().unwrap(), KmsgRead::Empty);
         assert_eq!(kmsg.last(), Some(20));
     }
 
@@ -165,7 +165,7 @@ mod tests {
         for record in ["6,7,1,-;old\n", "6,8,1,-;old\n", "nonsense", "6,9,1,-;new\n"] {
             kernel.send(record.as_bytes()).unwrap();
         }
-        assert!(matches!(kmsg.read().unwrap(), Heard::Unreadable(_)));
+        assert!(matches!(kmsg.read().unwrap(), KmsgRead::Unreadable(_)));
         assert_eq!(text(kmsg.read().unwrap()), "new");
     }
 }

@@ -3,14 +3,12 @@
 //! It knows no policy. Readers take bytes and never fail without saying where; changes are made so that power may be
 //! cut after every call.
 
-pub mod again;
 mod background_sync;
-pub mod beneath;
 pub mod clock;
 pub mod command;
 pub mod connector;
 pub mod cpus;
-pub mod deaths;
+mod current_exe;
 pub mod error;
 pub mod files;
 pub mod fstab;
@@ -23,14 +21,16 @@ pub mod memory;
 pub mod memory_events;
 pub mod notify;
 mod octal;
+pub mod openat2;
 pub mod os_release;
-mod own_program;
 pub mod parse_error;
 pub mod passwd;
+pub mod pidfd;
 pub mod proc;
 pub mod proc_event;
 pub mod processes;
 pub mod psi;
+pub mod reexec;
 pub mod ring_file;
 pub mod scan;
 pub mod signals;

@@ -10,7 +10,7 @@ pub struct OsRelease {
 }
 
 /// No name or version that is meant is longer, in characters.
-const LONGEST: usize = 60;
+const MAX_CHARS: usize = 60;
 
 /// Reads the file. Lines that are none are passed over, and of two with the same key the last one counts, as a shell reads it.
 #[must_use]
@@ -29,7 +29,7 @@ pub fn parse(bytes: &[u8]) -> OsRelease {
 fn plain(value: &str) -> String {
     let quoted = |quote| value.strip_prefix(quote).and_then(|value| value.strip_suffix(quote));
     let value = quoted('"').or_else(|| quoted('\'')).unwrap_or(value);
-    value.chars().take(LONGEST).map(|c| if c.is_control() { '?' } else { c }).collect()
+    value.chars().take(MAX_CHARS).map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -54,7 +54,7 @@ mod tests {
         #[test]
         fn no_bytes_break_it(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let found = parse(&bytes);
-            prop_assert!(!found.id.contains(char::is_control) && found.version.chars().count() <= LONGEST);
+            prop_assert!(!found.id.contains(char::is_control) && found.version.chars().count() <= MAX_CHARS);
         }
     }
 }

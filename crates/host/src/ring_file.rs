@@ -8,7 +8,7 @@ use rustix::fs::OFlags;
 
 use crate::background_sync::BackgroundSync;
 use crate::error::{HostError, Result};
-use crate::files::sibling_for_new;
+use crate::files::temp_sibling;
 use crate::host::Host;
 
 /// An open file whose length never changes.
@@ -77,7 +77,7 @@ impl Host {
     /// # Errors
     /// When the disk has no room or the system refuses.
     pub fn create_ring(&self, path: &str, len: u64, head: &[u8]) -> Result<RingFile> {
-        let new = sibling_for_new(path);
+        let new = temp_sibling(path);
         // What a start that was cut left behind.
         self.remove_file(&new)?;
         let file = self.create_new(&new, 0o600)?;

@@ -43,7 +43,7 @@ impl Host {
     ///
     /// # Errors
     /// When the folder is there and cannot be read.
-    pub fn folders_in(&self, path: &str) -> Result<Vec<String>> {
+    pub fn subdirectories(&self, path: &str) -> Result<Vec<String>> {
         let fail = |e| HostError::file("list", path, e);
         let entries = match std::fs::read_dir(self.real(path)) {
             Ok(entries) => entries,

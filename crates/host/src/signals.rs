@@ -11,7 +11,7 @@ use signal_hook::low_level::pipe;
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct Requests {
     /// SIGTERM or SIGINT: end.
     pub end: bool,
     /// SIGHUP: read the configuration again.
@@ -49,8 +49,8 @@ impl Signals {
 
     /// What was asked since the last call.
     #[must_use]
-    pub fn asked(&self) -> Asked {
-        Asked { end: drained(&self.end), reload: drained(&self.reload) }
+    pub fn take_requests(&self) -> Requests {
+        Requests { end: drained(&self.end), reload: drained(&self.reload) }
     }
 }
 
@@ -58,7 +58,7 @@ impl Signals {
 ///
 /// # Errors
 /// When the system refuses a handler.
-pub fn outlive_hangup() -> std::io::Result<()> {
+pub fn ignore_sighup() -> std::io::Result<()> {
     signal_hook::flag::register(SIGHUP, Arc::default()).map(|_| ())
 }
 

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 
 use crate::error::{HostError, Result};
-use crate::files::sibling_for_new;
+use crate::files::temp_sibling;
 use crate::host::Host;
 
 impl Host {
@@ -15,7 +15,7 @@ impl Host {
     /// # Errors
     /// When it cannot be written or renamed.
     pub fn replace_volatile(&self, path: &str, bytes: &[u8], mode: u32) -> Result<()> {
-        let new = sibling_for_new(path);
+        let new = temp_sibling(path);
         // What a killed process left behind.
         match fs::remove_file(self.real(&new)) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
@@ -45,7 +45,7 @@ mod tests {
         host.replace_volatile("/a", b"two", 0o644).unwrap();
         assert_eq!(host.read("/a").unwrap(), b"two");
         assert_eq!(host.lstat("/a").unwrap().unwrap().mode, 0o644);
-        assert_eq!(host.names_in("/").unwrap(), ["a"]);
+        assert_eq!(host.list_dir("/").unwrap(), ["a"]);
         assert!(host.replace_volatile("/none/a", b"", 0o644).is_err());
     }
 }

@@ -42,15 +42,15 @@ impl AsFd for Bell {
 }
 
 /// The most sources that one wait can have.
-pub const MOST: usize = 32;
+pub const MAX_SOURCES: usize = 32;
 
 /// Waits until a source is ready, or the time is over (`None`: for ever). Bit N of the answer is source N; 0 is the end
 /// of the time. A signal that comes in between is no end of the waiting for its own pipe.
 ///
 /// # Errors
-/// When the kernel refuses, or there are more than [`MOST`] sources.
+/// When the kernel refuses, or there are more than [`MAX_SOURCES`] sources.
 pub fn wait(sources: &[(BorrowedFd<'_>, Interest)], timeout: Option<Duration>) -> std::io::Result<u32> {
-    if sources.len() > MOST {
+    if sources.len() > MAX_SOURCES {
         return Err(std::io::Error::other("too many sources to wait for"));
     }
     let Some((first, _)) = sources.first() else {
@@ -60,7 +60,7 @@ pub fn wait(sources: &[(BorrowedFd<'_>, Interest)], timeout: Option<Duration>) -
         return Ok(0);
     };
     // On the stack: nothing is allocated in the loop.
-    let mut fds: [PollFd<'_>; MOST] =
+    let mut fds: [PollFd<'_>; MAX_SOURCES] =
         std::array::from_fn(|_| PollFd::from_borrowed_fd(*first, PollFlags::empty()));
     for (fd, (source, interest)) in fds.iter_mut().zip(sources) {
         let flags = match interest {

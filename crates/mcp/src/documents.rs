@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
-use oomguard_host::beneath::open_beneath;
+use oomguard_host::openat2::open_beneath;
 use oomguard_spec::{Document, MAX_BYTES, Rejected};
 
 /// The folders that were given at start.

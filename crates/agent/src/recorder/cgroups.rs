@@ -113,7 +113,7 @@ impl Cgroups {
         let mut folders = vec![String::new()];
         let mut seen = 0;
         while let Some(folder) = folders.pop() {
-            for name in host.folders_in(&format!("{}{folder}", self.base)).unwrap_or_default() {
+            for name in host.subdirectories(&format!("{}{folder}", self.base)).unwrap_or_default() {
                 seen += 1;
                 let path = format!("{folder}/{name}");
                 let file = format!("{}{path}/{}", self.base, self.memory);

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use oomguard_host::Host;
-use oomguard_host::kmsg::{Heard, Kmsg, Start};
+use oomguard_host::kmsg::{Kmsg, KmsgRead, Start};
 use oomguard_host::memory_events::MemoryEventsFile;
 use oomguard_host::psi::PsiTrigger;
 use oomguard_host::wait::Interest;
@@ -148,7 +148,7 @@ impl Kernel {
         let Some(kmsg) = &mut self.kmsg else { return };
         loop {
             match kmsg.read() {
-                Ok(Heard::Record(record)) => {
+                Ok(KmsgRead::Record(record)) => {
                     let Some(kill) = self.kills.line(&record.text) else { continue };
                     if let Event::OomKill { cgroup: Some(victims), .. } = &kill {
                         let theirs =
@@ -157,11 +157,11 @@ impl Kernel {
                     }
                     events.push(kill);
                 }
-                Ok(Heard::Lost(count)) => {
+                Ok(KmsgRead::Lost(count)) => {
                     events.push(Event::LostEvents { source: Source::Kmsg, count: Some(count) });
                 }
-                Ok(Heard::Unreadable(_)) => {}
-                Ok(Heard::Nothing) => return,
+                Ok(KmsgRead::Unreadable(_)) => {}
+                Ok(KmsgRead::Empty) => return,
                 Err(e) => {
                     let instead = "OOM kills are only counted, by /proc/vmstat";
                     events.push(missing("/dev/kmsg", &e.to_string(), instead));

@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use oomguard_host::deaths::Deaths;
+use oomguard_host::pidfd::ExitWatch;
 use oomguard_host::proc::stat;
 use oomguard_host::processes::ProcDir;
 use oomguard_host::{Host, HostError};
@@ -18,19 +18,19 @@ pub(super) struct Living {
     proc: ProcDir,
     buffer: Vec<u8>,
     /// `None` where there is no file descriptor for it.
-    deaths: Option<Deaths>,
+    exits: Option<ExitWatch>,
     protected: Protected,
 }
 
 impl Living {
     pub(super) fn new(host: &Host) -> Result<Self, HostError> {
-        let deaths = host.deaths().ok();
-        Ok(Self { proc: host.proc_dir()?, buffer: Vec::new(), deaths, protected: Protected::default() })
+        let exits = host.exit_watch().ok();
+        Ok(Self { proc: host.proc_dir()?, buffer: Vec::new(), exits, protected: Protected::default() })
     }
 
     /// What is readable when one has ended.
     pub(super) fn source(&self) -> Option<BorrowedFd<'_>> {
-        self.deaths.as_ref().map(AsFd::as_fd)
+        self.exits.as_ref().map(AsFd::as_fd)
     }
 
     /// How many live.
@@ -49,7 +49,7 @@ impl Living {
     }
 
     fn is_watched(&self, pid: i32) -> bool {
-        self.deaths.as_ref().is_some_and(|deaths| deaths.watches(pid))
+        self.exits.as_ref().is_some_and(|exits| exits.watches(pid))
     }
 
     /// Takes one that was seen to be protected.
@@ -59,8 +59,8 @@ impl Living {
             return Vec::new();
         }
         let mut events = Vec::from_iter(self.protected.add(process, millis(now)));
-        if let Some(deaths) = &mut self.deaths {
-            deaths.watch(pid);
+        if let Some(exits) = &mut self.exits {
+            exits.watch(pid);
         }
         if !self.is_there(pid, start_time) {
             // It ended between the look at it and the watch, which may be on another process with its number.
@@ -71,7 +71,7 @@ impl Living {
 
     /// Takes in the ends that the kernel told of.
     pub(super) fn hear(&mut self, now: Duration) -> Vec<Event> {
-        let ended = self.deaths.as_mut().map(Deaths::take).unwrap_or_default();
+        let ended = self.exits.as_mut().map(ExitWatch::take_exited).unwrap_or_default();
         ended.into_iter().filter_map(|pid| self.gone(pid, now)).collect()
     }
 
@@ -94,8 +94,8 @@ impl Living {
     }
 
     fn gone(&mut self, pid: i32, now: Duration) -> Option<Event> {
-        if let Some(deaths) = &mut self.deaths {
-            deaths.forget(pid);
+        if let Some(exits) = &mut self.exits {
+            exits.unwatch(pid);
         }
         self.protected.gone(pid, None, millis(now))
     }
@@ -148,7 +148,7 @@ mod tests {
         for told in [true, false] {
             let mut living = Living::new(&Host::live()).unwrap();
             if !told {
-                living.deaths = None;
+                living.exits = None;
             }
             assert_eq!(living.source().is_some(), told);
             let (first, second) = (sleeper(), sleeper());

@@ -154,7 +154,7 @@ pub fn run(host: &Host, mut around: Surroundings<'_>) -> Result<(), AgentError> 
         }
         let woken = agent.wait(now, &signals)?;
         if woken.by_somebody {
-            let asked = signals.asked();
+            let asked = signals.take_requests();
             if asked.end {
                 break;
             }
@@ -288,14 +288,14 @@ impl Agent<'_> {
     fn wait(&self, now: Duration, signals: &Signals) -> std::io::Result<Woken> {
         let gathering = self.due.is_gathering(now);
         let [end, reload] = signals.sources();
-        let mut sources = [(end, Interest::Readable); oomguard_host::wait::MOST];
+        let mut sources = [(end, Interest::Readable); oomguard_host::wait::MAX_SOURCES];
         let connector = self.connector.iter().filter(|_| !gathering);
         let all = [(Of::Signal, end, Interest::Readable), (Of::Signal, reload, Interest::Readable)]
             .into_iter()
             .chain(connector.map(|connector| (Of::Start, connector.as_fd(), Interest::Readable)))
             .chain(self.kernel.sources().map(|(source, interest)| (Of::Kernel, source, interest)))
             .chain(self.living.source().map(|source| (Of::End, source, Interest::Readable)));
-        let mut of = [Of::Signal; oomguard_host::wait::MOST];
+        let mut of = [Of::Signal; oomguard_host::wait::MAX_SOURCES];
         let mut count = 0;
         for ((place, of), (is_of, source, interest)) in sources.iter_mut().zip(&mut of).zip(all) {
             (*place, *of) = ((source, interest), is_of);

@@ -1,14 +1,14 @@
 //! What a running agent lets others know: which policy it has. `check` and `apply` compare.
 
 use oomguard_host::Host;
-use oomguard_host::files::{Access, sibling_for_new};
+use oomguard_host::files::{Access, temp_sibling};
 
 /// The SHA-256 of the document that the running agent has read. systemd makes the folder (RuntimeDirectory=).
 pub const POLICY_DIGEST: &str = oomguard_converge::layout::AGENT_POLICY_DIGEST;
 
 /// Writes it down; without the folder, as when the agent runs by hand, nobody is told.
 pub(super) fn publish(host: &Host, digest: &str) {
-    let new = sibling_for_new(POLICY_DIGEST);
+    let new = temp_sibling(POLICY_DIGEST);
     let bytes = format!("{digest}\n");
     let _ = host
         .remove_file(&new)

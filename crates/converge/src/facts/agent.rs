@@ -56,7 +56,7 @@ pub(super) fn read(
     processes: &Processes,
     unread: &mut Vec<Unread>,
 ) -> AgentFacts {
-    let program = (policy.wants_agent() && host.knows_own_program()).then(|| program(host));
+    let program = (policy.wants_agent() && host.has_current_exe()).then(|| program(host));
     let program = program.and_then(|program| match program {
         Ok(program) => Some(program),
         Err(e) => {
@@ -74,17 +74,17 @@ pub(super) fn read(
 
 /// Compared byte by byte with what is there, which is quicker than a hash; a name proves nothing.
 fn program(host: &Host) -> oomguard_host::Result<Program> {
-    for name in host.names_in(layout::AGENT_PROGRAM_DIR)?.iter().filter(|name| name.starts_with("oomguard-"))
+    for name in host.list_dir(layout::AGENT_PROGRAM_DIR)?.iter().filter(|name| name.starts_with("oomguard-"))
     {
         let path = format!("{}/{name}", layout::AGENT_PROGRAM_DIR);
         let sound = host.lstat(&path)?.is_some_and(|meta| {
             meta.kind == Kind::File && meta.uid == host.trusted_uid() && meta.mode & 0o022 == 0
         });
-        if sound && host.is_own_program(&path)? {
+        if sound && host.is_current_exe(&path)? {
             return Ok(Program { path, missing: None });
         }
     }
-    let (sha256, length) = host.own_program_sha256()?;
+    let (sha256, length) = host.current_exe_sha256()?;
     Ok(Program { path: layout::agent_program(&sha256), missing: Some(Content { sha256, length }) })
 }
 

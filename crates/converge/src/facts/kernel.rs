@@ -111,7 +111,7 @@ pub(super) fn systemd_version(host: &Host) -> Option<u32> {
         dirs.push(format!("/usr/lib/{arch}-linux-gnu/systemd"));
     }
     dirs.iter().find_map(|dir| {
-        host.names_in(dir).ok()?.iter().find_map(|name| {
+        host.list_dir(dir).ok()?.iter().find_map(|name| {
             let digits = name.strip_prefix(PREFIX)?;
             let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
             digits[..end].parse().ok()

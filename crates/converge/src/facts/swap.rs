@@ -207,7 +207,7 @@ fn owner(host: &Host, path: &str, unread: &mut Vec<Unread>) -> Owner {
 }
 
 fn read_fstab(host: &Host, facts: &mut SwapFacts, unread: &mut Vec<Unread>) {
-    let bytes = match host.read_if_there(layout::FSTAB) {
+    let bytes = match host.read_optional(layout::FSTAB) {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return,
         Err(e) => {
@@ -282,7 +282,7 @@ fn swap_units(host: &Host) -> Vec<SwapUnit> {
     let dirs = ["/etc/systemd/system", "/run/systemd/generator.late", "/run/systemd/system"];
     let mut units = Vec::new();
     for dir in dirs {
-        for name in host.names_in(dir).unwrap_or_default().iter().filter(|name| name.ends_with(".swap")) {
+        for name in host.list_dir(dir).unwrap_or_default().iter().filter(|name| name.ends_with(".swap")) {
             let path = format!("{dir}/{name}");
             let bytes = host.read(&path).unwrap_or_default();
             if let Some((_, what)) = unit_file::parse(&bytes).last("Swap", "What") {
@@ -315,7 +315,7 @@ fn place(host: &Host, file: &str, areas: &[Area], unread: &mut Vec<Unread>) -> P
 fn own_files(host: &Host, file: &str, areas: &[Area], unread: &mut Vec<Unread>) -> Vec<OwnSwapFile> {
     let dir = files::parent(file).trim_end_matches('/');
     let base = file.rsplit('/').next().unwrap_or(file);
-    let names = host.names_in(files::parent(file)).unwrap_or_default();
+    let names = host.list_dir(files::parent(file)).unwrap_or_default();
     let generations = names.iter().filter(|name| {
         name.strip_prefix(base).is_some_and(|rest| {
             rest.is_empty() || rest.strip_prefix('.').is_some_and(|n| n.parse::<u32>().is_ok())
@@ -398,8 +398,8 @@ fn btrfs_devices(host: &Host, mount: &Mount) -> Option<usize> {
     }
     let device = resolve(host, &mount.source);
     let device = device.rsplit('/').next()?;
-    for uuid in host.names_in("/sys/fs/btrfs").ok()? {
-        let devices = host.names_in(&format!("/sys/fs/btrfs/{uuid}/devices")).unwrap_or_default();
+    for uuid in host.list_dir("/sys/fs/btrfs").ok()? {
+        let devices = host.list_dir(&format!("/sys/fs/btrfs/{uuid}/devices")).unwrap_or_default();
         if devices.iter().any(|name| name == device) {
             return Some(devices.len());
         }
@@ -409,7 +409,7 @@ fn btrfs_devices(host: &Host, mount: &Mount) -> Option<usize> {
 
 /// The kubelet refuses to start with swap unless its configuration says `failSwapOn: false`.
 fn kubelet_refuses_swap(host: &Host) -> bool {
-    match host.read_if_there("/var/lib/kubelet/config.yaml") {
+    match host.read_optional("/var/lib/kubelet/config.yaml") {
         Ok(Some(config)) => !String::from_utf8_lossy(&config)
             .lines()
             .any(|line| line.trim().strip_prefix("failSwapOn:").is_some_and(|value| value.trim() == "false")),

@@ -56,7 +56,7 @@ pub(super) fn read(host: &Host, unread: &mut Vec<Unread>) -> SwappinessFacts {
         if dir == "/lib/sysctl.d" && host.link_target("/lib").is_some() {
             continue;
         }
-        for name in host.names_in(dir).unwrap_or_default() {
+        for name in host.list_dir(dir).unwrap_or_default() {
             if name.ends_with(".conf") {
                 read_file(host, format!("{dir}/{name}"), &mut files, unread);
             }
@@ -64,7 +64,7 @@ pub(super) fn read(host: &Host, unread: &mut Vec<Unread>) -> SwappinessFacts {
     }
     facts.settings = sysctl::all(&files, KEY).into_iter().map(line_of).collect();
     let conf = "/etc/sysctl.conf";
-    if let Ok(Some(bytes)) = host.read_if_there(conf) {
+    if let Ok(Some(bytes)) = host.read_optional(conf) {
         let file = [SysctlFile { path: "/etc/sysctl.d/99-sysctl.conf".to_owned(), bytes }];
         facts.procps_last = sysctl::all(&file, KEY).pop().map(|mut setting| {
             setting.path = conf.to_owned();
@@ -79,7 +79,7 @@ fn read_file(host: &Host, path: String, files: &mut Vec<SysctlFile>, unread: &mu
         files.push(SysctlFile { path, bytes: Vec::new() });
         return;
     }
-    match host.read_if_there(&path) {
+    match host.read_optional(&path) {
         Ok(Some(bytes)) => files.push(SysctlFile { path, bytes }),
         // A link to nowhere: systemd-sysctl skips it too.
         Ok(None) => {}

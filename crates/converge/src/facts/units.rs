@@ -82,7 +82,7 @@ pub(super) fn read(
     let new = systemd.is_none_or(|version| version >= layout::since::DEFAULT_OOM_SCORE_ADJUST);
     facts.user_default = if new { manager_default(host, unread) } else { type_default(host, unread) };
     for path in own_paths(host) {
-        match host.read_if_there(&path) {
+        match host.read_optional(&path) {
             Ok(Some(bytes)) => drop(facts.own_files.insert(path, Blob(bytes))),
             Ok(None) => {}
             Err(e) => unread.push(Unread::new(path, e, "whether it is as the policy says")),
@@ -122,7 +122,7 @@ fn drop_ins(
     for folder in folders {
         for dir in dirs.iter().rev() {
             let path = format!("{dir}/{folder}");
-            for name in host.names_in(&path).unwrap_or_default() {
+            for name in host.list_dir(&path).unwrap_or_default() {
                 if name.ends_with(".conf") {
                     by_name.insert(name.clone(), format!("{path}/{name}"));
                 }
@@ -150,7 +150,7 @@ fn effective(files: &[(String, UnitFile)], section: &str, key: &str) -> Option<S
 }
 
 fn read_unit(host: &Host, path: String, unread: &mut Vec<Unread>) -> Option<(String, UnitFile)> {
-    match host.read_if_there(&path) {
+    match host.read_optional(&path) {
         Ok(bytes) => bytes.map(|bytes| (path, unit_file::parse(&bytes))),
         Err(e) => {
             unread.push(Unread::new(path, e, "whether it sets a score"));
@@ -165,7 +165,7 @@ fn own_paths(host: &Host) -> Vec<String> {
         [layout::SYSCTL, layout::USER_LOAD, layout::USER_LOAD_OLD, layout::AGENT_UNIT, layout::AGENT_POLICY];
     let mut paths: Vec<String> = fixed.map(str::to_owned).into();
     let system = SYSTEM_DIRS[0];
-    let folders = host.names_in(system).unwrap_or_default();
+    let folders = host.list_dir(system).unwrap_or_default();
     let drop_ins = folders.iter().filter(|name| name.ends_with(".d"));
     paths.extend(drop_ins.map(|name| format!("{system}/{name}/{OWN_NAME}")));
     paths

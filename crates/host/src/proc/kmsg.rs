@@ -7,7 +7,7 @@ use crate::parse_error::ParseError;
 pub const KERNEL: u32 = 0;
 
 /// The longest record that the kernel gives out (`PRINTKRB_RECORD_MAX`, before Linux 6.2 `CONSOLE_EXT_LOG_MAX`).
-pub const LONGEST: usize = 8192;
+pub const MAX_RECORD: usize = 8192;
 
 /// One record of the kernel's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub struct Record {
 /// # Errors
 /// The prefix has no `;` or lacks a number.
 pub fn parse(bytes: &[u8]) -> Result<Record, ParseError> {
-    let bytes = &bytes[..bytes.len().min(LONGEST)];
+    let bytes = &bytes[..bytes.len().min(MAX_RECORD)];
     let end = bytes.iter().position(|&b| b == b';');
     let end = end.ok_or_else(|| ParseError::new(1, "the record has no `;` after its prefix", bytes))?;
     let (prefix, rest) = (&bytes[..end], &bytes[end + 1..]);

@@ -52,7 +52,7 @@ pub fn run(args: &args::Drill, host: &Host, terminal: &mut Terminal) -> Result<u
         return Ok(code::ERROR);
     }
     // Who leaves must not leave a load behind.
-    signals::outlive_hangup().map_err(Failure::error)?;
+    signals::ignore_sighup().map_err(Failure::error)?;
     let stop = signals::stop_flag().map_err(Failure::error)?;
     let host_name = super::host_name(host);
     let drill = Drill {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use oomguard_drill::Ballast;
 use oomguard_host::Host;
-use oomguard_host::again::set_own_name;
+use oomguard_host::reexec::set_process_name;
 
 use crate::args::DrillPart;
 use crate::failure::{Failure, code};
@@ -16,7 +16,7 @@ const BREATH: Duration = Duration::from_millis(5);
 pub fn run(part: &DrillPart, host: &Host) -> Result<u8, Failure> {
     match part {
         DrillPart::Bystander { bytes } => {
-            set_own_name("drill-bystander").map_err(Failure::error)?;
+            set_process_name("drill-bystander").map_err(Failure::error)?;
             let held = grow(*bytes);
             loop {
                 std::thread::sleep(Duration::from_secs(1000));
@@ -24,7 +24,7 @@ pub fn run(part: &DrillPart, host: &Host) -> Result<u8, Failure> {
             }
         }
         DrillPart::Grow { bytes } => {
-            set_own_name("drill-load").map_err(Failure::error)?;
+            set_process_name("drill-load").map_err(Failure::error)?;
             let held = grow(*bytes);
             let mut out = io::stdout().lock();
             out.write_all(b"x").and_then(|()| out.flush()).map_err(Failure::error)?;
@@ -33,15 +33,15 @@ pub fn run(part: &DrillPart, host: &Host) -> Result<u8, Failure> {
             std::hint::black_box(&held);
         }
         DrillPart::Load { count, bytes } => {
-            set_own_name("drill-starter").map_err(Failure::error)?;
+            set_process_name("drill-starter").map_err(Failure::error)?;
             let args = ["drill-part".to_owned(), "grow".to_owned(), bytes.to_string()];
             let mut all = Vec::new();
             for _ in 0..*count {
-                all.push(host.start_again(&args)?);
+                all.push(host.reexec(&args)?);
             }
             // Those that were killed do not answer. Nobody ends before all have grown: the need is the same on a slow machine.
             for one in &mut all {
-                one.answers();
+                one.wait_ready();
             }
         }
     }

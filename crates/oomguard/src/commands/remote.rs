@@ -29,7 +29,7 @@ const LONGEST_JOB: u64 = 4 << 20;
 
 pub fn run(host: &Host) -> Result<u8, Failure> {
     // A change that has begun goes to its end when the connection does not.
-    signals::outlive_hangup().map_err(|e| Failure::error(format!("cannot outlive a hangup: {e}")))?;
+    signals::ignore_sighup().map_err(|e| Failure::error(format!("cannot outlive a hangup: {e}")))?;
     let mut bytes = Vec::new();
     io::stdin().lock().take(LONGEST_JOB).read_to_end(&mut bytes)?;
     let job = Job::from_line(&bytes).map_err(Failure::usage)?;

@@ -15,18 +15,18 @@ const CHUNK: usize = 64 << 10;
 impl Host {
     /// Whether this host knows the program that runs: a folder does so only when it was told.
     #[must_use]
-    pub fn knows_own_program(&self) -> bool {
-        self.own_program().is_some()
+    pub fn has_current_exe(&self) -> bool {
+        self.current_exe().is_some()
     }
 
     /// Whether a file has the same bytes as the program that runs. `false` when there is none.
     ///
     /// # Errors
     /// When one of them cannot be read.
-    pub fn is_own_program(&self, path: &str) -> Result<bool> {
+    pub fn is_current_exe(&self, path: &str) -> Result<bool> {
         let Some(there) = self.lstat(path)? else { return Ok(false) };
         let fail = |e| HostError::file("read", path, e);
-        let own = self.open_own_program()?;
+        let own = self.open_current_exe()?;
         let own_meta = own.metadata().map_err(fail)?;
         if there.len != own_meta.len() {
             return Ok(false);
@@ -58,7 +58,7 @@ impl Host {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn own_program_sha256(&self) -> Result<(String, u64)> {
+    pub fn current_exe_sha256(&self) -> Result<(String, u64)> {
         let mut hash = Sha256::new();
         let length = self.each_chunk(&mut |chunk| {
             hash.update(chunk);
@@ -72,7 +72,7 @@ impl Host {
     ///
     /// # Errors
     /// When the file exists (a symbolic link counts) or cannot be written.
-    pub fn copy_own_program(&self, path: &str, access: Access) -> Result<String> {
+    pub fn copy_current_exe(&self, path: &str, access: Access) -> Result<String> {
         let fail = |e| HostError::file("write", path, e);
         let mut file = self.create_new(path, access.mode)?;
         let mut hash = Sha256::new();
@@ -86,14 +86,14 @@ impl Host {
         Ok(hex(&hash.finalize()))
     }
 
-    fn open_own_program(&self) -> Result<File> {
-        let path = self.own_program().ok_or_else(|| HostError::NotLive { program: "oomguard".to_owned() })?;
+    fn open_current_exe(&self) -> Result<File> {
+        let path = self.current_exe().ok_or_else(|| HostError::NotLive { program: "oomguard".to_owned() })?;
         File::open(path).map_err(|e| HostError::file("read", &path.to_string_lossy(), e))
     }
 
     fn each_chunk(&self, take: &mut dyn FnMut(&[u8]) -> std::io::Result<()>) -> Result<u64> {
         let fail = |e| HostError::file("copy", "this program", e);
-        let mut file = self.open_own_program()?;
+        let mut file = self.open_current_exe()?;
         let mut chunk = vec![0; CHUNK];
         let mut length = 0;
         loop {
@@ -122,16 +122,16 @@ mod tests {
         let program = dir.path().join("program");
         let bytes: Vec<u8> = (0..200_000u32).map(|n| (n % 251) as u8).collect();
         std::fs::write(&program, &bytes).unwrap();
-        let host = Host::folder(dir.path()).with_own_program(&program);
+        let host = Host::folder(dir.path()).with_current_exe(&program);
         let access = Access { mode: 0o755, owner: None };
-        assert_eq!(host.copy_own_program("/copy", access).unwrap(), sha256(&bytes));
-        assert_eq!(host.own_program_sha256().unwrap(), (sha256(&bytes), 200_000));
+        assert_eq!(host.copy_current_exe("/copy", access).unwrap(), sha256(&bytes));
+        assert_eq!(host.current_exe_sha256().unwrap(), (sha256(&bytes), 200_000));
         assert_eq!(host.lstat("/copy").unwrap().unwrap().mode, 0o755);
-        assert!(host.is_own_program("/copy").unwrap() && !host.is_own_program("/none").unwrap());
-        assert!(host.copy_own_program("/copy", access).is_err(), "it was there");
+        assert!(host.is_current_exe("/copy").unwrap() && !host.is_current_exe("/none").unwrap());
+        assert!(host.copy_current_exe("/copy", access).is_err(), "it was there");
         for changed in [bytes[..199_999].to_vec(), [&bytes[..199_999], b"x"].concat()] {
             std::fs::write(dir.path().join("copy"), changed).unwrap();
-            assert!(!host.is_own_program("/copy").unwrap());
+            assert!(!host.is_current_exe("/copy").unwrap());
         }
     }
 }

@@ -9,35 +9,35 @@ use crate::host::Host;
 
 /// A copy of this program that runs. It has this process's score (oom_score_adj), as every child has.
 #[derive(Debug)]
-pub struct Again {
+pub struct Reexec {
     child: Child,
 }
 
 impl Host {
-    /// Starts this program with other arguments. It ends when [`Again`] is dropped, if it waits for the end of its input.
+    /// Starts this program with other arguments. It ends when [`Reexec`] is dropped, if it waits for the end of its input.
     ///
     /// # Errors
     /// When it cannot be started, or the host does not know the program that runs.
-    pub fn start_again(&self, args: &[String]) -> Result<Again> {
+    pub fn reexec(&self, args: &[String]) -> Result<Reexec> {
         let program =
-            self.own_program().ok_or_else(|| HostError::NotLive { program: "oomguard".to_owned() })?;
+            self.current_exe().ok_or_else(|| HostError::NotLive { program: "oomguard".to_owned() })?;
         let child =
             Command::new(program).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(
                 |source| HostError::Start { program: program.to_string_lossy().into_owned(), source },
             )?;
-        Ok(Again { child })
+        Ok(Reexec { child })
     }
 }
 
-impl Again {
+impl Reexec {
     /// Waits until it has printed something or has ended; whether it has printed something.
-    pub fn answers(&mut self) -> bool {
+    pub fn wait_ready(&mut self) -> bool {
         let mut byte = [0];
         self.child.stdout.as_mut().is_some_and(|out| out.read_exact(&mut byte).is_ok())
     }
 }
 
-impl Drop for Again {
+impl Drop for Reexec {
     fn drop(&mut self) {
         drop(self.child.stdin.take());
         let _ = self.child.wait();
@@ -48,7 +48,7 @@ impl Drop for Again {
 ///
 /// # Errors
 /// When the kernel refuses.
-pub fn set_own_name(name: &str) -> std::io::Result<()> {
+pub fn set_process_name(name: &str) -> std::io::Result<()> {
     let name = CString::new(name).map_err(std::io::Error::other)?;
     Ok(rustix::thread::set_name(&name)?)
 }
@@ -58,29 +58,29 @@ mod tests {
     use super::*;
 
     fn host(program: &str) -> Host {
-        Host::live().with_own_program(std::path::Path::new(program))
+        Host::live().with_current_exe(std::path::Path::new(program))
     }
 
     #[test]
     fn one_that_answers_and_waits_and_one_that_ends() {
         let args = |script: &str| vec!["-c".to_owned(), script.to_owned()];
-        let mut waits = host("/bin/sh").start_again(&args("echo x; read line")).unwrap();
-        assert!(waits.answers());
+        let mut waits = host("/bin/sh").reexec(&args("echo x; read line")).unwrap();
+        assert!(waits.wait_ready());
         drop(waits);
-        let mut ends = host("/bin/sh").start_again(&args("kill -9 $$")).unwrap();
-        assert!(!ends.answers());
-        assert!(host("/nowhere").start_again(&[]).unwrap_err().to_string().contains("/nowhere"));
+        let mut ends = host("/bin/sh").reexec(&args("kill -9 $$")).unwrap();
+        assert!(!ends.wait_ready());
+        assert!(host("/nowhere").reexec(&[]).unwrap_err().to_string().contains("/nowhere"));
     }
 
     #[test]
     fn a_thread_has_the_name_that_it_was_given() {
         // The main thread's name is the process's; here it is a test's own.
         std::thread::spawn(|| {
-            set_own_name("drill-load").unwrap();
+            set_process_name("drill-load").unwrap();
             assert_eq!(std::fs::read_to_string("/proc/thread-self/comm").unwrap(), "drill-load\n");
         })
         .join()
         .unwrap();
-        assert!(set_own_name("a\0b").is_err());
+        assert!(set_process_name("a\0b").is_err());
     }
 }
