@@ -9,18 +9,35 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Which crates of the workspace each crate may use. An arrow that is not here is a decision: see ARCHITECTURE.md.
-const ARROWS: [(&str, &[&str]); 11] = [
-    ("oomguard-spec", &[]),
-    ("oomguard-host", &[]),
-    ("oomguard-converge", &["oomguard-host", "oomguard-spec"]),
-    ("oomguard-agent", &["oomguard-converge", "oomguard-host", "oomguard-incident", "oomguard-spec"]),
-    ("oomguard-drill", &["oomguard-agent", "oomguard-converge", "oomguard-host", "oomguard-spec"]),
-    ("oomguard-incident", &["oomguard-spec"]),
-    ("oomguard-fleet", &["oomguard-converge", "oomguard-host", "oomguard-incident", "oomguard-spec"]),
+const ARROWS: [(&str, &[&str]); 12] = [
+    ("oomguard-text", &[]),
+    ("oomguard-spec", &["oomguard-text"]),
+    ("oomguard-host", &["oomguard-text"]),
+    ("oomguard-converge", &["oomguard-host", "oomguard-spec", "oomguard-text"]),
+    (
+        "oomguard-agent",
+        &["oomguard-converge", "oomguard-host", "oomguard-incident", "oomguard-spec", "oomguard-text"],
+    ),
+    (
+        "oomguard-drill",
+        &["oomguard-agent", "oomguard-converge", "oomguard-host", "oomguard-spec", "oomguard-text"],
+    ),
+    ("oomguard-incident", &["oomguard-spec", "oomguard-text"]),
+    (
+        "oomguard-fleet",
+        &["oomguard-converge", "oomguard-host", "oomguard-incident", "oomguard-spec", "oomguard-text"],
+    ),
     ("oomguard-lab", &[]),
     (
         "oomguard-mcp",
-        &["oomguard-converge", "oomguard-fleet", "oomguard-host", "oomguard-incident", "oomguard-spec"],
+        &[
+            "oomguard-converge",
+            "oomguard-fleet",
+            "oomguard-host",
+            "oomguard-incident",
+            "oomguard-spec",
+            "oomguard-text",
+        ],
     ),
     (
         "oomguard",
@@ -33,6 +50,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
             "oomguard-incident",
             "oomguard-mcp",
             "oomguard-spec",
+            "oomguard-text",
         ],
     ),
     ("xtask", &["oomguard-lab"]),
