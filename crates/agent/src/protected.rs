@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use oomguard_converge::expected::{Bound, expected};
+use oomguard_converge::target_score::{Bound, target_score};
 use oomguard_converge::facts::Process;
 use oomguard_spec::policy::Policy;
 
@@ -31,7 +31,7 @@ impl ProtectedProcess {
     /// A live process, when the policy protects it as a keeper.
     #[must_use]
     pub fn of(process: &Process, policy: &Policy) -> Option<Self> {
-        match expected(process, policy).bound {
+        match target_score(process, policy).bound {
             Bound::Exactly(wanted) if wanted < 0 => Some(Self {
                 pid: process.pid,
                 start_time: process.start_time,

@@ -54,6 +54,6 @@ pub(crate) fn start(policy: &Policy, facts: &Facts) -> Option<Start> {
 pub(crate) fn must_start(policy: &Policy, facts: &Facts) -> bool {
     let Some(program) = wanted(policy, facts) else { return false };
     let unit = layout::agent_unit(&program.path);
-    let same = facts.units.own_files.get(&unit.path).is_some_and(|blob| blob.0 == unit.text.as_bytes());
+    let same = facts.units.managed_files.get(&unit.path).is_some_and(|blob| blob.0 == unit.text.as_bytes());
     start(policy, facts).is_some() || (!same && facts.agent.booted)
 }

@@ -11,7 +11,7 @@ use crate::execute::{StepError, execute};
 use crate::facts::Facts;
 use crate::finding::{Finding, Refusal};
 use crate::findings;
-use crate::journal::{self, Before, FileBefore, JournalError, Record, ScoreBefore, State, SwapBefore};
+use crate::history::{self, Before, FileBefore, HistoryError, Record, ScoreBefore, State, SwapBefore};
 use crate::layout;
 use crate::plan::Plan;
 use crate::preflight;
@@ -66,7 +66,7 @@ pub enum ApplyError {
     },
     /// The journal cannot be used.
     #[error(transparent)]
-    Journal(#[from] JournalError),
+    Journal(#[from] HistoryError),
     /// The machine said no.
     #[error(transparent)]
     Host(#[from] HostError),
@@ -128,7 +128,9 @@ impl<'h> Session<'h> {
         Self { by: who, ..self }
     }
 
-    pub(crate) fn host(&self) -> &'h Host {
+    /// The host that is locked.
+    #[must_use]
+    pub fn host(&self) -> &'h Host {
         self.host
     }
 
@@ -189,16 +191,16 @@ impl<'h> Session<'h> {
         }
         if self.plan.changes.is_empty() {
             if let Some(record) = &self.unfinished {
-                journal::set_state(self.host, &record.id, State::Applied)?;
+                history::set_state(self.host, &record.id, State::Applied)?;
             }
             let left = findings(&self.policy, &self.facts);
             return Ok(Outcome { id: self.unfinished.map(|record| record.id), left, facts: self.facts });
         }
         let record = self.record()?;
-        journal::write(self.host, &record)?;
-        journal::asked(self.host, &record.id, "apply", self.by.as_deref())?;
+        history::write(self.host, &record)?;
+        history::asked(self.host, &record.id, "apply", self.by.as_deref())?;
         run(self.host, &record.id, &self.plan.changes, watcher)?;
-        journal::set_state(self.host, &record.id, State::Applied)?;
+        history::set_state(self.host, &record.id, State::Applied)?;
         let facts = Facts::read(self.host, &self.policy)?;
         Ok(Outcome { id: Some(record.id), left: findings(&self.policy, &facts), facts })
     }
@@ -208,8 +210,8 @@ impl<'h> Session<'h> {
         let mut record = match &self.unfinished {
             Some(record) => record.clone(),
             None => Record {
-                schema: journal::SCHEMA.to_owned(),
-                id: journal::new_id(self.host)?,
+                schema: history::SCHEMA.to_owned(),
+                id: history::new_id(self.host)?,
                 started: self.host.now(),
                 version: self.version.clone(),
                 plans: Vec::new(),
@@ -284,7 +286,7 @@ pub(crate) fn lock(host: &Host) -> Result<Lock, ApplyError> {
     if !host.may_change() {
         return Err(ApplyError::NotRoot);
     }
-    host.create_dirs(layout::JOURNAL_DIR)?;
+    host.create_dirs(layout::HISTORY_DIR)?;
     host.try_lock(layout::LOCK)?.ok_or_else(|| {
         let pid = host.read(layout::LOCK).unwrap_or_default();
         ApplyError::Locked { pid: String::from_utf8_lossy(&pid).trim().to_owned() }
@@ -294,7 +296,7 @@ pub(crate) fn lock(host: &Host) -> Result<Lock, ApplyError> {
 /// Cleans up after an apply or rollback that was cut. The unfinished apply is what the next one continues.
 fn recover(host: &Host) -> Result<Option<Record>, ApplyError> {
     let mut unfinished = None;
-    for entry in journal::list(host)? {
+    for entry in history::list(host)? {
         match entry.state {
             State::Open => {
                 remove_temporaries(host, &entry.record)?;
@@ -347,7 +349,7 @@ pub(crate) fn run(
             step: words.clone(),
             source,
         })?;
-        journal::step_done(host, id, &words)?;
+        history::step_done(host, id, &words)?;
         if watcher.done(number, total, &words).is_break() {
             return Err(ApplyError::Stopped { number, total });
         }

@@ -8,7 +8,7 @@ use oomguard_spec::unit::UnitPattern;
 /// Everything that oomguard remembers.
 pub const STATE_DIR: &str = "/var/lib/oomguard";
 /// One folder for each apply.
-pub const JOURNAL_DIR: &str = "/var/lib/oomguard/journal";
+pub const HISTORY_DIR: &str = "/var/lib/oomguard/journal";
 /// Held while the host is changed.
 pub const LOCK: &str = "/var/lib/oomguard/lock";
 /// Sorts after `99-sysctl.conf`, which stands for /etc/sysctl.conf up to Debian 12.
@@ -65,10 +65,10 @@ pub fn program_name(sha256: &str) -> String {
 
 /// The agent's unit for a program.
 #[must_use]
-pub fn agent_unit(program: &str) -> OwnFile {
+pub fn agent_unit(program: &str) -> ManagedFile {
     let unit = AGENT_UNIT_TEXT.replace(&format!("{AGENT_PROGRAM} "), &format!("{program} "));
     let from = unit.find("[Unit]").unwrap_or(0);
-    OwnFile {
+    ManagedFile {
         path: AGENT_UNIT.to_owned(),
         text: format!("{HEADER}{}", &unit[from..]),
         why: "the agent keeps protection on keepers and off the load, as they start".to_owned(),
@@ -77,8 +77,8 @@ pub fn agent_unit(program: &str) -> OwnFile {
 
 /// The policy that the agent keeps.
 #[must_use]
-pub fn agent_policy(policy: &Policy) -> OwnFile {
-    OwnFile {
+pub fn agent_policy(policy: &Policy) -> ManagedFile {
+    ManagedFile {
         path: AGENT_POLICY.to_owned(),
         text: format!(
             "{HEADER}# The agent keeps it; `systemctl reload oomguard-agent` after a change.\n{}",
@@ -90,7 +90,7 @@ pub fn agent_policy(policy: &Policy) -> OwnFile {
 
 /// A file that oomguard owns as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OwnFile {
+pub struct ManagedFile {
     /// Its absolute path.
     pub path: String,
     /// What is in it.
@@ -107,8 +107,8 @@ pub fn service_path(unit: &UnitPattern) -> String {
 
 /// The sysctl file.
 #[must_use]
-pub fn sysctl(swappiness: u8) -> OwnFile {
-    OwnFile {
+pub fn sysctl(swappiness: u8) -> ManagedFile {
+    ManagedFile {
         path: SYSCTL.to_owned(),
         text: format!("{HEADER}vm.swappiness = {swappiness}\n"),
         why: format!("swappiness is {swappiness} from the next boot on"),
@@ -117,7 +117,7 @@ pub fn sysctl(swappiness: u8) -> OwnFile {
 
 /// The drop-in that protects every user manager.
 #[must_use]
-pub fn user_manager(score: Score, systemd: u32) -> OwnFile {
+pub fn user_manager(score: Score, systemd: u32) -> ManagedFile {
     let mut text = format!(
         "{HEADER}# A user manager that dies takes every session of its user along.\n\
          [Service]\nOOMScoreAdjust={score}\nOOMPolicy=continue\n"
@@ -125,7 +125,7 @@ pub fn user_manager(score: Score, systemd: u32) -> OwnFile {
     if systemd >= since::MANAGED_OOM_PREFERENCE && score < Score::NORMAL {
         text.push_str("ManagedOOMPreference=avoid\n");
     }
-    OwnFile {
+    ManagedFile {
         path: USER_MANAGER.to_owned(),
         text,
         why: format!("user managers that start from now on run at {score}"),
@@ -134,7 +134,7 @@ pub fn user_manager(score: Score, systemd: u32) -> OwnFile {
 
 /// The file that takes the protection off what a user manager starts.
 #[must_use]
-pub fn user_load(load: Score, systemd: u32) -> OwnFile {
+pub fn user_load(load: Score, systemd: u32) -> ManagedFile {
     let why = format!("what a user manager starts runs at {load} and does not inherit its protection");
     // tmux from 3.4 on puts each pane into a scope of its own; by systemd's default (`stop`) the shell of the pane, and with
     // the last pane the server, would end with the first compiler that is killed.
@@ -143,16 +143,16 @@ pub fn user_load(load: Score, systemd: u32) -> OwnFile {
     if systemd >= since::DEFAULT_OOM_SCORE_ADJUST {
         let text =
             format!("{HEADER}{reason}[Manager]\nDefaultOOMPolicy=continue\nDefaultOOMScoreAdjust={load}\n");
-        OwnFile { path: USER_LOAD.to_owned(), text, why }
+        ManagedFile { path: USER_LOAD.to_owned(), text, why }
     } else {
         let text = format!("{HEADER}{reason}[Service]\nOOMPolicy=continue\nOOMScoreAdjust={load}\n");
-        OwnFile { path: USER_LOAD_OLD.to_owned(), text, why }
+        ManagedFile { path: USER_LOAD_OLD.to_owned(), text, why }
     }
 }
 
 /// The drop-in of a service that must survive, or goes first.
 #[must_use]
-pub fn service(unit: &UnitPattern, rule: ServiceRule, systemd: u32) -> OwnFile {
+pub fn service(unit: &UnitPattern, rule: ServiceRule, systemd: u32) -> ManagedFile {
     let mut text = format!("{HEADER}[Service]\nOOMScoreAdjust={}\n", rule.score);
     if systemd >= since::MANAGED_OOM_PREFERENCE && rule.score < Score::NORMAL {
         text.push_str("ManagedOOMPreference=avoid\n");
@@ -160,7 +160,7 @@ pub fn service(unit: &UnitPattern, rule: ServiceRule, systemd: u32) -> OwnFile {
     if let Some(low) = rule.memory_low {
         text.push_str(&format!("MemoryLow={}\n", low.0));
     }
-    OwnFile {
+    ManagedFile {
         path: service_path(unit),
         text,
         why: format!("{unit} runs at {} from its next start on", rule.score),

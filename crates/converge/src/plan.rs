@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 use crate::agent;
 use crate::blob::Blob;
 use crate::change::Change;
-use crate::expected::expected;
+use crate::target_score::target_score;
 use crate::facts::agent::{Content, Program};
 use crate::facts::processes::KeeperKind;
 use crate::facts::{Facts, Process, sysctl};
 use crate::finding::Refusal;
 use crate::fstab_edit;
 use crate::layout;
-use crate::own_files;
+use crate::managed_files;
 use crate::step;
 use crate::swap_decision::{self, SwapDecision};
 
@@ -218,7 +218,7 @@ impl Maker<'_> {
             let Content { sha256, length } = content;
             self.changes.push(Change::ProgramInstall { path, sha256, length });
         }
-        self.own_files();
+        self.managed_files();
         if program.is_some() && self.facts.agent.link.as_deref() != Some(agent::LINK_TARGET) {
             self.changes.push(Change::LinkPut {
                 path: layout::AGENT_WANTS.to_owned(),
@@ -228,9 +228,9 @@ impl Maker<'_> {
         }
     }
 
-    fn own_files(&mut self) {
-        let own = &self.facts.units.own_files;
-        for file in own_files::to_write(self.policy, self.facts) {
+    fn managed_files(&mut self) {
+        let own = &self.facts.units.managed_files;
+        for file in managed_files::to_write(self.policy, self.facts) {
             self.changes.push(Change::FileWrite {
                 before: own.get(&file.path).cloned(),
                 path: file.path,
@@ -238,7 +238,7 @@ impl Maker<'_> {
                 why: file.why,
             });
         }
-        for path in own_files::stale(self.policy, self.facts) {
+        for path in managed_files::stale(self.policy, self.facts) {
             if let Some(before) = own.get(&path).cloned() {
                 let why = "the policy no longer asks for it".to_owned();
                 self.changes.push(Change::FileRemove { path, before, why });
@@ -326,14 +326,14 @@ fn is_multiplexer(facts: &Facts, pid: i32) -> bool {
 }
 
 fn score(process: &Process, policy: &Policy) -> Option<Change> {
-    let expected = expected(process, policy);
-    let to = expected.bound.correction(process.score).filter(|_| expected.mendable)?;
+    let target = target_score(process, policy);
+    let to = target.bound.correction(process.score).filter(|_| target.fixable)?;
     Some(Change::Score {
         pid: process.pid,
         start_time: process.start_time,
         comm: process.comm.clone(),
         from: process.score,
         to,
-        why: expected.says,
+        why: target.source,
     })
 }

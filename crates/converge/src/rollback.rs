@@ -1,4 +1,4 @@
-//! Undoing an apply: back to the bytes, scores and swaps of before.
+//! Rollback an apply: back to the bytes, scores and swaps of before.
 //!
 //! What is undone is worked out from the record and the host as it is, so a rollback that was cut is simply run again.
 
@@ -12,14 +12,14 @@ use crate::change::Change;
 use crate::execute::is_same_process;
 use crate::facts::Facts;
 use crate::finding::Refusal;
-use crate::journal::{self, Entry, Record, State};
+use crate::history::{self, Entry, Record, State};
 use crate::layout;
 use crate::plan::{self, Plan};
 use crate::preflight;
 
 /// What a rollback does, before it does it.
 #[derive(Debug)]
-pub struct Undoing<'h> {
+pub struct Rollback<'h> {
     host: &'h Host,
     /// The newest first.
     records: Vec<Record>,
@@ -28,7 +28,7 @@ pub struct Undoing<'h> {
     _lock: oomguard_host::files::Lock,
 }
 
-impl<'h> Undoing<'h> {
+impl<'h> Rollback<'h> {
     /// Locks the host and finds what is to be undone: the last apply, or all since (and with) `to`.
     ///
     /// # Errors
@@ -36,7 +36,7 @@ impl<'h> Undoing<'h> {
     pub fn open(host: &'h Host, to: Option<&str>) -> Result<Self, ApplyError> {
         let lock = lock(host)?;
         let undoable = |entry: &Entry| entry.state != State::RolledBack;
-        let mut entries: Vec<Entry> = journal::list(host)?.into_iter().filter(undoable).collect();
+        let mut entries: Vec<Entry> = history::list(host)?.into_iter().filter(undoable).collect();
         entries.reverse();
         let records = entries.into_iter().map(|entry| entry.record);
         let records: Vec<Record> = match to {
@@ -44,7 +44,7 @@ impl<'h> Undoing<'h> {
             Some(id) => {
                 let mut wanted: Vec<Record> = records.collect();
                 let Some(at) = wanted.iter().position(|record| record.id == id) else {
-                    return Err(journal::JournalError::Unknown { id: id.chars().take(80).collect() }.into());
+                    return Err(history::HistoryError::Unknown { id: id.chars().take(80).collect() }.into());
                 };
                 wanted.truncate(at + 1);
                 wanted
@@ -109,16 +109,16 @@ pub(crate) fn finish(
     if !refusals.is_empty() {
         return Err(ApplyError::Refused(refusals));
     }
-    journal::asked(host, &record.id, "rollback", by)?;
-    journal::set_state(host, &record.id, State::RollingBack)?;
+    history::asked(host, &record.id, "rollback", by)?;
+    history::set_state(host, &record.id, State::RollingBack)?;
     run(host, &record.id, &plan.changes, watcher)?;
-    journal::set_state(host, &record.id, State::RolledBack)?;
+    history::set_state(host, &record.id, State::RolledBack)?;
     Ok(())
 }
 
 /// The changes that take a host back to before an apply.
 fn undo(host: &Host, record: &Record) -> Result<Plan, ApplyError> {
-    let last = record.plans.last().ok_or_else(|| journal::JournalError::Damaged {
+    let last = record.plans.last().ok_or_else(|| history::HistoryError::Damaged {
         path: record.id.clone(),
         why: "it has no plan".to_owned(),
     })?;
@@ -174,7 +174,7 @@ impl Undo<'_> {
     }
 
     /// Whether this apply wrote the agent's unit, and what was there before.
-    fn agent_unit_before(&self) -> Option<Option<&journal::FileBefore>> {
+    fn agent_unit_before(&self) -> Option<Option<&history::FileBefore>> {
         self.record.before.files.get(layout::AGENT_UNIT).map(Option::as_ref)
     }
 
@@ -188,7 +188,7 @@ impl Undo<'_> {
     /// It goes on as it was before: with the old program and policy.
     fn agent_starts(&mut self) {
         let touched = self.planned().any(|change| matches!(change, Change::AgentStart | Change::AgentStop));
-        let unit_stays = self.facts.units.own_files.contains_key(layout::AGENT_UNIT);
+        let unit_stays = self.facts.units.managed_files.contains_key(layout::AGENT_UNIT);
         let there_before = self.agent_unit_before().map_or(unit_stays, |before| before.is_some());
         if touched && there_before {
             self.changes.push(Change::AgentStart);

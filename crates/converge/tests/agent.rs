@@ -5,7 +5,7 @@ mod fixture;
 
 use fixture::{Fixture, StopAfter, policy, policy_with_agent};
 use oomguard_converge::apply::Session;
-use oomguard_converge::rollback::Undoing;
+use oomguard_converge::rollback::Rollback;
 use oomguard_converge::{Facts, Finding, findings, layout};
 use oomguard_host::files::sha256;
 use oomguard_spec::policy::Policy;
@@ -15,7 +15,7 @@ fn apply(fixture: &Fixture, policy: &Policy) -> Vec<Finding> {
 }
 
 fn roll_back(fixture: &Fixture) {
-    Undoing::open(&fixture.host, None).unwrap().run(&mut StopAfter(0)).unwrap();
+    Rollback::open(&fixture.host, None).unwrap().run(&mut StopAfter(0)).unwrap();
 }
 
 fn ids(fixture: &Fixture, policy: &Policy) -> Vec<String> {

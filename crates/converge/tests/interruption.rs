@@ -7,7 +7,7 @@ mod fixture;
 
 use fixture::{Fixture, StopAfter, policy, policy_with_agent};
 use oomguard_converge::apply::{ApplyError, Session};
-use oomguard_converge::rollback::Undoing;
+use oomguard_converge::rollback::Rollback;
 use oomguard_converge::{Facts, Plan, findings};
 use oomguard_spec::policy::Policy;
 
@@ -16,7 +16,7 @@ fn apply(fixture: &Fixture, policy: &Policy, stop_after: usize) -> Result<(), Ap
 }
 
 fn roll_back(fixture: &Fixture, stop_after: usize) -> Result<(), ApplyError> {
-    Undoing::open(&fixture.host, None)?.run(&mut StopAfter(stop_after)).map(drop)
+    Rollback::open(&fixture.host, None)?.run(&mut StopAfter(stop_after)).map(drop)
 }
 
 fn differing(fixture: &Fixture, policy: &Policy) -> Vec<String> {

@@ -7,8 +7,8 @@ use fixture::{FSTAB, Fixture, MIB, StopAfter, policy};
 use oomguard_converge::apply::{ApplyError, Outcome, Session};
 use oomguard_converge::change::Change;
 use oomguard_converge::finding::Severity;
-use oomguard_converge::journal::{self, State};
-use oomguard_converge::rollback::Undoing;
+use oomguard_converge::history::{self, State};
+use oomguard_converge::rollback::Rollback;
 use oomguard_converge::{Facts, Finding, Plan, findings, layout};
 use oomguard_spec::policy::Policy;
 
@@ -132,7 +132,7 @@ fn a_swap_of_somebody_else_is_adopted_and_never_touched() {
     assert_eq!(outcome.left, []);
     assert!(!fixture.exists("/swapfile"));
     assert!(fixture.read("/etc/fstab").ends_with("\n/swap.img none swap sw,nofail 0 0\n"));
-    Undoing::open(&fixture.host, None).unwrap().run(&mut StopAfter(0)).unwrap();
+    Rollback::open(&fixture.host, None).unwrap().run(&mut StopAfter(0)).unwrap();
     assert!(fixture.exists("/swap.img"));
     assert!(fixture.read("/proc/swaps").contains("/swap.img"));
     assert_eq!(fixture.read("/etc/fstab"), FSTAB);
@@ -179,7 +179,7 @@ fn every_reason_to_refuse_is_said_at_once_and_nothing_is_changed() {
     let before = fixture.tree();
     assert_eq!(refused(&fixture, &policy(4)), ["occupied", "file-system", "kubelet"]);
     assert_eq!(fixture.tree(), before);
-    assert!(journal::list(&fixture.host).unwrap().is_empty());
+    assert!(history::list(&fixture.host).unwrap().is_empty());
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn an_fstab_that_findmnt_refuses_is_not_put_in_place() {
     let error = apply(&fixture, &policy).unwrap_err();
     assert!(error.to_string().contains("findmnt does not accept"), "{error}");
     assert_eq!(fixture.read("/etc/fstab"), FSTAB);
-    Undoing::open(&fixture.host, None).unwrap().run(&mut StopAfter(0)).unwrap();
+    Rollback::open(&fixture.host, None).unwrap().run(&mut StopAfter(0)).unwrap();
     assert!(!fixture.exists("/BROKEN"));
 }
 
@@ -260,7 +260,7 @@ fn a_rollback_does_not_lose_what_somebody_changed_since() {
     apply(&fixture, &policy(4)).unwrap();
     let theirs = fixture.read("/etc/fstab") + "tmpfs /tmp tmpfs defaults 0 0\n";
     fixture.write("/etc/fstab", &theirs);
-    let error = Undoing::open(&fixture.host, None).unwrap().run(&mut StopAfter(0)).unwrap_err();
+    let error = Rollback::open(&fixture.host, None).unwrap().run(&mut StopAfter(0)).unwrap_err();
     assert!(
         matches!(error, ApplyError::Refused(ref refusals) if refusals[0].id == "changed-since"),
         "{error:?}"
@@ -275,10 +275,10 @@ fn a_rollback_to_an_earlier_apply_undoes_all_since() {
     apply(&fixture, &policy(2)).unwrap();
     apply(&fixture, &policy(4)).unwrap();
     apply(&fixture, &policy(6)).unwrap();
-    let first = journal::list(&fixture.host).unwrap()[0].record.id.clone();
-    Undoing::open(&fixture.host, Some(&first)).unwrap().run(&mut StopAfter(0)).unwrap();
+    let first = history::list(&fixture.host).unwrap()[0].record.id.clone();
+    Rollback::open(&fixture.host, Some(&first)).unwrap().run(&mut StopAfter(0)).unwrap();
     assert_eq!(fixture.tree(), before);
-    assert!(journal::list(&fixture.host).unwrap().iter().all(|entry| entry.state == State::RolledBack));
+    assert!(history::list(&fixture.host).unwrap().iter().all(|entry| entry.state == State::RolledBack));
 }
 
 #[test]

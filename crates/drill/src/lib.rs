@@ -18,7 +18,7 @@ mod watch;
 
 pub use ballast::Ballast;
 pub use error::DrillError;
-pub use order::{LEAST, Order, Scene, Scope, Sizes, Work, default_limit, most};
+pub use order::{MIN_LIMIT, Order, Scene, Scope, Sizes, Work, default_limit, max_limit};
 pub use refusal::refusals;
 pub use report::{
     Ending, Kill, Outcome, Pressure, Process, Protected, Protection, Report, Role, SCHEMA, Swap, Tried,

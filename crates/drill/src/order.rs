@@ -7,13 +7,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Less than this has no room for a tmux server, a bystander and a load beside each other.
-pub const LEAST: u64 = 64 << 20;
+pub const MIN_LIMIT: u64 = 64 << 20;
 /// More than this shows nothing that this does not show.
-const ENOUGH: u64 = 256 << 20;
+const MAX_DEFAULT_LIMIT: u64 = 256 << 20;
 /// A drill takes at most this part of the memory that is available.
 const PART: u64 = 8;
 /// What a bystander has at most, where the limit is the whole machine.
-const BYSTANDER_MOST: u64 = 64 << 20;
+const MAX_BYSTANDER: u64 = 64 << 20;
 
 /// A load that the program itself makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -52,7 +52,7 @@ impl Scene {
     #[must_use]
     pub fn sizes(self, memory: u64) -> Sizes {
         let processes = u64::from(self.processes());
-        Sizes { each: memory / 2 * 3 / processes, bystander: (memory / (4 * processes)).min(BYSTANDER_MOST) }
+        Sizes { each: memory / 2 * 3 / processes, bystander: (memory / (4 * processes)).min(MAX_BYSTANDER) }
     }
 }
 
@@ -111,14 +111,14 @@ pub struct Order {
 
 /// The most that a drill may have, with so much memory available.
 #[must_use]
-pub fn most(available: u64) -> u64 {
+pub fn max_limit(available: u64) -> u64 {
     available / PART
 }
 
 /// The limit, where nobody names one.
 #[must_use]
 pub fn default_limit(available: u64) -> u64 {
-    (most(available) >> 20 << 20).min(ENOUGH)
+    (max_limit(available) >> 20 << 20).min(MAX_DEFAULT_LIMIT)
 }
 
 #[cfg(test)]
@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(default_limit(64 << 30), 256 << 20);
         assert_eq!(default_limit(1 << 30), 128 << 20);
         assert_eq!(default_limit((1 << 30) + 5000), 128 << 20);
-        assert!(default_limit(300 << 20) < LEAST);
+        assert!(default_limit(300 << 20) < MIN_LIMIT);
     }
 
     /// The kernel's sum: memory, and for the score its share in thousandths of all.
@@ -138,7 +138,7 @@ mod tests {
     fn with_right_scores_the_load_is_first_and_with_inherited_ones_the_bystander_is() {
         // What a process of this program takes without any load.
         let bare = 3 << 20;
-        for memory in [LEAST, 100 << 20, 256 << 20] {
+        for memory in [MIN_LIMIT, 100 << 20, 256 << 20] {
             for scene in [Scene::Compile, Scene::Leak, Scene::Swarm] {
                 let Sizes { each, bystander } = scene.sizes(memory);
                 let n = u64::from(scene.processes());

@@ -5,7 +5,7 @@ use oomguard_converge::facts::{Cgroups, Facts};
 use oomguard_host::Host;
 use oomguard_spec::size::Bytes;
 
-use crate::order::{LEAST, Order, Scope, Work, most};
+use crate::order::{MIN_LIMIT, Order, Scope, Work, max_limit};
 use crate::stage::{SLICE, is_unit};
 
 const CONTROLLERS: &str = "/sys/fs/cgroup/cgroup.controllers";
@@ -103,13 +103,13 @@ fn room(facts: &Facts, order: &Order) -> Option<Refusal> {
             "Linux 3.14 or later says it",
         );
     };
-    let (limit, most) = (order.limit.0, most(available));
+    let (limit, most) = (order.limit.0, max_limit(available));
     let advice = "try again when more memory is available";
-    if most < LEAST {
+    if most < MIN_LIMIT {
         let reason = format!(
             "{} of memory are available; a drill takes an eighth of that at most, and needs {}",
             Bytes(available),
-            Bytes(LEAST)
+            Bytes(MIN_LIMIT)
         );
         return refuse("no-room", reason, advice);
     }
@@ -123,7 +123,7 @@ fn room(facts: &Facts, order: &Order) -> Option<Refusal> {
     }
     let reason = format!("a limit of {} has no room for keeper, bystander and load", order.limit);
     // A command may need as little as it likes.
-    let too_small = limit < if matches!(order.work, Work::Scene(_)) { LEAST } else { LEAST / 2 };
+    let too_small = limit < if matches!(order.work, Work::Scene(_)) { MIN_LIMIT } else { MIN_LIMIT / 2 };
     if too_small { refuse("too-small", reason, "give at least --memory 64MB") } else { None }
 }
 

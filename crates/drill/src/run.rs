@@ -6,8 +6,8 @@ use std::time::Duration;
 use oomguard_agent::protected::ProtectedProcess;
 use oomguard_agent::text::Text;
 use oomguard_converge::Facts;
-use oomguard_converge::expected::{Bound, expected};
-use oomguard_converge::facts::look::{Look, Seen as Looked};
+use oomguard_converge::target_score::{Bound, target_score};
+use oomguard_converge::facts::process_reader::{ProcessReader, Relevance};
 use oomguard_converge::layout::AGENT_UNIT_NAME;
 use oomguard_host::Host;
 use oomguard_host::kmsg::{Kmsg, KmsgRead, Start};
@@ -196,7 +196,7 @@ impl Running<'_, '_> {
     /// Waits until the agent has given keeper and shell their scores, where there is one; then says what they have.
     fn settle(&mut self, has_agent: bool, stop: &dyn Fn() -> bool) -> Result<Protection, DrillError> {
         let (host, policy) = (self.drill.host, self.drill.policy);
-        let looking = Look::open(host, policy)?;
+        let looking = ProcessReader::open(host, policy)?;
         let end = host.monotonic() + SETTLE;
         loop {
             let keeper = self.should(&looking, self.cast.keeper);
@@ -222,10 +222,10 @@ impl Running<'_, '_> {
     }
 
     /// What the score of a process should be, and what it is.
-    fn should(&mut self, looking: &Look, pid: i32) -> (Bound, i32) {
+    fn should(&mut self, looking: &ProcessReader, pid: i32) -> (Bound, i32) {
         match looking.process(pid, &mut self.buffer, &mut Vec::new()) {
-            Looked::Matters(process) => (expected(&process, looking.policy()).bound, process.score),
-            Looked::Ordinary | Looked::Unreadable => (Bound::Any, 0),
+            Relevance::Relevant(process) => (target_score(&process, looking.policy()).bound, process.score),
+            Relevance::Irrelevant | Relevance::Unreadable => (Bound::Any, 0),
         }
     }
 
@@ -308,7 +308,7 @@ impl Running<'_, '_> {
 fn protected(facts: &Facts, policy: &Policy) -> Vec<Protected> {
     let of = |process: &oomguard_converge::facts::Process| {
         let by_policy = ProtectedProcess::of(process, policy).map(|found| found.score);
-        let bound = expected(process, policy).bound;
+        let bound = target_score(process, policy).bound;
         let by_unit =
             process.score < 0 && process.ppid <= 1 && bound == Bound::Any && !process.in_user_slice();
         let is_agent = process.unit.as_deref() == Some(AGENT_UNIT_NAME);

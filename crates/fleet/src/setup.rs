@@ -3,12 +3,13 @@
 //! tools/setup-testnet-server.sh has the same steps with the same numbers.
 
 use oomguard_converge::change::Change;
-use oomguard_converge::own_command::InPlace;
-use oomguard_converge::server::Server;
 use oomguard_converge::{Plan, Refusal, layout, step};
 use oomguard_spec::size::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::installed_command::InPlace;
+use crate::server::Server;
 
 /// A step of a setup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]

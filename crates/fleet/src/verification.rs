@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use oomguard_converge::expected::expected;
+use oomguard_converge::target_score::target_score;
 use oomguard_converge::facts::swap::AreaKind;
 use oomguard_converge::{Facts, Finding};
 use oomguard_spec::Yaml;
@@ -64,7 +64,7 @@ impl FactsSeen {
     pub fn of_facts(policy: &Policy, facts: &Facts) -> Self {
         let sizes = facts.swap.areas.iter().filter(|area| area.kind != AreaKind::Zram).map(|area| area.size);
         let right = |process: &&oomguard_converge::facts::Process| {
-            expected(process, policy).bound.correction(process.score).is_none()
+            target_score(process, policy).bound.correction(process.score).is_none()
         };
         let all = &facts.processes.list;
         Self {

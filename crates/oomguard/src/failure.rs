@@ -1,7 +1,7 @@
 //! Why a command did not do what it was asked, and the exit code for it.
 
 use oomguard_converge::apply::ApplyError;
-use oomguard_converge::journal::JournalError;
+use oomguard_converge::history::HistoryError;
 use oomguard_host::HostError;
 
 use crate::output::counted;
@@ -62,9 +62,9 @@ impl From<HostError> for Failure {
     }
 }
 
-impl From<JournalError> for Failure {
-    fn from(error: JournalError) -> Self {
-        let unknown = matches!(error, JournalError::Unknown { .. });
+impl From<HistoryError> for Failure {
+    fn from(error: HistoryError) -> Self {
+        let unknown = matches!(error, HistoryError::Unknown { .. });
         Self::Message {
             code: if unknown { code::USAGE } else { code::ERROR },
             what: error.to_string(),

@@ -1,6 +1,6 @@
 //! Keeps protection on keepers and off the load, process by process as they start.
 //!
-//! What a process's score should be is decided in `converge::expected`, as for check and apply. Here is only when to
+//! What a process's score should be is decided in `converge::target_score`, as for check and apply. Here is only when to
 //! look, and the write.
 
 mod counts;
@@ -9,9 +9,9 @@ mod queue;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use oomguard_converge::expected::expected;
+use oomguard_converge::target_score::target_score;
 use oomguard_converge::facts::Process;
-use oomguard_converge::facts::look::{Look, Seen};
+use oomguard_converge::facts::process_reader::{ProcessReader, Relevance};
 use oomguard_converge::facts::processes::KeeperKind;
 use oomguard_host::proc::{oom_score_adj, stat};
 use oomguard_host::proc_event::ProcEvent;
@@ -65,7 +65,7 @@ pub trait Witness {
 #[derive(Debug)]
 pub struct Guard {
     host: Host,
-    look: Look,
+    reader: ProcessReader,
     queue: Queue,
     /// The user managers of the last scan and since: what they start keeps a floor as low as theirs until it is raised.
     managers: Vec<i32>,
@@ -90,7 +90,7 @@ impl Guard {
     pub fn new(host: &Host, policy: &Policy) -> Result<Self, HostError> {
         Ok(Self {
             host: host.clone(),
-            look: Look::open(host, policy)?.for_mending_only(),
+            reader: ProcessReader::open(host, policy)?.without_daemon_units(),
             queue: Queue::new(),
             managers: Vec::with_capacity(64),
             known: BTreeMap::new(),
@@ -107,7 +107,7 @@ impl Guard {
     /// # Errors
     /// When /proc is not there; the old policy holds then.
     pub fn set_policy(&mut self, policy: &Policy) -> Result<(), HostError> {
-        self.look = Look::open(&self.host, policy)?.for_mending_only();
+        self.reader = ProcessReader::open(&self.host, policy)?.without_daemon_units();
         self.recheck = Some(Duration::ZERO);
         Ok(())
     }
@@ -137,7 +137,7 @@ impl Guard {
             }
             // A thread's name is not its process's.
             ProcEvent::Name { thread, process, comm }
-                if thread == process && self.look.may_be_keeper(ProcEvent::name(comm)) =>
+                if thread == process && self.reader.may_be_keeper(ProcEvent::name(comm)) =>
             {
                 self.note(*process);
             }
@@ -167,11 +167,11 @@ impl Guard {
 
     /// A process that was just started: two small files tell that nothing is to be done.
     fn started(&mut self, pid: i32, witness: &mut dyn Witness) {
-        if !self.look.dir().read(pid, "oom_score_adj", &mut self.buffer).unwrap_or(false) {
+        if !self.reader.dir().read(pid, "oom_score_adj", &mut self.buffer).unwrap_or(false) {
             return;
         }
         let Ok(score) = oom_score_adj::parse(&self.buffer) else { return };
-        if !self.look.dir().read(pid, "stat", &mut self.buffer).unwrap_or(false) {
+        if !self.reader.dir().read(pid, "stat", &mut self.buffer).unwrap_or(false) {
             return;
         }
         let Ok(stat) = stat::parse(&self.buffer) else { return };
@@ -179,8 +179,8 @@ impl Guard {
             let due = self.host.tick() + SETTLED;
             self.recheck = Some(self.recheck.map_or(due, |earlier| earlier.min(due)));
         }
-        let protected = score < self.look.lowest_ordinary();
-        let candidate = protected || self.look.may_be_keeper(stat.comm.as_bytes());
+        let protected = score < self.reader.lowest_ordinary();
+        let candidate = protected || self.reader.may_be_keeper(stat.comm.as_bytes());
         if candidate && self.mend(pid, witness) {
             return;
         }
@@ -192,7 +192,7 @@ impl Guard {
     /// Looks at one process in full, and mends its score. Whether the policy has something to say about it.
     fn mend(&mut self, pid: i32, witness: &mut dyn Witness) -> bool {
         let mut unread = Vec::new();
-        let Seen::Matters(process) = self.look.process(pid, &mut self.buffer, &mut unread) else {
+        let Relevance::Relevant(process) = self.reader.process(pid, &mut self.buffer, &mut unread) else {
             return false;
         };
         if process.keeper == Some(KeeperKind::UserManager) && !self.managers.contains(&pid) {
@@ -200,19 +200,19 @@ impl Guard {
         }
         self.known.insert(pid, None);
         witness.seen(&process);
-        let expected = expected(&process, self.look.policy());
-        let Some(to) = expected.bound.correction(process.score).filter(|_| expected.mendable) else {
+        let target = target_score(&process, self.reader.policy());
+        let Some(to) = target.bound.correction(process.score).filter(|_| target.fixable) else {
             self.known.insert(pid, Some(process.score));
             return true;
         };
         let kind = if process.score < to { ActKind::Unleaked } else { ActKind::Protected };
-        match self.look.dir().set_score(pid, process.start_time, to, &mut self.buffer) {
+        match self.reader.dir().set_score(pid, process.start_time, to, &mut self.buffer) {
             Ok(true) => {
                 self.counts.count(kind);
                 if kind == ActKind::Unleaked {
                     self.note_children(pid);
                 }
-                witness.acted(&Act { kind, process: *process, to, says: expected.says });
+                witness.acted(&Act { kind, process: *process, to, says: target.source });
             }
             Ok(false) => {}
             Err(error) => {
@@ -227,7 +227,7 @@ impl Guard {
     fn note_children(&mut self, pid: i32) {
         // CONFIG_PROC_CHILDREN; without it the next full look finds them.
         let name = format!("task/{pid}/children");
-        if self.look.dir().read(pid, &name, &mut self.buffer).unwrap_or(false) {
+        if self.reader.dir().read(pid, &name, &mut self.buffer).unwrap_or(false) {
             let text = String::from_utf8_lossy(&self.buffer).into_owned();
             for child in text.split_ascii_whitespace().filter_map(|child| child.parse().ok()) {
                 self.note(child);
@@ -238,7 +238,7 @@ impl Guard {
     /// A child of a user manager took its own protection off, which leaves the floor where it was: its user could go
     /// back down. A privileged write of the same score raises the floor.
     fn raise_floor(&mut self, pid: i32, start_time: u64, score: i32) {
-        if self.look.dir().set_score(pid, start_time, score, &mut self.buffer).is_ok_and(|done| done) {
+        if self.reader.dir().set_score(pid, start_time, score, &mut self.buffer).is_ok_and(|done| done) {
             self.counts.floors += 1;
         }
     }
@@ -254,14 +254,14 @@ impl Guard {
             return;
         }
         self.counts.rescans += 1;
-        for pid in self.look.pids().unwrap_or_default() {
+        for pid in self.reader.pids().unwrap_or_default() {
             if self.kernel_threads.binary_search(&pid).is_ok() {
                 continue;
             }
             let Some(score) = self.score(pid) else { continue };
             let changed = match self.known.get(&pid) {
                 Some(settled) => *settled != Some(score),
-                None => score < self.look.lowest_ordinary(),
+                None => score < self.reader.lowest_ordinary(),
             };
             if changed {
                 self.mend(pid, witness);
@@ -271,7 +271,7 @@ impl Guard {
     }
 
     fn score(&mut self, pid: i32) -> Option<i32> {
-        self.look
+        self.reader
             .dir()
             .read(pid, "oom_score_adj", &mut self.buffer)
             .ok()
@@ -280,12 +280,12 @@ impl Guard {
     }
 
     fn list_kernel_threads(&mut self) {
-        let (dir, buffer) = (self.look.dir(), &mut self.buffer);
+        let (dir, buffer) = (self.reader.dir(), &mut self.buffer);
         let mut is_thread = |pid: &i32| {
             dir.read(*pid, "stat", buffer).unwrap_or(false)
                 && stat::parse(buffer).is_ok_and(|stat| stat.is_kernel_thread())
         };
-        self.kernel_threads = self.look.pids().unwrap_or_default();
+        self.kernel_threads = self.reader.pids().unwrap_or_default();
         self.kernel_threads.retain(&mut is_thread);
     }
 
@@ -297,7 +297,7 @@ impl Guard {
         self.managers.clear();
         self.known.clear();
         // Not being able to list /proc is as good as an empty one: the next scan comes.
-        for pid in self.look.pids().unwrap_or_default() {
+        for pid in self.reader.pids().unwrap_or_default() {
             self.mend(pid, witness);
         }
         self.act(witness);

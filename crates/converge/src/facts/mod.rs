@@ -2,7 +2,7 @@
 
 pub mod agent;
 mod kernel;
-pub mod look;
+pub mod process_reader;
 pub mod processes;
 pub mod swap;
 pub mod sysctl;

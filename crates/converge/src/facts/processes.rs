@@ -5,7 +5,7 @@ use oomguard_spec::policy::Policy;
 use serde::Serialize;
 
 use super::Unread;
-use super::look::{Look, Seen};
+use super::process_reader::{ProcessReader, Relevance};
 use super::units::UnitScore;
 
 /// The processes that matter to a policy, and how many there are in all.
@@ -86,7 +86,7 @@ impl Process {
 
 pub(super) fn read(host: &Host, policy: &Policy, unread: &mut Vec<Unread>) -> Processes {
     let mut found = Processes::default();
-    let (look, pids) = match Look::open(host, policy).and_then(|look| look.pids().map(|pids| (look, pids))) {
+    let (look, pids) = match ProcessReader::open(host, policy).and_then(|look| look.pids().map(|pids| (look, pids))) {
         Ok(listed) => listed,
         Err(e) => {
             unread.push(Unread::new("/proc", e, "which processes run and how they are protected"));
@@ -97,9 +97,9 @@ pub(super) fn read(host: &Host, policy: &Policy, unread: &mut Vec<Unread>) -> Pr
     for pid in pids {
         found.seen += 1;
         match look.process(pid, &mut buffer, unread) {
-            Seen::Matters(process) => found.list.push(*process),
-            Seen::Ordinary => {}
-            Seen::Unreadable => found.unreadable += 1,
+            Relevance::Relevant(process) => found.list.push(*process),
+            Relevance::Irrelevant => {}
+            Relevance::Unreadable => found.unreadable += 1,
         }
     }
     if found.seen <= 1 {

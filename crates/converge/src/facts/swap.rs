@@ -13,7 +13,7 @@ use crate::blob::Blob;
 use crate::layout;
 
 /// The longest page of any architecture: the header's mark stands at the end of the first page.
-const LARGEST_PAGE: usize = 64 << 10;
+const MAX_PAGE_SIZE: usize = 64 << 10;
 
 /// Swap as it is now, and as it is at the next boot.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -192,7 +192,7 @@ fn area_of(host: &Host, area: SwapArea, unread: &mut Vec<Unread>) -> Area {
 }
 
 fn owner(host: &Host, path: &str, unread: &mut Vec<Unread>) -> Owner {
-    match host.read_head(path, LARGEST_PAGE) {
+    match host.read_head(path, MAX_PAGE_SIZE) {
         Ok(head) => match swap_header::parse(&head) {
             Ok(header) if header.label == swapfile::LABEL => Owner::Ours,
             _ => Owner::Foreign,
@@ -220,7 +220,7 @@ fn read_fstab(host: &Host, facts: &mut SwapFacts, unread: &mut Vec<Unread>) {
         let path = resolve(host, &entry.spec);
         let exists = host.lstat(&path).ok().flatten().is_some();
         let noauto = entry.has_option("noauto");
-        let head = host.read_head(&path, LARGEST_PAGE).ok();
+        let head = host.read_head(&path, MAX_PAGE_SIZE).ok();
         let formatted_size = head.and_then(|head| Some(swap_header::parse(&head).ok()?.size()));
         facts.fstab_swaps.push(FstabSwap {
             line: entry.line,
@@ -296,7 +296,7 @@ fn swap_units(host: &Host) -> Vec<SwapUnit> {
 
 fn place(host: &Host, file: &str, areas: &[Area], unread: &mut Vec<Unread>) -> Place {
     let dir = files::parent(file);
-    let own = own_files(host, file, areas, unread);
+    let own = own_swap_files(host, file, areas, unread);
     let mounts = host.read("/proc/self/mountinfo").ok().and_then(|bytes| mountinfo::parse(&bytes).ok());
     let mount = mounts.as_deref().and_then(|mounts| mountinfo::mount_of(mounts, dir));
     Place {
@@ -312,7 +312,7 @@ fn place(host: &Host, file: &str, areas: &[Area], unread: &mut Vec<Unread>) -> P
 }
 
 /// Our swap files at `file`, `file.2`, `file.3`, ...: a file is ours when our label is in its header.
-fn own_files(host: &Host, file: &str, areas: &[Area], unread: &mut Vec<Unread>) -> Vec<OwnSwapFile> {
+fn own_swap_files(host: &Host, file: &str, areas: &[Area], unread: &mut Vec<Unread>) -> Vec<OwnSwapFile> {
     let dir = files::parent(file).trim_end_matches('/');
     let base = file.rsplit('/').next().unwrap_or(file);
     let names = host.list_dir(files::parent(file)).unwrap_or_default();

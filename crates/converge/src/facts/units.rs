@@ -32,7 +32,7 @@ pub struct UnitFacts {
     /// What the user manager gives to what it starts, when somebody says so.
     pub user_default: Option<Setting>,
     /// Every file on the host that is ours, by path.
-    pub own_files: BTreeMap<String, Blob>,
+    pub managed_files: BTreeMap<String, Blob>,
 }
 
 /// What one unit says about its score.
@@ -83,7 +83,7 @@ pub(super) fn read(
     facts.user_default = if new { manager_default(host, unread) } else { type_default(host, unread) };
     for path in own_paths(host) {
         match host.read_optional(&path) {
-            Ok(Some(bytes)) => drop(facts.own_files.insert(path, Blob(bytes))),
+            Ok(Some(bytes)) => drop(facts.managed_files.insert(path, Blob(bytes))),
             Ok(None) => {}
             Err(e) => unread.push(Unread::new(path, e, "whether it is as the policy says")),
         }

@@ -5,7 +5,7 @@ use oomguard_spec::policy::Policy;
 use crate::agent::{self, LINK_TARGET, Start};
 use crate::facts::Facts;
 use crate::finding::{Finding, Severity};
-use crate::layout::{self, OwnFile};
+use crate::layout::{self, ManagedFile};
 
 const WHY: &str =
     "without it, what is started in a protected session is protected too, until the next `apply`";
@@ -15,7 +15,7 @@ pub(super) fn findings(policy: &Policy, facts: &Facts) -> Vec<Finding> {
     let about = |id, is: String, should: &str| {
         Finding::new(id, Severity::Warning, layout::AGENT_UNIT_NAME, is, should).because(WHY)
     };
-    let unit_there = facts.units.own_files.contains_key(layout::AGENT_UNIT);
+    let unit_there = facts.units.managed_files.contains_key(layout::AGENT_UNIT);
     if !unit_there {
         let is = "not installed".to_owned();
         return vec![about("agent-missing", is, "installed and running").mended_by("install and start it")];
@@ -41,7 +41,7 @@ pub(super) fn findings(policy: &Policy, facts: &Facts) -> Vec<Finding> {
     }
     let file_differs = || {
         let policy = layout::agent_policy(policy);
-        facts.units.own_files.get(&policy.path).is_none_or(|blob| blob.0 != policy.text.as_bytes())
+        facts.units.managed_files.get(&policy.path).is_none_or(|blob| blob.0 != policy.text.as_bytes())
     };
     found.extend(match agent::start(policy, facts) {
         Some(Start::NotRunning) => {
@@ -66,7 +66,7 @@ pub(super) fn findings(policy: &Policy, facts: &Facts) -> Vec<Finding> {
 }
 
 /// Whether the agent's unit differs for no other reason than that it names another program.
-pub(super) fn is_stale_unit(facts: &Facts, file: &OwnFile) -> bool {
+pub(super) fn is_stale_unit(facts: &Facts, file: &ManagedFile) -> bool {
     let missing = facts.agent.program.as_ref().is_some_and(|program| program.missing.is_some());
     file.path == layout::AGENT_UNIT && missing
 }

@@ -7,14 +7,14 @@ use super::agent;
 use crate::facts::Facts;
 use crate::facts::units::Setting;
 use crate::finding::{Finding, Severity};
-use crate::own_files;
+use crate::managed_files;
 
 pub(super) fn findings(policy: &Policy, facts: &Facts) -> Vec<Finding> {
     let Some(protection) = &policy.oom_protection else { return Vec::new() };
     if facts.systemd.is_none() {
         return vec![no_systemd()];
     }
-    let to_write = own_files::to_write(policy, facts);
+    let to_write = managed_files::to_write(policy, facts);
     let mends = |path_part: &str| {
         to_write.iter().find(|file| file.path.contains(path_part)).map(|file| format!("write {}", file.path))
     };
@@ -31,7 +31,7 @@ pub(super) fn findings(policy: &Policy, facts: &Facts) -> Vec<Finding> {
         if agent::is_stale_unit(facts, file) {
             continue;
         }
-        if facts.units.own_files.contains_key(&file.path) && !found.iter().any(|f| mentions(f, &file.path)) {
+        if facts.units.managed_files.contains_key(&file.path) && !found.iter().any(|f| mentions(f, &file.path)) {
             found.push(
                 Finding::new(
                     "own-file-differs",
@@ -45,7 +45,7 @@ pub(super) fn findings(policy: &Policy, facts: &Facts) -> Vec<Finding> {
             );
         }
     }
-    for path in own_files::stale(policy, facts) {
+    for path in managed_files::stale(policy, facts) {
         found.push(
             Finding::new(
                 "own-file-stale",

@@ -2,7 +2,7 @@
 
 use oomguard_spec::policy::Policy;
 
-use crate::expected::{Bound, expected};
+use crate::target_score::{Bound, target_score};
 use crate::facts::processes::KeeperKind;
 use crate::facts::{Facts, Process};
 use crate::finding::{Finding, Severity};
@@ -20,13 +20,13 @@ impl Finding {
 
 pub(super) fn findings(policy: &Policy, facts: &Facts) -> Vec<Finding> {
     let of_process = |process: &Process| {
-        let expected = expected(process, policy);
-        let wanted = expected.bound.correction(process.score)?;
+        let target = target_score(process, policy);
+        let wanted = target.bound.correction(process.score)?;
         let leak = process.score < wanted;
-        Some(match (expected.mendable, leak) {
-            (false, _) => undeclared(process, &expected.says),
-            (true, true) => leaking(process, wanted, &expected.bound, &expected.says),
-            (true, false) => unprotected(process, wanted, &expected.says),
+        Some(match (target.fixable, leak) {
+            (false, _) => undeclared(process, &target.source),
+            (true, true) => leaking(process, wanted, &target.bound, &target.source),
+            (true, false) => unprotected(process, wanted, &target.source),
         })
     };
     facts.processes.list.iter().filter_map(of_process).collect()

@@ -6,9 +6,9 @@ use std::str::FromStr;
 use oomguard_spec::size::Bytes;
 
 /// More processes than this are a slip.
-const MOST: u32 = 10_000;
+const MAX_PROCESSES: u32 = 10_000;
 /// The kernel keeps 15 bytes of a process's name.
-const LONGEST_NAME: usize = 15;
+const MAX_NAME_BYTES: usize = 15;
 
 /// So many processes of a name and size.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,8 +55,8 @@ impl FromStr for Load {
         if name.is_empty() {
             return fail(0, ":", "the name is missing".to_owned());
         }
-        if name.len() > LONGEST_NAME || name.contains(char::is_control) {
-            return fail(0, name, format!("a name has at most {LONGEST_NAME} bytes and is on one line"));
+        if name.len() > MAX_NAME_BYTES || name.contains(char::is_control) {
+            return fail(0, name, format!("a name has at most {MAX_NAME_BYTES} bytes and is on one line"));
         }
         let (size, count) = rest.split_once('*').map_or((rest, None), |(size, count)| (size, Some(count)));
         let size_bytes = match size.parse::<Bytes>() {
@@ -65,10 +65,10 @@ impl FromStr for Load {
         };
         let count = match count.map(|count| (count, count.parse::<u32>())) {
             None => 1,
-            Some((_, Ok(count @ 1..=MOST))) => count,
+            Some((_, Ok(count @ 1..=MAX_PROCESSES))) => count,
             Some((count, _)) => {
                 let from = colon + 1 + size.len() + 1;
-                return fail(from, count, format!("after the `*` stands a whole number from 1 to {MOST}"));
+                return fail(from, count, format!("after the `*` stands a whole number from 1 to {MAX_PROCESSES}"));
             }
         };
         Ok(Self { name: name.to_owned(), size: size_bytes, count })

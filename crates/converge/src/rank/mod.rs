@@ -13,7 +13,7 @@ use oomguard_spec::size::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::expected::{Bound, expected};
+use crate::target_score::{Bound, target_score};
 use crate::facts::{Facts, Process};
 pub use badness::Total;
 pub use candidates::Candidate;
@@ -173,11 +173,11 @@ impl Meant {
     fn of(candidate: &Candidate, process: Option<&Process>, policy: Option<&Policy>) -> Self {
         let own = || Self { score: candidate.score, says: process.and_then(declared) };
         let (Some(process), Some(policy)) = (process, policy) else { return own() };
-        let expected = expected(process, policy);
-        match expected.bound {
-            Bound::Exactly(score) => Self { score, says: Some(expected.says) },
-            Bound::AtLeast(least) if expected.mendable && candidate.score < least => {
-                Self { score: least, says: Some(expected.says) }
+        let target = target_score(process, policy);
+        match target.bound {
+            Bound::Exactly(score) => Self { score, says: Some(target.source) },
+            Bound::AtLeast(least) if target.fixable && candidate.score < least => {
+                Self { score: least, says: Some(target.source) }
             }
             // What the policy may not touch stays as it is.
             Bound::AtLeast(_) | Bound::Any => own(),

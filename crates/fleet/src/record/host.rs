@@ -1,6 +1,6 @@
 //! This machine: its journal, and how it is now.
 
-use oomguard_converge::journal::{self, Entry, State as Kept};
+use oomguard_converge::history::{self, Entry, State as Kept};
 use oomguard_converge::{Facts, findings};
 use oomguard_host::Host;
 
@@ -14,8 +14,8 @@ use crate::verification::{FactsSeen, HostSeen, kinds};
 /// When nothing was applied, when there is no apply of that name, or when the machine cannot be read.
 pub fn of_host(host: &Host, hostname: &str, id: Option<&str>) -> Result<Work, RecordError> {
     let entry = match id {
-        Some(id) => journal::read(host, id)?,
-        None => journal::list(host)?.pop().ok_or(RecordError::NothingApplied)?,
+        Some(id) => history::read(host, id)?,
+        None => history::list(host)?.pop().ok_or(RecordError::NothingApplied)?,
     };
     let Some(policy) = entry.record.plans.last().map(|plan| plan.policy.clone()) else {
         return Err(RecordError::NothingApplied);

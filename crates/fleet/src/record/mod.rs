@@ -15,7 +15,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use oomguard_converge::change::Change;
-use oomguard_converge::journal::JournalError;
+use oomguard_converge::history::HistoryError;
 use oomguard_converge::{Finding, Refusal};
 use oomguard_host::HostError;
 use oomguard_incident::Incident;
@@ -112,7 +112,7 @@ pub enum RecordError {
     Host(#[from] HostError),
     /// The journal cannot be read.
     #[error(transparent)]
-    Journal(#[from] JournalError),
+    Journal(#[from] HistoryError),
     /// There is a file already: a record is never overwritten.
     #[error("{0} is there already, and a record is never overwritten; give another name")]
     Exists(String),

@@ -1,6 +1,6 @@
 //! `oomguard journal`: what was applied and undone.
 
-use oomguard_converge::journal::{self, Entry};
+use oomguard_converge::history::{self, Entry};
 use oomguard_host::Host;
 use oomguard_incident::safe::shown;
 
@@ -10,8 +10,8 @@ use crate::output::{Terminal, counted, plan};
 
 pub fn run(command: Option<JournalCommand>, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
     let text = match command.unwrap_or(JournalCommand::List { format: TextFormat::Text }) {
-        JournalCommand::List { format } => list(&journal::list(host)?, format),
-        JournalCommand::Show { id, format } => show(&journal::read(host, &id)?, format),
+        JournalCommand::List { format } => list(&history::list(host)?, format),
+        JournalCommand::Show { id, format } => show(&history::read(host, &id)?, format),
     };
     terminal.print(&text)?;
     Ok(code::AS_IT_SHOULD_BE)

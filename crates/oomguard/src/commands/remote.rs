@@ -6,11 +6,12 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use oomguard_converge::apply::{ApplyError, Session, Watcher};
-use oomguard_converge::journal::{self, State};
-use oomguard_converge::rollback::Undoing;
-use oomguard_converge::{Facts, Plan, findings, layout, pushed, rank, refusals};
+use oomguard_converge::history::{self, State};
+use oomguard_converge::rollback::Rollback;
+use oomguard_converge::{Facts, Plan, findings, layout, rank, refusals};
 use oomguard_fleet::job::{Job, Task};
 use oomguard_fleet::lines::{Line, SCHEMA};
+use oomguard_fleet::pushed_programs;
 use oomguard_fleet::setup::Step;
 use oomguard_host::{Host, journald, signals};
 use oomguard_incident::safe::shown;
@@ -74,7 +75,7 @@ fn remove_old_copies() {
     let (Some(dir), Some(name)) = parts else { return };
     if dir.ends_with("/oomguard") && dir != layout::AGENT_PROGRAM_DIR {
         // A program that stays is no harm, and the next contact tries again.
-        let _ = pushed::remove_old_copies(&Host::live(), dir, name);
+        let _ = pushed_programs::remove_old_copies(&Host::live(), dir, name);
     }
 }
 
@@ -147,7 +148,7 @@ fn look(job: &Job, host: &Host, out: &mut Lines) -> Result<(), NotDone> {
     out.report(&report);
     if job.task == Task::Plan {
         let open =
-            journal::list(host).unwrap_or_default().into_iter().find(|entry| entry.state == State::Open);
+            history::list(host).unwrap_or_default().into_iter().find(|entry| entry.state == State::Open);
         out.line(&Line::Plan {
             changes: plan.changes.len(),
             refusals: refusals(host, &plan),
@@ -170,7 +171,7 @@ pub fn apply(job: &Job, host: &Host, session: Session<'_>, out: &mut Lines) -> R
     out.report(&report);
     out.line(&Line::Done { ids: outcome.id.into_iter().collect() });
     // A program that stays is no harm, and the next apply tries again.
-    let _ = pushed::remove_unused(host);
+    let _ = pushed_programs::remove_unused(host);
     Ok(())
 }
 
@@ -181,7 +182,7 @@ pub fn expected(job: &Job, session: &Session<'_>) -> Result<(), NotDone> {
 
 /// What a rollback would undo; the digest of the plan is the one of the rollback.
 fn undo(to: Option<&str>, host: &Host, out: &mut Lines) -> Result<(), NotDone> {
-    let undoing = Undoing::open(host, to)?;
+    let undoing = Rollback::open(host, to)?;
     let ids = undoing.ids().map(str::to_owned).collect();
     if let Some(mut plan) = undoing.plan()? {
         plan.digest = undoing.digest()?;
@@ -193,7 +194,7 @@ fn undo(to: Option<&str>, host: &Host, out: &mut Lines) -> Result<(), NotDone> {
 }
 
 fn rollback(to: Option<&str>, job: &Job, host: &Host, out: &mut Lines) -> Result<(), NotDone> {
-    let undoing = Undoing::open(host, to)?;
+    let undoing = Rollback::open(host, to)?;
     if let Some(expected) = &job.expect
         && *expected != undoing.digest()?
     {

@@ -1,11 +1,12 @@
 //! The part of a setup that runs on the host: see `oomguard_fleet::setup`.
 
 use oomguard_converge::apply::{ApplyError, Session};
-use oomguard_converge::journal::{self, State};
-use oomguard_converge::server::Server;
-use oomguard_converge::{Facts, Plan, own_command, rank, refusals};
+use oomguard_converge::history::{self, State};
+use oomguard_converge::{Facts, Plan, rank, refusals};
+use oomguard_fleet::installed_command;
 use oomguard_fleet::job::Job;
 use oomguard_fleet::lines::Line;
+use oomguard_fleet::server::Server;
 use oomguard_fleet::setup::{self, Looked, Phase, Said, Step};
 use oomguard_host::Host;
 
@@ -32,7 +33,7 @@ fn look(phase: Phase, job: &Job, host: &Host, out: &mut Lines) -> Result<(), Not
     out.facts(host, job, &facts);
     let server = Server::read(host, &facts)?;
     let against = refusals(host, &plan);
-    let open = journal::list(host).unwrap_or_default().into_iter().find(|entry| entry.state == State::Open);
+    let open = history::list(host).unwrap_or_default().into_iter().find(|entry| entry.state == State::Open);
     let unfinished = open.map(|entry| entry.record.id);
     let looked = Looked {
         server: &server,
@@ -71,7 +72,7 @@ fn change(job: &Job, host: &Host, out: &mut Lines) -> Result<(), NotDone> {
     if !all.is_empty() {
         return Err(NotDone::Refused(ApplyError::Refused(all)));
     }
-    let changed = own_command::install(&session)?;
+    let changed = installed_command::install(&session)?;
     out.line(&Line::Setup { said: setup::installed(VERSION, changed) });
     out.part_of = setup::belongs_to(&session.plan().changes);
     remote::apply(job, host, session.asked_by(remote::who(job)), out)

@@ -1,6 +1,6 @@
 //! `oomguard rollback`: back to the bytes, scores and swaps of before.
 
-use oomguard_converge::rollback::Undoing;
+use oomguard_converge::rollback;
 use oomguard_fleet::job::Task;
 use oomguard_host::Host;
 
@@ -29,7 +29,7 @@ pub fn run(args: &Rollback, host: &Host, terminal: &mut Terminal) -> Result<u8, 
     }
     many::json_is_for_others(args.format)?;
 
-    let undoing = Undoing::open(host, args.to.as_deref())?;
+    let undoing = rollback::Rollback::open(host, args.to.as_deref())?;
     let ids: Vec<String> = undoing.ids().map(str::to_owned).collect();
     let Some(newest) = undoing.plan()? else {
         terminal.print("There is nothing to undo: the journal has no apply that is not undone already.\n")?;

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use oomguard_agent::event;
 use oomguard_agent::event_log::Log;
 use oomguard_converge::Plan;
-use oomguard_converge::journal::Entry;
+use oomguard_converge::history::Entry;
 use oomguard_spec::policy::Policy;
 use schemars::schema_for;
 

@@ -1,7 +1,7 @@
 //! The one screen of `status`.
 
 use oomguard_converge::Facts;
-use oomguard_converge::expected::{Bound, expected};
+use oomguard_converge::target_score::{Bound, target_score};
 use oomguard_converge::facts::swap::{AreaKind, Owner};
 use oomguard_spec::policy::Policy;
 use oomguard_spec::size::Bytes;
@@ -194,7 +194,7 @@ fn swap_lines(facts: &Facts) -> Vec<SwapLine> {
 
 fn process_lines(policy: &Policy, facts: &Facts) -> Vec<ProcessLine> {
     let line = |process: &oomguard_converge::facts::Process| {
-        let bound = expected(process, policy).bound;
+        let bound = target_score(process, policy).bound;
         ProcessLine {
             pid: process.pid,
             comm: process.comm.clone(),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Once;
 
 use oomguard_converge::apply::Session;
-use oomguard_converge::rollback::Undoing;
+use oomguard_converge::rollback::Rollback;
 use oomguard_spec::policy::Policy;
 use oomguard_spec::{Builtin, builtin};
 
@@ -54,7 +54,7 @@ impl Folder {
     /// Undoes the last apply.
     pub fn roll_back(&self) {
         let _alone = one_at_a_time();
-        Undoing::open(&self.0.host, None).unwrap().run(&mut StopAfter(0)).unwrap();
+        Rollback::open(&self.0.host, None).unwrap().run(&mut StopAfter(0)).unwrap();
         self.0.show_scores();
     }
 

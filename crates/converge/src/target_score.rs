@@ -5,15 +5,15 @@ use oomguard_spec::policy::{Policy, ProcessRule, Protection};
 use crate::facts::Process;
 use crate::facts::processes::KeeperKind;
 
-/// What a process's score should be, and who says so.
+/// What a process's score should be, and who source so.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expected {
+pub struct TargetScore {
     /// The bound.
     pub bound: Bound,
-    /// Who says so, in words.
-    pub says: String,
+    /// Who source so, in words.
+    pub source: String,
     /// Whether anybody may mend it: outside user.slice and the named units nothing is touched.
-    pub mendable: bool,
+    pub fixable: bool,
 }
 
 /// A bound on a score.
@@ -41,7 +41,7 @@ impl Bound {
 
 /// The score that a process should have under a policy.
 #[must_use]
-pub fn expected(process: &Process, policy: &Policy) -> Expected {
+pub fn target_score(process: &Process, policy: &Policy) -> TargetScore {
     let Some(protection) = &policy.oom_protection else { return anything() };
     named_process(process, protection)
         .or_else(|| keeper(process, protection))
@@ -49,7 +49,7 @@ pub fn expected(process: &Process, policy: &Policy) -> Expected {
         .unwrap_or_else(|| if process.in_user_slice() { load(protection) } else { own_unit(process) })
 }
 
-/// Whether a process rule names it, or may: see [`expected`].
+/// Whether a process rule names it, or may: see [`target_score`].
 #[must_use]
 pub(crate) fn has_rule(process: &Process, protection: &Protection) -> bool {
     protection.processes.iter().any(|rule| names(rule, process) != Named::No)
@@ -65,7 +65,7 @@ enum Named {
 }
 
 /// The first rule that fits decides. It may stand outside user.slice: then it is the policy that names it.
-fn named_process(process: &Process, protection: &Protection) -> Option<Expected> {
+fn named_process(process: &Process, protection: &Protection) -> Option<TargetScore> {
     let (rule, named) = protection
         .processes
         .iter()
@@ -74,13 +74,13 @@ fn named_process(process: &Process, protection: &Protection) -> Option<Expected>
     if named == Named::Unseen {
         return Some(anything());
     }
-    let says = format!("the policy's rule for {}", title(rule));
+    let source = format!("the policy's rule for {}", title(rule));
     let score = rule.score.get();
     // A process may always make itself easier to kill than it must be.
     Some(if score < 0 {
-        exactly(score, says)
+        exactly(score, source)
     } else {
-        Expected { bound: Bound::AtLeast(score), says, mendable: true }
+        TargetScore { bound: Bound::AtLeast(score), source, fixable: true }
     })
 }
 
@@ -113,8 +113,8 @@ fn title(rule: &ProcessRule) -> String {
     format!("{}{user}", what.map_or("a process", String::as_str))
 }
 
-fn keeper(process: &Process, protection: &Protection) -> Option<Expected> {
-    let (score, says) = match process.keeper? {
+fn keeper(process: &Process, protection: &Protection) -> Option<TargetScore> {
+    let (score, source) = match process.keeper? {
         KeeperKind::UserManager => (protection.systemd_user, "the policy's systemd_user"),
         KeeperKind::Multiplexer => (protection.tmux_sessions, "the policy's tmux_sessions"),
         // Nobody can tell whether it really is one, so nothing is held against it.
@@ -123,50 +123,50 @@ fn keeper(process: &Process, protection: &Protection) -> Option<Expected> {
         KeeperKind::ManagerHelper => return Some(anything()),
     };
     Some(match score {
-        Some(score) => exactly(score.get(), says),
+        Some(score) => exactly(score.get(), source),
         None => anything(),
     })
 }
 
-fn named_service(process: &Process, protection: &Protection) -> Option<Expected> {
+fn named_service(process: &Process, protection: &Protection) -> Option<TargetScore> {
     let unit = process.unit.as_deref()?;
     let services = protection.services.iter().map(|(pattern, rule)| (pattern, rule.score));
     let expendable = protection.expendable.iter().map(|(pattern, score)| (pattern, *score));
     let (pattern, score) = services.chain(expendable).find(|(pattern, _)| pattern.matches(unit))?;
-    let says = format!("the policy's rule for {pattern}");
+    let source = format!("the policy's rule for {pattern}");
     // A service's own children may have lifted themselves, as PostgreSQL's do; only its main process is the keeper.
     let main = process.ppid == 1;
     Some(if main {
-        exactly(score.get(), says)
+        exactly(score.get(), source)
     } else {
-        Expected { bound: Bound::AtLeast(score.get()), says, mendable: true }
+        TargetScore { bound: Bound::AtLeast(score.get()), source, fixable: true }
     })
 }
 
-fn load(protection: &Protection) -> Expected {
-    let says = "the policy's load: what a session starts is never protected".to_owned();
-    Expected { bound: Bound::AtLeast(protection.load.get()), says, mendable: true }
+fn load(protection: &Protection) -> TargetScore {
+    let source = "the policy's load: what a session starts is never protected".to_owned();
+    TargetScore { bound: Bound::AtLeast(protection.load.get()), source, fixable: true }
 }
 
-/// Outside sessions and named units: a daemon may protect itself, but what it starts runs as its unit says.
-fn own_unit(process: &Process) -> Expected {
+/// Outside sessions and named units: a daemon may protect itself, but what it starts runs as its unit source.
+fn own_unit(process: &Process) -> TargetScore {
     if process.ppid <= 1 {
         return anything();
     }
     let declared = process.unit_score.as_ref().and_then(|unit| unit.score.as_ref());
     let least = declared.and_then(|setting| setting.score()).unwrap_or(0).min(0);
-    let says = match declared {
+    let source = match declared {
         Some(setting) => format!("{}:{}", setting.path, setting.line),
         None => "nobody: its unit sets no score".to_owned(),
     };
     // What a named process starts inherits what the policy gave it, so the policy takes it off again.
-    Expected { bound: Bound::AtLeast(least), says, mendable: process.under_keeper }
+    TargetScore { bound: Bound::AtLeast(least), source, fixable: process.under_keeper }
 }
 
-fn exactly(score: i32, says: impl Into<String>) -> Expected {
-    Expected { bound: Bound::Exactly(score), says: says.into(), mendable: true }
+fn exactly(score: i32, source: impl Into<String>) -> TargetScore {
+    TargetScore { bound: Bound::Exactly(score), source: source.into(), fixable: true }
 }
 
-fn anything() -> Expected {
-    Expected { bound: Bound::Any, says: String::new(), mendable: false }
+fn anything() -> TargetScore {
+    TargetScore { bound: Bound::Any, source: String::new(), fixable: false }
 }

@@ -4,11 +4,11 @@ use oomguard_spec::policy::{Policy, ServiceRule};
 
 use crate::agent;
 use crate::facts::Facts;
-use crate::layout::{self, OwnFile};
+use crate::layout::{self, ManagedFile};
 
 /// The files of ours that should be on this host. Where somebody else already says the same, none is needed.
 #[must_use]
-pub fn wanted(policy: &Policy, facts: &Facts) -> Vec<OwnFile> {
+pub fn wanted(policy: &Policy, facts: &Facts) -> Vec<ManagedFile> {
     let mut files = Vec::new();
     files.extend(sysctl(policy, facts));
     if let Some(agent) = agent::wanted(policy, facts) {
@@ -29,7 +29,7 @@ pub fn wanted(policy: &Policy, facts: &Facts) -> Vec<OwnFile> {
     files
 }
 
-fn sysctl(policy: &Policy, facts: &Facts) -> Option<OwnFile> {
+fn sysctl(policy: &Policy, facts: &Facts) -> Option<ManagedFile> {
     let swappiness = policy.swappiness?;
     if facts.container.is_some() {
         return None;
@@ -38,7 +38,7 @@ fn sysctl(policy: &Policy, facts: &Facts) -> Option<OwnFile> {
         .swappiness
         .winner()
         .is_some_and(|winner| winner.path != layout::SYSCTL && winner.value == swappiness.to_string());
-    (!somebody_else_does || facts.units.own_files.contains_key(layout::SYSCTL))
+    (!somebody_else_does || facts.units.managed_files.contains_key(layout::SYSCTL))
         .then(|| layout::sysctl(swappiness))
 }
 
@@ -57,14 +57,14 @@ pub fn stale(policy: &Policy, facts: &Facts) -> Vec<String> {
             policy.oom_protection.is_some()
         }
     };
-    facts.units.own_files.keys().filter(|path| !is_wanted(path)).filter(in_scope).cloned().collect()
+    facts.units.managed_files.keys().filter(|path| !is_wanted(path)).filter(in_scope).cloned().collect()
 }
 
 /// The wanted files whose bytes on the host differ.
 #[must_use]
-pub fn to_write(policy: &Policy, facts: &Facts) -> Vec<OwnFile> {
-    let differs = |file: &OwnFile| {
-        facts.units.own_files.get(&file.path).is_none_or(|blob| blob.0 != file.text.as_bytes())
+pub fn to_write(policy: &Policy, facts: &Facts) -> Vec<ManagedFile> {
+    let differs = |file: &ManagedFile| {
+        facts.units.managed_files.get(&file.path).is_none_or(|blob| blob.0 != file.text.as_bytes())
     };
     wanted(policy, facts).into_iter().filter(differs).collect()
 }

@@ -6,7 +6,7 @@ use oomguard_host::files::Kind;
 use oomguard_host::{Host, HostError};
 use sha2::{Digest, Sha256};
 
-use crate::layout;
+use oomguard_converge::layout;
 
 /// Removes them: all in the agent's folder but the one that runs, the one of the agent's unit, and those that a record of
 /// the journal names, which an undoing may start again. It gives the names of those that are gone.
@@ -18,8 +18,8 @@ use crate::layout;
 pub fn remove_unused(host: &Host) -> Result<Vec<String>, HostError> {
     let dir = layout::AGENT_PROGRAM_DIR;
     let mut kept_by = vec![host.read_optional(layout::AGENT_UNIT)?.unwrap_or_default()];
-    for id in host.list_dir(layout::JOURNAL_DIR)? {
-        let record = format!("{}/{id}/record.json", layout::JOURNAL_DIR);
+    for id in host.list_dir(layout::HISTORY_DIR)? {
+        let record = format!("{}/{id}/record.json", layout::HISTORY_DIR);
         kept_by.push(host.read_optional(&record)?.unwrap_or_default());
     }
     let mut removed = Vec::new();

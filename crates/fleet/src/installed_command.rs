@@ -5,8 +5,8 @@ use oomguard_host::{Host, HostError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::apply::Session;
-use crate::layout;
+use oomguard_converge::apply::Session;
+use oomguard_converge::layout;
 
 const MODE: u32 = 0o755;
 

@@ -132,7 +132,7 @@ pub struct Entry {
 
 /// Why the journal cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum JournalError {
+pub enum HistoryError {
     /// The machine said no.
     #[error(transparent)]
     Host(#[from] HostError),
@@ -156,9 +156,9 @@ pub enum JournalError {
 ///
 /// # Errors
 /// When a record cannot be read.
-pub fn list(host: &Host) -> Result<Vec<Entry>, JournalError> {
+pub fn list(host: &Host) -> Result<Vec<Entry>, HistoryError> {
     let mut entries = Vec::new();
-    for id in host.list_dir(layout::JOURNAL_DIR)? {
+    for id in host.list_dir(layout::HISTORY_DIR)? {
         // Cut before anything was recorded, and so before anything was changed.
         if host.lstat(&file(&id, "record.json"))?.is_some() {
             entries.push(read(host, &id)?);
@@ -174,15 +174,15 @@ pub fn list(host: &Host) -> Result<Vec<Entry>, JournalError> {
 ///
 /// # Errors
 /// When there is none of that name, or its record cannot be read.
-pub fn read(host: &Host, id: &str) -> Result<Entry, JournalError> {
-    let unknown = || JournalError::Unknown { id: id.chars().take(80).collect() };
+pub fn read(host: &Host, id: &str) -> Result<Entry, HistoryError> {
+    let unknown = || HistoryError::Unknown { id: id.chars().take(80).collect() };
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
     if id.is_empty() || !id.chars().all(plain) {
         return Err(unknown());
     }
     let path = file(id, "record.json");
     let bytes = host.read_optional(&path)?.ok_or_else(unknown)?;
-    let damaged = |why: String| JournalError::Damaged { path: path.clone(), why };
+    let damaged = |why: String| HistoryError::Damaged { path: path.clone(), why };
     let record: Record = serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
     if record.schema != SCHEMA {
         return Err(damaged(format!("it has the form {}, and this oomguard reads {SCHEMA}", record.schema)));
@@ -192,21 +192,21 @@ pub fn read(host: &Host, id: &str) -> Result<Entry, JournalError> {
             return Err(damaged(format!("the bytes that it keeps of {path} do not match their hash")));
         }
     }
-    let lines = |name: &str| -> Result<Vec<String>, JournalError> {
+    let lines = |name: &str| -> Result<Vec<String>, HistoryError> {
         let bytes = host.read_optional(&file(id, name))?.unwrap_or_default();
         Ok(String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect())
     };
     Ok(Entry { state: state(host, id)?, record, progress: lines("progress")?, asked: lines("asked")? })
 }
 
-fn state(host: &Host, id: &str) -> Result<State, JournalError> {
+fn state(host: &Host, id: &str) -> Result<State, HistoryError> {
     let path = file(id, "state");
     match host.read_optional(&path)?.as_deref() {
         None => Ok(State::Open),
         Some(b"applied\n") => Ok(State::Applied),
         Some(b"rolling-back\n") => Ok(State::RollingBack),
         Some(b"rolled-back\n") => Ok(State::RolledBack),
-        Some(_) => Err(JournalError::Damaged { path, why: "it has no known word".to_owned() }),
+        Some(_) => Err(HistoryError::Damaged { path, why: "it has no known word".to_owned() }),
     }
 }
 
@@ -224,29 +224,29 @@ impl State {
 }
 
 /// Writes a record so that it is there as a whole or not at all.
-pub(crate) fn write(host: &Host, record: &Record) -> Result<(), JournalError> {
-    let dir = format!("{}/{}", layout::JOURNAL_DIR, record.id);
+pub(crate) fn write(host: &Host, record: &Record) -> Result<(), HistoryError> {
+    let dir = format!("{}/{}", layout::HISTORY_DIR, record.id);
     host.create_dirs(&dir)?;
     let json = serde_json::to_string_pretty(record).unwrap_or_default() + "\n";
     replace(host, &file(&record.id, "record.json"), json.as_bytes())
 }
 
-pub(crate) fn set_state(host: &Host, id: &str, state: State) -> Result<(), JournalError> {
+pub(crate) fn set_state(host: &Host, id: &str, state: State) -> Result<(), HistoryError> {
     replace(host, &file(id, "state"), format!("{}\n", state.word()).as_bytes())
 }
 
-pub(crate) fn step_done(host: &Host, id: &str, step: &str) -> Result<(), JournalError> {
+pub(crate) fn step_done(host: &Host, id: &str, step: &str) -> Result<(), HistoryError> {
     Ok(host.append(&file(id, "progress"), format!("{step}\n").as_bytes(), 0o600)?)
 }
 
 /// Keeps who asked for a change, before it begins.
-pub(crate) fn asked(host: &Host, id: &str, what: &str, who: Option<&str>) -> Result<(), JournalError> {
+pub(crate) fn asked(host: &Host, id: &str, what: &str, who: Option<&str>) -> Result<(), HistoryError> {
     let Some(who) = who else { return Ok(()) };
     let line = who.replace(char::is_control, " ");
     Ok(host.append(&file(id, "asked"), format!("{what}, by {line}\n").as_bytes(), 0o600)?)
 }
 
-fn replace(host: &Host, path: &str, bytes: &[u8]) -> Result<(), JournalError> {
+fn replace(host: &Host, path: &str, bytes: &[u8]) -> Result<(), HistoryError> {
     let new = temp_sibling(path);
     host.remove_file(&new)?;
     host.write_new(&new, bytes, PRIVATE)?;
@@ -254,14 +254,14 @@ fn replace(host: &Host, path: &str, bytes: &[u8]) -> Result<(), JournalError> {
 }
 
 /// A name for an apply that begins now. The number, not the clock, puts them in order: a clock may be set back.
-pub(crate) fn new_id(host: &Host) -> Result<String, JournalError> {
+pub(crate) fn new_id(host: &Host) -> Result<String, HistoryError> {
     let seconds = i64::try_from(host.now()).unwrap_or(0);
     let time = jiff::Timestamp::from_second(seconds).unwrap_or_default();
     let number = |id: &String| id.split_once('-')?.0.parse::<u32>().ok();
-    let last = host.list_dir(layout::JOURNAL_DIR)?.iter().filter_map(number).max().unwrap_or(0);
+    let last = host.list_dir(layout::HISTORY_DIR)?.iter().filter_map(number).max().unwrap_or(0);
     Ok(format!("{:04}-{}", last + 1, time.strftime("%Y%m%dT%H%M%SZ")))
 }
 
 fn file(id: &str, name: &str) -> String {
-    format!("{}/{id}/{name}", layout::JOURNAL_DIR)
+    format!("{}/{id}/{name}", layout::HISTORY_DIR)
 }

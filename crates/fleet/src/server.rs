@@ -4,9 +4,9 @@ use oomguard_host::os_release::{self, OsRelease};
 use oomguard_host::{Host, HostError};
 use serde::Serialize;
 
-use crate::facts::Facts;
-use crate::finding::Refusal;
-use crate::own_command::{self, InPlace};
+use oomguard_converge::Facts;
+use oomguard_converge::Refusal;
+use crate::installed_command::{self, InPlace};
 
 /// The first Debian that is tested.
 const OLDEST_DEBIAN: u32 = 11;
@@ -55,7 +55,7 @@ impl Server {
             systemd_runs: facts.agent.booted,
             memory: facts.memory.mem_total,
             free: host.disk_space(place)?.free,
-            command: own_command::in_place(host)?,
+            command: installed_command::in_place(host)?,
         })
     }
 

@@ -8,7 +8,7 @@ use oomguard_spec::policy::{Policy, Protection};
 use super::Unread;
 use super::processes::{KeeperKind, Process, Program};
 use super::units;
-use crate::expected;
+use crate::target_score;
 
 /// How many ancestors of a process are looked at. No real line of processes is longer.
 const GENERATIONS: usize = 64;
@@ -18,7 +18,7 @@ const HELPER_TICKS: u64 = 10 * uptime::TICKS_PER_SECOND;
 
 /// An open /proc, and what a policy asks of processes. It can be kept: the guard looks at each process as it starts.
 #[derive(Debug)]
-pub struct Look {
+pub struct ProcessReader {
     host: Host,
     dir: ProcDir,
     policy: Policy,
@@ -33,16 +33,16 @@ pub struct Look {
 
 /// What a look at a process comes to.
 #[derive(Debug)]
-pub enum Seen {
+pub enum Relevance {
     /// It is a keeper, or named, or protected.
-    Matters(Box<Process>),
+    Relevant(Box<Process>),
     /// The policy has nothing to say about it.
-    Ordinary,
+    Irrelevant,
     /// It is gone, or hidden from this user.
     Unreadable,
 }
 
-impl Look {
+impl ProcessReader {
     /// Opens /proc for a policy.
     ///
     /// # Errors
@@ -66,7 +66,7 @@ impl Look {
 
     /// The same, without reading the units of daemons that are not to be touched anyway.
     #[must_use]
-    pub fn for_mending_only(mut self) -> Self {
+    pub fn without_daemon_units(mut self) -> Self {
         self.reads_units = false;
         self
     }
@@ -113,26 +113,26 @@ impl Look {
     }
 
     /// Looks at one process. Two small files tell that it does not matter, as most do not.
-    pub fn process(&self, pid: i32, buffer: &mut Vec<u8>, unread: &mut Vec<Unread>) -> Seen {
+    pub fn process(&self, pid: i32, buffer: &mut Vec<u8>, unread: &mut Vec<Unread>) -> Relevance {
         if !self.dir.read(pid, "oom_score_adj", buffer).unwrap_or(false) {
-            return Seen::Unreadable;
+            return Relevance::Unreadable;
         }
-        let Ok(score) = oom_score_adj::parse(buffer) else { return Seen::Unreadable };
+        let Ok(score) = oom_score_adj::parse(buffer) else { return Relevance::Unreadable };
         let protected = score < self.lowest_ordinary;
         if !protected && !self.names_any {
             if !self.dir.read(pid, "comm", buffer).unwrap_or(false) {
-                return Seen::Unreadable;
+                return Relevance::Unreadable;
             }
             if !self.may_be_keeper(buffer.trim_ascii_end()) {
-                return Seen::Ordinary;
+                return Relevance::Irrelevant;
             }
         }
-        let Some(process) = self.details(pid, score, buffer) else { return Seen::Unreadable };
-        let Some(mut process) = process else { return Seen::Ordinary };
+        let Some(process) = self.details(pid, score, buffer) else { return Relevance::Unreadable };
+        let Some(mut process) = process else { return Relevance::Irrelevant };
         let named = process.unit.as_deref().is_some_and(|unit| self.is_named(unit))
-            || self.protection().is_some_and(|protection| expected::has_rule(&process, protection));
+            || self.protection().is_some_and(|protection| target_score::has_rule(&process, protection));
         if !protected && !named && process.keeper.is_none() {
-            return Seen::Ordinary;
+            return Relevance::Irrelevant;
         }
         if protected && !process.in_user_slice() {
             process.under_keeper = !named && self.has_keeper_above(&process, buffer);
@@ -141,7 +141,7 @@ impl Look {
                     process.unit.as_deref().map(|unit| units::unit_score(&self.host, unit, unread));
             }
         }
-        Seen::Matters(Box::new(process))
+        Relevance::Relevant(Box::new(process))
     }
 
     fn protection(&self) -> Option<&Protection> {
@@ -158,7 +158,7 @@ impl Look {
                 return false;
             }
             let Some(Some(parent)) = self.details(above, 0, buffer) else { return false };
-            if expected::has_rule(&parent, protection) {
+            if target_score::has_rule(&parent, protection) {
                 return true;
             }
             above = parent.ppid;
