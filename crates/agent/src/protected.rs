@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use oomguard_converge::target_score::{Bound, target_score};
 use oomguard_converge::facts::Process;
+use oomguard_converge::target_score::{Bound, target_score};
 use oomguard_spec::policy::Policy;
 
 use crate::event::{Ending, Event};

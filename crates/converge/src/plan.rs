@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use crate::agent;
 use crate::blob::Blob;
 use crate::change::Change;
-use crate::target_score::target_score;
 use crate::facts::agent::{Content, Program};
 use crate::facts::processes::KeeperKind;
 use crate::facts::{Facts, Process, sysctl};
@@ -18,6 +17,7 @@ use crate::layout;
 use crate::managed_files;
 use crate::step;
 use crate::swap_decision::{self, SwapDecision};
+use crate::target_score::target_score;
 
 /// The version of the form below.
 pub const SCHEMA: &str = "oomguard.plan/1";

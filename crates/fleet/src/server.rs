@@ -4,9 +4,9 @@ use oomguard_host::os_release::{self, OsRelease};
 use oomguard_host::{Host, HostError};
 use serde::Serialize;
 
+use crate::installed_command::{self, InPlace};
 use oomguard_converge::Facts;
 use oomguard_converge::Refusal;
-use crate::installed_command::{self, InPlace};
 
 /// The first Debian that is tested.
 const OLDEST_DEBIAN: u32 = 11;

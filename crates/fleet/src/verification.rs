@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use oomguard_converge::target_score::target_score;
 use oomguard_converge::facts::swap::AreaKind;
+use oomguard_converge::target_score::target_score;
 use oomguard_converge::{Facts, Finding};
 use oomguard_spec::Yaml;
 use oomguard_spec::policy::Policy;

@@ -86,13 +86,14 @@ impl Process {
 
 pub(super) fn read(host: &Host, policy: &Policy, unread: &mut Vec<Unread>) -> Processes {
     let mut found = Processes::default();
-    let (look, pids) = match ProcessReader::open(host, policy).and_then(|look| look.pids().map(|pids| (look, pids))) {
-        Ok(listed) => listed,
-        Err(e) => {
-            unread.push(Unread::new("/proc", e, "which processes run and how they are protected"));
-            return found;
-        }
-    };
+    let (look, pids) =
+        match ProcessReader::open(host, policy).and_then(|look| look.pids().map(|pids| (look, pids))) {
+            Ok(listed) => listed,
+            Err(e) => {
+                unread.push(Unread::new("/proc", e, "which processes run and how they are protected"));
+                return found;
+            }
+        };
     let mut buffer = Vec::with_capacity(4096);
     for pid in pids {
         found.seen += 1;

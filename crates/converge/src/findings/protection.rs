@@ -31,7 +31,9 @@ pub(super) fn findings(policy: &Policy, facts: &Facts) -> Vec<Finding> {
         if agent::is_stale_unit(facts, file) {
             continue;
         }
-        if facts.units.managed_files.contains_key(&file.path) && !found.iter().any(|f| mentions(f, &file.path)) {
+        if facts.units.managed_files.contains_key(&file.path)
+            && !found.iter().any(|f| mentions(f, &file.path))
+        {
             found.push(
                 Finding::new(
                     "own-file-differs",

@@ -2,10 +2,10 @@
 
 use oomguard_spec::policy::Policy;
 
-use crate::target_score::{Bound, target_score};
 use crate::facts::processes::KeeperKind;
 use crate::facts::{Facts, Process};
 use crate::finding::{Finding, Severity};
+use crate::target_score::{Bound, target_score};
 
 const LEAK: &str = "protection-leak";
 const UNPROTECTED: &str = "keeper-unprotected";

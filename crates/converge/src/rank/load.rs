@@ -68,7 +68,11 @@ impl FromStr for Load {
             Some((_, Ok(count @ 1..=MAX_PROCESSES))) => count,
             Some((count, _)) => {
                 let from = colon + 1 + size.len() + 1;
-                return fail(from, count, format!("after the `*` stands a whole number from 1 to {MAX_PROCESSES}"));
+                return fail(
+                    from,
+                    count,
+                    format!("after the `*` stands a whole number from 1 to {MAX_PROCESSES}"),
+                );
             }
         };
         Ok(Self { name: name.to_owned(), size: size_bytes, count })

@@ -13,8 +13,8 @@ use oomguard_spec::size::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::target_score::{Bound, target_score};
 use crate::facts::{Facts, Process};
+use crate::target_score::{Bound, target_score};
 pub use badness::Total;
 pub use candidates::Candidate;
 pub use load::{Load, LoadError};

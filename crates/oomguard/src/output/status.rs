@@ -1,8 +1,8 @@
 //! The one screen of `status`.
 
 use oomguard_converge::Facts;
-use oomguard_converge::target_score::{Bound, target_score};
 use oomguard_converge::facts::swap::{AreaKind, Owner};
+use oomguard_converge::target_score::{Bound, target_score};
 use oomguard_spec::policy::Policy;
 use oomguard_spec::size::Bytes;
 use schemars::JsonSchema;

@@ -40,7 +40,8 @@ fn who_asked_for_it_is_kept() {
         let session = session.asked_by(Some("an assistant\nrollback, by nobody".to_owned()));
         let id = session.apply(&mut StopAfter(0)).unwrap().id.unwrap();
         host.0.show_scores();
-        let undoing = Rollback::open(&host.0.host, None).unwrap().asked_by(Some("another\u{202e}".to_owned()));
+        let undoing =
+            Rollback::open(&host.0.host, None).unwrap().asked_by(Some("another\u{202e}".to_owned()));
         undoing.run(&mut StopAfter(0)).unwrap();
         id
     };
