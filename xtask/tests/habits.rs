@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Which crates of the workspace each crate may use. An arrow that is not here is a decision: see ARCHITECTURE.md.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("oomguard-text", &[]),
     ("oomguard-spec", &["oomguard-text"]),
     ("oomguard-host", &["oomguard-text"]),
@@ -24,8 +24,19 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ),
     ("oomguard-incident", &["oomguard-spec", "oomguard-text"]),
     (
-        "oomguard-fleet",
+        "oomguard-report",
         &["oomguard-converge", "oomguard-host", "oomguard-incident", "oomguard-spec", "oomguard-text"],
+    ),
+    (
+        "oomguard-fleet",
+        &[
+            "oomguard-converge",
+            "oomguard-host",
+            "oomguard-incident",
+            "oomguard-report",
+            "oomguard-spec",
+            "oomguard-text",
+        ],
     ),
     ("oomguard-lab", &[]),
     (
@@ -35,6 +46,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
             "oomguard-fleet",
             "oomguard-host",
             "oomguard-incident",
+            "oomguard-report",
             "oomguard-spec",
             "oomguard-text",
         ],
@@ -49,6 +61,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
             "oomguard-host",
             "oomguard-incident",
             "oomguard-mcp",
+            "oomguard-report",
             "oomguard-spec",
             "oomguard-text",
         ],

@@ -6,8 +6,8 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use oomguard_converge::{Finding, Refusal};
-use serde_json::Value;
+use oomguard_converge::Refusal;
+use oomguard_report::{CheckReport, PlanReport, Report, StatusReport};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::sync::oneshot;
@@ -89,39 +89,15 @@ pub enum Event {
     Health,
 }
 
-/// A plan of a host.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PlanOf {
-    /// As `oomguard plan --format json` prints it.
-    pub value: Value,
-    /// How many changes it has.
-    pub changes: usize,
-    /// Why none of it would be done.
-    pub refusals: Vec<Refusal>,
-    /// An apply that was cut, and that the next one finishes.
-    pub unfinished: Option<String>,
-}
-
-/// A report of a host.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ReportOf {
-    /// As the command prints it with `--format json`.
-    pub value: Value,
-    /// Whether the host is as it should be.
-    pub fine: bool,
-    /// In which ways it is not.
-    pub findings: Vec<Finding>,
-}
-
 /// Everything that came back.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reply {
-    /// The host as it is.
-    pub facts: Option<Value>,
+    /// The host as it is now.
+    pub status: Option<StatusReport>,
     /// What would be changed.
-    pub plan: Option<PlanOf>,
+    pub plan: Option<Box<PlanReport>>,
     /// What the command reports.
-    pub report: Option<ReportOf>,
+    pub report: Option<Report>,
     /// The journal's names of what was done or undone.
     pub ids: Vec<String>,
     /// An apply that was cut before, and that this one has taken up.
@@ -134,6 +110,12 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// The report of a check, if that is what the host sent.
+    #[must_use]
+    pub fn check(&self) -> Option<&CheckReport> {
+        self.report.as_ref().and_then(Report::check)
+    }
+
     /// Whether anything came from the host.
     #[must_use]
     pub fn is_heard(&self) -> bool {
@@ -380,7 +362,7 @@ impl Talk<'_> {
                 self.push = None;
             }
             Line::Recovered { id } => self.reply.recovered = Some(safe(&id)),
-            Line::Facts { value } => self.reply.facts = Some(value),
+            Line::Status { status } => self.reply.status = Some(status),
             Line::Step { number, total, step, part_of } => {
                 self.progress.step = Some((number, total));
                 (self.tell)(Event::Step { number, total, step: safe(&step), part_of });
@@ -389,12 +371,8 @@ impl Talk<'_> {
                 let lines = said.lines.iter().take(MOST_SAID).map(|line| safe_line(line)).collect();
                 (self.tell)(Event::Setup(Said::new(said.step, lines)));
             }
-            Line::Plan { value, changes, refusals, unfinished } => {
-                self.reply.plan = Some(PlanOf { value, changes, refusals, unfinished });
-            }
-            Line::Report { value, fine, findings } => {
-                self.reply.report = Some(ReportOf { value, fine, findings });
-            }
+            Line::Plan(plan) => self.reply.plan = Some(plan),
+            Line::Report { report } => self.reply.report = Some(report),
             Line::Done { ids } => self.reply.ids = ids.iter().map(|id| safe(id)).collect(),
             Line::Failed { message, refusals } => self.reply.failed = Some((message, refusals)),
             Line::End => self.reply.ended = true,

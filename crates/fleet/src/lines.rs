@@ -1,14 +1,14 @@
 //! What comes back from a host: JSON, a line each.
 
-use oomguard_converge::{Finding, Refusal};
+use oomguard_converge::Refusal;
+use oomguard_report::{PlanReport, Report, StatusReport};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::setup;
 
 /// The version of the form below.
-pub const SCHEMA: &str = "oomguard.fleet-line/1";
+pub const SCHEMA: &str = "oomguard.fleet-line/2";
 /// A line is not longer, in bytes: a report of a host with thousands of processes has some megabytes.
 pub const MAX_BYTES: usize = 16 << 20;
 
@@ -18,7 +18,7 @@ pub const MAX_BYTES: usize = 16 << 20;
 pub enum Line {
     /// The first one.
     Header {
-        /// `oomguard.fleet-line/1`
+        /// `oomguard.fleet-line/2`
         schema: String,
         /// The version of oomguard that answers.
         version: String,
@@ -30,10 +30,10 @@ pub enum Line {
         /// The journal's name for it.
         id: String,
     },
-    /// The host as it is: `oomguard schema status` describes it.
-    Facts {
-        /// The facts.
-        value: Value,
+    /// The host as it is now.
+    Status {
+        /// What `oomguard status` reports.
+        status: StatusReport,
     },
     /// A step is begun.
     Step {
@@ -52,25 +52,12 @@ pub enum Line {
         /// What is said.
         said: setup::Said,
     },
-    /// What `oomguard plan` prints, and everything that speaks against it on this host.
-    Plan {
-        /// The plan: `oomguard schema plan` describes it.
-        value: Value,
-        /// How many changes it has.
-        changes: usize,
-        /// Why none of it would be done.
-        refusals: Vec<Refusal>,
-        /// An apply that was cut, and that the next one finishes.
-        unfinished: Option<String>,
-    },
-    /// What the command prints with `--format json`; `oomguard schema NAME` describes it.
+    /// What would be changed, and why it would be refused.
+    Plan(Box<PlanReport>),
+    /// What the command reports.
     Report {
         /// The report.
-        value: Value,
-        /// Whether the host is as it should be.
-        fine: bool,
-        /// In which ways it is not.
-        findings: Vec<Finding>,
+        report: Report,
     },
     /// The journal's names of the applies that were done or undone.
     Done {
@@ -131,7 +118,7 @@ mod tests {
             Line::Header { schema: SCHEMA.to_owned(), version: "0".to_owned(), host: "ci".to_owned() };
         assert_eq!(Line::parse(header.to_line().as_bytes()).unwrap(), header);
         assert_eq!(Line::End.to_line(), "{\"line\":\"end\"}\n");
-        let other = header.to_line().replace("line/1", "line/9");
+        let other = header.to_line().replace("line/2", "line/9");
         assert!(matches!(Line::parse(other.as_bytes()), Err(BadLine::Schema(_))));
     }
 

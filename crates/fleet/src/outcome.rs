@@ -93,11 +93,11 @@ impl Outcome {
         let heard = reply.is_heard() || failure.is_none();
         outcome.seen = heard.then_some(now);
         outcome.changes = reply.plan.as_ref().map_or(0, |plan| plan.changes);
-        outcome.findings = reply.report.as_ref().map(|report| report.findings.clone()).unwrap_or_default();
+        outcome.findings = reply.check().map(|report| report.findings.clone()).unwrap_or_default();
         outcome.ids.clone_from(&reply.ids);
         outcome.recovered.clone_from(&reply.recovered);
         outcome.warnings.clone_from(&reply.warnings);
-        let report_fine = reply.report.as_ref().is_none_or(|report| report.fine);
+        let report_fine = reply.check().is_none_or(|report| report.fine);
         if let Some(plan) = &reply.plan {
             outcome.refusals.clone_from(&plan.refusals);
             outcome.unfinished.clone_from(&plan.unfinished);

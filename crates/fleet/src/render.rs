@@ -87,13 +87,20 @@ mod tests {
         let mut outcome = Outcome::not_reached(Target::new(name.parse().unwrap(), None));
         outcome.state = if failure.is_some() { State::Failed } else { State::Fine };
         outcome.failure = failure;
-        let facts = serde_json::json!({"swap": [{"size_bytes": 17179869184u64, "made_by": "oomguard"}], "swappiness": 10, "processes": [{"right": true}]});
+        let status = serde_json::json!({
+            "schema": "oomguard.status/1", "host": "t1", "memory_bytes": 1, "swappiness": 10, "unread": [],
+            "swap": [{
+                "path": "/swapfile", "size_bytes": 17179869184u64, "used_bytes": 0, "priority": 1,
+                "made_by": "oomguard", "after_boot": true,
+            }],
+            "processes": [{"pid": 1, "comm": "systemd", "score": 0, "right": true}],
+        });
         Standing {
             outcome,
             run: "r".to_owned(),
             policy: "p".to_owned(),
             seen: Some(1_768_000_000),
-            facts: Some(facts),
+            status: Some(serde_json::from_value(status).unwrap()),
         }
     }
 

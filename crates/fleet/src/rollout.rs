@@ -283,7 +283,7 @@ async fn one(
     tell(Event::Health);
     let look = Job { task: job.task.after(), ..job };
     let (seen, failure) = ask(means, target, &look, Connection::Fresh, tell).await;
-    reply.facts = seen.facts.or(reply.facts);
+    reply.status = seen.status.or(reply.status);
     reply.report = seen.report.or(reply.report);
     let failure = failure.map(|failure| {
         let message = format!("it was changed, and then: {}", failure.message);
@@ -295,7 +295,7 @@ async fn one(
 
 /// A finding that `apply` should have mended is red; one that a person must decide about is not.
 fn unmended(reply: &Reply) -> Option<Failure> {
-    let findings = &reply.report.as_ref()?.findings;
+    let findings = &reply.check()?.findings;
     let open: Vec<&str> = findings
         .iter()
         .filter(|finding| finding.severity.differs() && finding.mend.is_some())

@@ -6,6 +6,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use oomguard_converge::Plan;
+use oomguard_report::{Report, StatusReport};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -185,20 +187,20 @@ impl Kept {
         &self.folder
     }
 
-    /// Keeps what came back from a host: `facts.json`, `plan.json`, `report.json`.
+    /// Keeps what came back from a host: `status.json`, `plan.json`, `report.json`.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn reply(&self, target: &Target, reply: &Reply) -> Result<(), RunError> {
         let folder = self.host(target)?;
-        if let Some(facts) = &reply.facts {
-            self.write(&folder.join("facts.json"), facts)?;
+        if let Some(status) = &reply.status {
+            self.write(&folder.join("status.json"), status)?;
         }
         if let Some(plan) = &reply.plan {
-            self.write(&folder.join("plan.json"), &plan.value)?;
+            self.write(&folder.join("plan.json"), &plan.plan)?;
         }
         if let Some(report) = &reply.report {
-            self.write(&folder.join("report.json"), &report.value)?;
+            self.write(&folder.join("report.json"), report)?;
         }
         Ok(())
     }
@@ -233,10 +235,27 @@ impl Kept {
         self.run.hosts.iter().map(of).collect()
     }
 
-    /// A document that a host sent: `facts`, `plan` or `report`.
+    /// The status that a host sent.
     #[must_use]
-    pub fn document(&self, target: &Target, name: &str) -> Option<serde_json::Value> {
-        read(&self.folder.join("hosts").join(target.name.as_str()).join(format!("{name}.json"))).ok()
+    pub fn status(&self, target: &Target) -> Option<StatusReport> {
+        self.document(target, "status.json")
+    }
+
+    /// The plan that a host sent.
+    #[must_use]
+    pub fn plan(&self, target: &Target) -> Option<Plan> {
+        self.document(target, "plan.json")
+    }
+
+    /// The report that a host sent.
+    #[must_use]
+    pub fn report(&self, target: &Target) -> Option<Report> {
+        self.document(target, "report.json")
+    }
+
+    /// A file that is missing, damaged or from another version is no document.
+    fn document<T: DeserializeOwned>(&self, target: &Target, file: &str) -> Option<T> {
+        read(&self.folder.join("hosts").join(target.name.as_str()).join(file)).ok()
     }
 
     /// The hosts that failed or were not reached.

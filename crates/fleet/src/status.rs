@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use oomguard_report::StatusReport;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::host_name::HostName;
 use crate::job::Task;
@@ -22,8 +22,8 @@ pub struct Standing {
     pub policy: String,
     /// When it last answered, in seconds since 1970; nothing when it never did.
     pub seen: Option<u64>,
-    /// What it was like then: `oomguard schema status` describes it.
-    pub facts: Option<Value>,
+    /// What it reported then.
+    pub status: Option<StatusReport>,
 }
 
 /// All hosts of all runs, the worst first, and of those the one first that was not seen for longest.
@@ -49,7 +49,7 @@ pub fn latest(runs: &Runs) -> Result<Vec<Standing>, RunError> {
 
 fn add(all: &mut BTreeMap<HostName, Standing>, outcome: Outcome, kept: &Kept, policy: String) {
     let name = outcome.target.name.clone();
-    let facts = outcome.seen.and_then(|_| kept.document(&outcome.target, "facts"));
+    let status = outcome.seen.and_then(|_| kept.status(&outcome.target));
     let (seen, run) = (outcome.seen, kept.run.id.clone());
     match all.get_mut(&name) {
         // That a run was stopped before it says nothing new of it.
@@ -60,10 +60,10 @@ fn add(all: &mut BTreeMap<HostName, Standing>, outcome: Outcome, kept: &Kept, po
                 run,
                 policy,
                 seen: seen.or(known.seen),
-                facts: facts.or_else(|| known.facts.take()),
+                status: status.or_else(|| known.status.take()),
             };
         }
-        None => drop(all.insert(name, Standing { outcome, run, policy, seen, facts })),
+        None => drop(all.insert(name, Standing { outcome, run, policy, seen, status })),
     }
 }
 

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use oomguard_converge::facts::swap::AreaKind;
 use oomguard_converge::target_score::target_score;
 use oomguard_converge::{Facts, Finding};
+use oomguard_report::{StatusReport, SwapOrigin};
 use oomguard_spec::Yaml;
 use oomguard_spec::policy::Policy;
 use oomguard_spec::size::Bytes;
-use serde_json::Value;
 
 use crate::failure::{Kind, safe};
 use crate::outcome::State;
@@ -45,17 +45,13 @@ pub struct FactsSeen {
 impl FactsSeen {
     /// Out of what `oomguard status --format json` prints.
     #[must_use]
-    pub fn of_status(status: &Value) -> Self {
-        let swaps = status.get("swap").and_then(Value::as_array);
-        let on_disk = |swap: &&Value| swap.get("made_by").and_then(Value::as_str) != Some("zram");
-        let sizes =
-            swaps.into_iter().flatten().filter(on_disk).filter_map(|swap| swap.get("size_bytes")?.as_u64());
-        let right = |process: &&Value| process.get("right").and_then(Value::as_bool) == Some(true);
-        let processes = status.get("processes").and_then(Value::as_array);
+    pub fn of_status(status: &StatusReport) -> Self {
+        let on_disk = status.swap.iter().filter(|swap| swap.made_by != SwapOrigin::Zram);
+        let right = status.processes.iter().filter(|process| process.right).count();
         Self {
-            swap: sizes.fold(0, u64::saturating_add),
-            swappiness: status.get("swappiness").and_then(Value::as_i64),
-            processes: processes.map(|all| (all.iter().filter(right).count(), all.len())),
+            swap: on_disk.fold(0, |sum, swap| sum.saturating_add(swap.size_bytes)),
+            swappiness: status.swappiness.map(i64::from),
+            processes: Some((right, status.processes.len())),
         }
     }
 
@@ -85,7 +81,7 @@ impl HostSeen {
             hostname: outcome.target.name.host().trim_matches(['[', ']']).to_owned(),
             status: status_word(standing),
             seen: standing.seen,
-            facts: standing.facts.as_ref().map(FactsSeen::of_status),
+            facts: standing.status.as_ref().map(FactsSeen::of_status),
             differs: kinds(&outcome.findings),
             problem: problem.map(|failure| (failure.message.clone(), failure.advice.clone())),
         }

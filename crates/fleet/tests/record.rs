@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 
 use oomguard_converge::change::Change;
 use oomguard_converge::{Finding, Severity};
-use oomguard_fleet::contact::{PlanOf, Reply, ReportOf};
+use oomguard_fleet::contact::Reply;
 use oomguard_fleet::failure::{Failure, Kind};
 use oomguard_fleet::inventory::Target;
 use oomguard_fleet::job::{NamedPolicy, Task};
 use oomguard_fleet::outcome::{Outcome, State as Came};
 use oomguard_fleet::record::{RecordError, Session, State, of_run};
 use oomguard_fleet::run::{Kept, Member, Run, Runs, SCHEMA};
+use oomguard_report::{CHECK_SCHEMA, CheckReport, PlanReport, Report};
 use oomguard_spec::{Builtin, builtin};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -68,12 +69,32 @@ fn keep(kept: &Kept, at: usize, changes: &[Change], outcome: impl FnOnce(&mut Ou
     let mut came = Outcome::not_reached(target.clone());
     came.seen = Some(NOW);
     outcome(&mut came);
-    let facts = json!({"swap": [{"size_bytes": 32u64 << 30, "made_by": "oomguard"}], "swappiness": 10, "processes": [{"right": true}]});
+    let status = json!({
+        "schema": "oomguard.status/1", "host": "t1", "memory_bytes": 1, "swappiness": 10, "unread": [],
+        "swap": [{
+            "path": "/swapfile", "size_bytes": 32u64 << 30, "used_bytes": 0, "priority": 1,
+            "made_by": "oomguard", "after_boot": true,
+        }],
+        "processes": [{"pid": 1, "comm": "systemd", "score": 0, "right": true}],
+    });
     let mut reply = Reply::default();
-    reply.facts = Some(facts);
-    reply.plan = Some(PlanOf { changes: changes.len(), refusals: Vec::new(), unfinished: None, value: plan });
-    let findings = came.findings.clone();
-    reply.report = Some(ReportOf { value: json!({}), fine: findings.is_empty(), findings });
+    reply.status = Some(serde_json::from_value(status).unwrap());
+    reply.plan = Some(Box::new(PlanReport {
+        plan: serde_json::from_value(plan).unwrap(),
+        changes: changes.len(),
+        refusals: Vec::new(),
+        unfinished: None,
+    }));
+    reply.report = Some(Report::Check(CheckReport {
+        schema: CHECK_SCHEMA.to_owned(),
+        host: "t1".to_owned(),
+        policy: "validator".to_owned(),
+        fine: came.findings.is_empty(),
+        findings: came.findings.clone(),
+        refusals: Vec::new(),
+        unread: Vec::new(),
+        dies_first: None,
+    }));
     kept.reply(&target, &reply).unwrap();
     kept.outcome(&came).unwrap();
 }

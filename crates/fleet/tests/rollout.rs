@@ -125,7 +125,7 @@ fn a_run_is_private_whole_and_found_again() {
     for folder in [first.folder(), &host] {
         assert_eq!(mode(folder), 0o700);
     }
-    for file in ["facts.json", "report.json", "result.json"] {
+    for file in ["status.json", "report.json", "result.json"] {
         assert_eq!(mode(&host.join(file)), 0o600, "{file}");
     }
     for id in ["", "..", "../x", "nope", "20260109T230640Z-9"] {

@@ -9,7 +9,7 @@ use crate::minutes::Growth;
 pub const SCHEMA: &str = "oomguard.incident/1";
 
 /// Everything that a log says about memory running out. A value that the log does not show is null.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// `oomguard.incident/1`
     pub schema: String,
@@ -22,7 +22,7 @@ pub struct Report {
 }
 
 /// One episode of memory running out, however many processes it killed.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Incident {
     /// When it began: a date and time as the log has it, else the seconds after boot.
     pub start: Option<String>,

@@ -98,8 +98,7 @@ impl Shared {
         if let [first, ..] = plan.refusals.as_slice() {
             return Err(format!("it would be refused: {}\n-> {}", text(&first.reason), text(&first.advice)));
         }
-        let digest = plan.value["digest"].as_str().unwrap_or_default().to_owned();
-        let steps: Vec<String> = serde_json::from_value(plan.value["steps"].clone()).unwrap_or_default();
+        let (digest, steps) = (plan.plan.digest, plan.plan.steps);
         // Without `to`, the second call undoes the same one, whatever came after it.
         let to = to.or_else(|| found.ids.last().cloned());
         let ready = self.keep(&host, Kind::Rollback { to }, policy, digest, steps.clone())?;
@@ -160,7 +159,7 @@ impl Shared {
             );
             return Ok(given(&host, &Act { message, steps: said, ..Act::default() }, None));
         }
-        let digest = plan.value["digest"].as_str().unwrap_or_default().to_owned();
+        let digest = plan.plan.digest;
         let ready = self.keep(&host, Kind::Setup, policy, digest, said.clone())?;
         Ok(planned(&host, format!("set up {}", host.name()), said, &ready))
     }
@@ -212,7 +211,7 @@ pub(crate) fn planned(host: &Chosen, what: String, steps: Vec<String>, ready: &R
 }
 
 fn result(host: &Chosen, ids: Vec<String>, message: String, steps: &Steps, seen: &Reply) -> Value {
-    let findings = seen.report.iter().flat_map(|report| &report.findings);
+    let findings = seen.check().into_iter().flat_map(|report| &report.findings);
     let left = findings
         .filter(|finding| finding.severity.differs())
         .map(|finding| {

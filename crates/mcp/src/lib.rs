@@ -36,7 +36,7 @@ use documents::Folders;
 use hosts::Hosts;
 pub use server::Server;
 use state::{Folder, StateError};
-use tools::{Schemas, Tool};
+use tools::Tool;
 
 /// Arguments, and a request over HTTP, have no more bytes than this; longer ones are refused before they are looked at.
 pub const MOST_REQUEST: usize = 1 << 20;
@@ -62,8 +62,6 @@ pub struct Config {
     pub state: Folder,
     /// Whether tools may change hosts.
     pub allow_write: bool,
-    /// Schemas of reports.
-    pub schemas: Schemas,
     /// This machine, whose journal can be recorded.
     pub host: Host,
     /// The clock.
@@ -101,7 +99,7 @@ impl Server {
     /// When the audit cannot be written.
     pub fn new(config: Config, transport: &'static str) -> Result<Self, StateError> {
         let audit = Audit::new(config.state.append("audit.jsonl")?);
-        let tools = tools::all(&config.schemas, config.allow_write);
+        let tools = tools::all(config.allow_write);
         let shared = Shared {
             version: config.version,
             hosts: config.hosts,

@@ -12,7 +12,8 @@ use oomguard_fleet::run::{Member, Run, SCHEMA};
 use oomguard_fleet::ssh::Connection;
 use oomguard_fleet::status::{latest, moment};
 use oomguard_fleet::wave::Waves;
-use oomguard_incident::{LogError, Options, runbook};
+use oomguard_incident::{Incident, LogError, Options, runbook};
+use oomguard_report::Report;
 use oomguard_spec::{Builtin, Diagnostic, Document, Severity};
 use serde_json::{Value, json};
 
@@ -59,28 +60,27 @@ impl Shared {
     pub(crate) async fn check_host(&self, look: Look, tell: &Tell) -> Given {
         let (host, policy) = self.chosen(&look)?;
         let reply = self.ask(&host, &Job::new(Task::Check, policy), tell).await?;
-        let report = reply.report.map(|report| report.value).ok_or("the host sent no report")?;
-        Ok(with_host(&host, "report", fit(report, "/findings", look.window())))
+        let report = reply.report.and_then(Report::into_check).ok_or("the host sent no report")?;
+        Ok(with_host(&host, "report", fit(json!(report), "/findings", look.window())))
     }
 
     pub(crate) async fn host_status(&self, look: Look, tell: &Tell) -> Given {
         let (host, policy) = self.chosen(&look)?;
         let reply = self.ask(&host, &Job::new(Task::Status, policy), tell).await?;
-        let facts = reply.facts.ok_or("the host sent no facts")?;
-        Ok(with_host(&host, "report", fit(facts, "/processes", look.window())))
+        let status = reply.status.ok_or("the host sent no status")?;
+        Ok(with_host(&host, "report", fit(json!(status), "/processes", look.window())))
     }
 
     pub(crate) async fn plan_host(&self, look: Look, tell: &Tell) -> Given {
         let (host, policy) = self.chosen(&look)?;
         let reply = self.ask(&host, &Job::new(Task::Plan, policy.clone()), tell).await?;
         let found = reply.plan.ok_or("the host sent no plan")?;
-        let field = |name: &str| found.value.get(name).cloned().unwrap_or_default();
         let mut plan = PlanOf {
-            digest: found.value["digest"].as_str().unwrap_or_default().to_owned(),
-            changes: serde_json::from_value(field("changes")).map_err(|e| format!("an odd plan: {e}"))?,
-            steps: serde_json::from_value(field("steps")).map_err(|e| format!("an odd plan: {e}"))?,
-            notes: serde_json::from_value(field("notes")).map_err(|e| format!("an odd plan: {e}"))?,
-            refusals: found.refusals.clone(),
+            digest: found.plan.digest,
+            changes: found.plan.changes,
+            steps: found.plan.steps,
+            notes: found.plan.notes,
+            refusals: found.refusals,
         };
         if let Some(id) = &found.unfinished {
             plan.notes.push(format!("the apply {id} was interrupted; applying finishes it"));
@@ -108,8 +108,8 @@ impl Shared {
         let (host, policy) = self.chosen(&look)?;
         let task = Task::Rank { add: rank.add.into_iter().take(20).collect(), as_policy };
         let reply = self.ask(&host, &Job::new(task, policy), tell).await?;
-        let report = reply.report.map(|report| report.value).ok_or("the host sent no report")?;
-        Ok(with_host(&host, "report", fit(report, "/order", window)))
+        let report = reply.report.and_then(Report::into_rank).ok_or("the host sent no report")?;
+        Ok(with_host(&host, "report", fit(json!(report), "/order", window)))
     }
 
     pub(crate) fn fleet_status(&self, fleet: &Fleet) -> Given {
@@ -182,7 +182,7 @@ impl Shared {
         host: Option<&str>,
         log: Option<&str>,
         tell: &Tell,
-        mut each: impl FnMut(Value) + Send,
+        mut each: impl FnMut(Incident) + Send,
     ) -> Result<String, String> {
         if let Some(path) = log {
             if host.is_some() {
@@ -192,7 +192,7 @@ impl Shared {
             let options = Options { since: None, minutes: None };
             let failed = |error: LogError| format!("cannot read the log: {error}");
             oomguard_incident::read_file::<LogError>(file, 1, &options, |incident| {
-                each(serde_json::to_value(incident).unwrap_or_default());
+                each(incident);
                 Ok(())
             })
             .map_err(failed)?;
@@ -202,23 +202,19 @@ impl Shared {
         let policy = self.hosts.policy(&host, None, None, Builtin::Workstation)?;
         let reply =
             self.ask(&host, &Job::new(Task::Incident { since: None, boot: None }, policy), tell).await?;
-        let mut value = reply.report.map(|report| report.value).ok_or("the host sent no report")?;
-        let source = text(value["source"].as_str().unwrap_or_default());
-        if let Value::Array(incidents) = value["incidents"].take() {
-            incidents.into_iter().for_each(each);
-        }
-        Ok(format!("{source} of {}", host.name()))
+        let report = reply.report.and_then(Report::into_incident).ok_or("the host sent no report")?;
+        report.incidents.into_iter().for_each(each);
+        Ok(format!("{} of {}", text(&report.source), host.name()))
     }
 
     pub(crate) async fn list_incidents(&self, list: Incidents, tell: &Tell) -> Given {
         let mut lines = Vec::new();
-        let keep = |incident: Value| {
-            let listed = incident["kills"].as_array().map_or(0, Vec::len) as u64;
+        let keep = |incident: Incident| {
             lines.push(IncidentLine {
                 number: lines.len() + 1,
-                start: incident["start"].as_str().map(str::to_owned),
-                summary: incident["summary"].as_str().unwrap_or_default().to_owned(),
-                kills: listed + incident["kills_left_out"].as_u64().unwrap_or_default(),
+                kills: incident.kills.len() as u64 + incident.kills_left_out,
+                start: incident.start,
+                summary: incident.summary,
             });
         };
         let source = self.incidents(list.host.as_deref(), list.log.as_deref(), tell, keep).await?;
@@ -228,7 +224,7 @@ impl Shared {
     pub(crate) async fn explain_incident(&self, explain: Explain, tell: &Tell) -> Given {
         let wanted = explain.number.map(|number| usize::try_from(number).unwrap_or(usize::MAX));
         let (mut found, mut count) = (None, 0);
-        let keep = |incident: Value| {
+        let keep = |incident: Incident| {
             count += 1;
             if wanted.is_none_or(|number| number == count) {
                 found = Some((count, incident));
@@ -241,7 +237,7 @@ impl Shared {
                 None => format!("no OOM kill in {source}"),
             });
         };
-        let mut given = whole("incident", fit(incident, "/kills", explain.window()));
+        let mut given = whole("incident", fit(json!(incident), "/kills", explain.window()));
         given["source"] = json!(source);
         given["number"] = json!(number);
         Ok(given)

@@ -3,6 +3,7 @@
 use oomguard_converge::Refusal;
 use oomguard_converge::change::Change;
 use oomguard_incident::Incident;
+use oomguard_report::{CheckReport, RankReport, StatusReport};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -10,17 +11,6 @@ use serde_json::{Map, Value, json};
 use crate::arguments;
 use crate::safe::Page;
 use crate::schema::{input, of, output};
-
-/// Schemas of reports that other rooms print, as `oomguard schema NAME` prints them.
-#[derive(Clone, Debug)]
-pub struct Schemas {
-    /// `check`
-    pub check: Value,
-    /// `status`
-    pub status: Value,
-    /// `rank`
-    pub rank: Value,
-}
 
 /// Which tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,7 +164,7 @@ fn incident() -> Value {
 
 /// All tools in their order: those that look, and those that change hosts when `writes`.
 #[must_use]
-pub fn all(schemas: &Schemas, writes: bool) -> Vec<Tool> {
+pub fn all(writes: bool) -> Vec<Tool> {
     let host = || ("host", json!({"type": "string", "description": "The host that it is about."}));
     let page = || ("page", of::<Page>());
     let left_out = || {
@@ -185,7 +175,7 @@ pub fn all(schemas: &Schemas, writes: bool) -> Vec<Tool> {
         )
     };
     let report =
-        |schema: &Value| output(vec![host(), page(), left_out(), ("report", schema.clone())], vec![]);
+        |schema: Value| output(vec![host(), page(), left_out(), ("report", schema)], vec![]);
     let act = || {
         let parts = vec![host(), ("result", of::<Act>())];
         output(parts, vec![("ready", of::<Ready>())])
@@ -210,7 +200,7 @@ pub fn all(schemas: &Schemas, writes: bool) -> Vec<Tool> {
              finding with what is, what should be, why it matters and what applying would do, the most severe first, and who \
              would be killed first now. Changes nothing.",
             input::<arguments::Look>(),
-            report(&schemas.check),
+            report(of::<CheckReport>()),
         ),
         look(
             Name::PlanHost,
@@ -233,7 +223,7 @@ pub fn all(schemas: &Schemas, writes: bool) -> Vec<Tool> {
             "Shows memory, every swap, swappiness now and after the next boot, memory pressure, and protected processes with \
              their scores as they are and as they should be. Steps: 1. takes the policy; 2. reads the host. Changes nothing.",
             input::<arguments::Look>(),
-            report(&schemas.status),
+            report(of::<StatusReport>()),
         ),
         look(
             Name::RankVictims,
@@ -243,7 +233,7 @@ pub fn all(schemas: &Schemas, writes: bool) -> Vec<Tool> {
              Steps: 1. reads memory use and oom_score_adj of every process; 2. with `add`, thinks of more load; with `role` or \
              `document`, of the scores that the policy means; 3. computes the kernel's own order. Changes nothing.",
             input::<arguments::Rank>(),
-            report(&schemas.rank),
+            report(of::<RankReport>()),
         ),
         look(
             Name::FleetStatus,

@@ -12,7 +12,8 @@ use oomguard_host::Host;
 use oomguard_host::proc::meminfo::Meminfo;
 use oomguard_host::proc::pressure::Pressure;
 use oomguard_spec::policy::Policy;
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 pub use agent::AgentFacts;
 pub use kernel::Cgroups;
@@ -55,7 +56,7 @@ pub struct Facts {
 }
 
 /// Something that could not be read, and what that means.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Unread {
     /// The path, or what it is about.
     pub what: String,

@@ -1,6 +1,5 @@
 //! A run on other hosts, out of its folder.
 
-use oomguard_converge::Plan;
 use oomguard_converge::change::Change;
 
 use super::{State, Work};
@@ -23,17 +22,14 @@ pub fn of_run(kept: &Kept) -> Vec<Work> {
 fn of(kept: &Kept, outcome: Outcome, policy: Option<crate::job::NamedPolicy>) -> Work {
     let state = state(&kept.run.task, &outcome);
     let answered = outcome.seen.is_some();
-    let facts = kept.document(&outcome.target, "facts").filter(|_| answered);
-    // Somebody may have looked into the folder with an editor; what is no plan has no changes.
-    let plan =
-        kept.document(&outcome.target, "plan").and_then(|plan| serde_json::from_value::<Plan>(plan).ok());
-    let changes: Vec<Change> = plan.map(|plan| plan.changes).unwrap_or_default();
-    let reported = kept.document(&outcome.target, "report").is_some() && answered;
+    let status = kept.status(&outcome.target).filter(|_| answered);
+    let changes: Vec<Change> = kept.plan(&outcome.target).map(|plan| plan.changes).unwrap_or_default();
+    let reported = kept.report(&outcome.target).is_some() && answered;
     let is_look = matches!(kept.run.task, Task::Check | Task::Plan | Task::Apply | Task::Setup { .. });
     let refusals = outcome.failure.as_ref().map_or(&outcome.refusals, |failure| &failure.refusals).clone();
     let (ids, findings) = (outcome.ids.clone(), outcome.findings.clone());
     let standing =
-        Standing { seen: outcome.seen, run: kept.run.id.clone(), policy: String::new(), facts, outcome };
+        Standing { seen: outcome.seen, run: kept.run.id.clone(), policy: String::new(), status, outcome };
     let mut seen = HostSeen::of(&standing);
     match state {
         State::NotYet if seen.problem.is_none() => seen.status = "not_yet_applied",

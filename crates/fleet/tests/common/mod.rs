@@ -50,11 +50,15 @@ IFS= read -r job
 printf '%s\n' "$job" >>"$HOSTDIR/jobs"
 mode=$(cat "$HOSTDIR/mode")
 task=${job#*\"task\":}; task=${task%%,*}
-echo '{"line":"header","schema":"oomguard.fleet-line/1","version":"0","host":"x"}'
-echo '{"line":"facts","value":{"memory_bytes":1}}'
+echo '{"line":"header","schema":"oomguard.fleet-line/2","version":"0","host":"x"}'
+echo '{"line":"status","status":{"schema":"oomguard.status/1","host":"x","memory_bytes":1,"swap":[],"processes":[],"unread":[]}}'
 finding='{"id":"no-swap","severity":"critical","subject":"swap","is":"none","should":"some","why":"x","mend":"makes it","advice":null}'
 applied=false; [ -e "$HOSTDIR/applied" ] && [ "$mode" != sick ] && applied=true
-report() { $applied && echo '{"line":"report","value":{},"fine":true,"findings":[]}' || echo '{"line":"report","value":{},"fine":false,"findings":['"$finding"']}'; }
+report() {
+  fine=$applied; if $applied; then found=; else found=$finding; fi
+  echo '{"line":"report","report":{"schema":"oomguard.check/1","host":"x","policy":"ci","fine":'$fine',"findings":['"$found"'],"refusals":[],"unread":[],"dies_first":null}}'
+}
+plan='{"schema":"oomguard.plan/1","digest":"0","machine_id":null,"policy":{},"changes":[],"refusals":[],"notes":[],"steps":[]}'
 case $task in
 '"check"') report;;
 '"plan"')
@@ -62,7 +66,7 @@ case $task in
   [ -e "$HOSTDIR/cut" ] && u='"20260101-1"'
   [ "$mode" = full ] && r='{"id":"disk-full","reason":"/ has no room for 16 GiB","advice":"make room"}'
   [ "$mode" = container ] && r='{"id":"container","reason":"it is a container","advice":"apply on its host"}'
-  echo '{"line":"plan","value":{},"changes":'$n',"refusals":['"$r"'],"unfinished":'$u'}';;
+  echo '{"line":"plan","plan":'"$plan"',"changes":'$n',"refusals":['"$r"'],"unfinished":'$u'}';;
 '"apply"')
   [ "$mode" = slow ] && sleep 0.4
   echo '{"line":"step","number":1,"total":2,"step":"one"}'
@@ -74,7 +78,7 @@ case $task in
 '{"setup":{"phase":"preflight"}}')
   echo '{"line":"setup","said":{"step":"rights","lines":["this is root"]}}'
   report; n=2; $applied && n=0
-  echo '{"line":"plan","value":{},"changes":'$n',"refusals":[],"unfinished":null}';;
+  echo '{"line":"plan","plan":'"$plan"',"changes":'$n',"refusals":[],"unfinished":null}';;
 '{"setup":{"phase":"change"}}')
   echo '{"line":"setup","said":{"step":"install","lines":["put"]}}'
   echo '{"line":"step","number":1,"total":1,"step":"switch on /swapfile","part_of":"swap"}'

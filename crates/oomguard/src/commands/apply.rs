@@ -7,13 +7,13 @@ use oomguard_converge::Plan;
 use oomguard_converge::apply::{ApplyError, Session};
 use oomguard_fleet::job::Task;
 use oomguard_host::Host;
+use oomguard_report::CheckReport;
 
 use super::many::{self, Order};
 use super::steps::Steps;
 use crate::args::{self, PolicyArgs, TableFormat};
 use crate::failure::{Failure, code};
-use crate::output::check::{self, Report};
-use crate::output::{Paint, Terminal, plan};
+use crate::output::{Paint, Terminal, check, plan};
 use crate::policy_source::{self, PolicySource};
 
 pub fn run(args: &args::Apply, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
@@ -61,7 +61,7 @@ pub fn run(args: &args::Apply, host: &Host, terminal: &mut Terminal) -> Result<u
     }
     let outcome = session.apply(&mut Steps { terminal, pause: args.step })?;
     let (host_name, left) = (super::host_name(host), outcome.left);
-    let report = Report::new(host_name, &source.name, left, Vec::new(), &outcome.facts);
+    let report = CheckReport::new(host_name, &source.name, left, Vec::new(), &outcome.facts);
     match &outcome.id {
         Some(id) => terminal.print(&format!("Done. `oomguard rollback --to {id}` undoes it.\n\n"))?,
         None => terminal.print("Nothing to change.\n\n")?,

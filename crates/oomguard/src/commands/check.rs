@@ -3,12 +3,12 @@
 use oomguard_converge::{Facts, Plan, findings, rank};
 use oomguard_fleet::job::Task;
 use oomguard_host::Host;
+use oomguard_report::CheckReport;
 
 use super::many::{self, Order};
 use crate::args::{Check, CheckFormat};
 use crate::failure::{Failure, code};
-use crate::output::check::{self, Report};
-use crate::output::{Terminal, junit};
+use crate::output::{Terminal, check, junit};
 use crate::policy_source;
 
 pub fn run(args: &Check, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
@@ -31,11 +31,11 @@ pub fn run(args: &Check, host: &Host, terminal: &mut Terminal) -> Result<u8, Fai
     let facts = Facts::read(host, &source.policy)?;
     let found = findings(&source.policy, &facts);
     let refusals = Plan::make(&source.policy, &facts).refusals;
-    let mut report = Report::new(super::host_name(host), &source.name, found, refusals, &facts);
+    let mut report = CheckReport::new(super::host_name(host), &source.name, found, refusals, &facts);
     report.dies_first = rank::first(host, &facts)?;
     let text = match args.format {
         CheckFormat::Table => check::table(&report, &facts, &source.args, terminal),
-        CheckFormat::Json => report.to_json(),
+        CheckFormat::Json => oomguard_report::to_json(&report),
         CheckFormat::Junit => junit::document(&report),
     };
     terminal.print(&text)?;

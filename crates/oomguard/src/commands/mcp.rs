@@ -10,14 +10,12 @@ use oomguard_mcp::documents::Folders;
 use oomguard_mcp::hosts::Hosts;
 use oomguard_mcp::http::Token;
 use oomguard_mcp::state::Folder;
-use oomguard_mcp::tools::Schemas;
 use oomguard_mcp::{Config, Server};
-use schemars::schema_for;
 
 use super::many;
 use crate::args::{FleetArgs, Mcp, StateArgs};
 use crate::failure::{Failure, code};
-use crate::output::{Terminal, check, rank, status};
+use crate::output::Terminal;
 
 pub fn run(args: &Mcp, root: Option<PathBuf>, host: Host, terminal: &mut Terminal) -> Result<u8, Failure> {
     if args.allow_write {
@@ -41,11 +39,6 @@ pub fn run(args: &Mcp, root: Option<PathBuf>, host: Host, terminal: &mut Termina
         runs: many::runs(args.reach.runs.as_deref())?,
         state: state(&args.place)?,
         allow_write: args.allow_write,
-        schemas: Schemas {
-            check: schema_for!(check::Report).to_value(),
-            status: schema_for!(status::Screen).to_value(),
-            rank: schema_for!(rank::Report).to_value(),
-        },
         host: host.clone(),
         now: Box::new(move || host.now()),
     };

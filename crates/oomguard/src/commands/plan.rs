@@ -7,7 +7,7 @@ use oomguard_host::Host;
 use super::many::{self, Order};
 use crate::args::{self, TextFormat};
 use crate::failure::{Failure, code};
-use crate::output::check::{NotRead, not_read};
+use crate::output::check::not_read;
 use crate::output::{Terminal, plan};
 use crate::policy_source;
 use crate::replace::replace;
@@ -45,6 +45,6 @@ pub fn run(args: &args::Plan, host: &Host, terminal: &mut Terminal) -> Result<u8
         TextFormat::Text => plan::text(&plan, &next, terminal),
     };
     terminal.print(&text)?;
-    terminal.note(&not_read(&NotRead::all(&facts)));
+    terminal.note(&not_read(&facts.unread));
     Ok(if plan.is_empty() { code::AS_IT_SHOULD_BE } else { code::DIFFERS })
 }

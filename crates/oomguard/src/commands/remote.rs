@@ -15,15 +15,12 @@ use oomguard_fleet::pushed_programs;
 use oomguard_fleet::setup::Step;
 use oomguard_host::{Host, journald, signals};
 use oomguard_incident::safe::shown;
-use serde::Serialize;
-use serde_json::Value;
+use oomguard_report::{CheckReport, PlanReport, Report, StatusReport};
 
 use super::remote_setup;
 use crate::args::{Incident, IncidentFormat};
 use crate::failure::{Failure, code};
 use crate::output::Terminal;
-use crate::output::check::Report;
-use crate::output::status::Screen;
 
 /// A job is a policy and a few words.
 const LONGEST_JOB: u64 = 4 << 20;
@@ -117,7 +114,7 @@ fn work(job: &Job, host: &Host, out: &mut Lines) -> Result<(), NotDone> {
         Task::Undo { to } => undo(to.as_deref(), super::live(host)?, out),
         Task::Rank { add, as_policy } => {
             let report = super::rank::report(add, &job.policy, *as_policy, host)?;
-            out.line(&Line::Report { value: value(&report), fine: true, findings: Vec::new() });
+            out.line(&Line::Report { report: Report::Rank(report) });
             Ok(())
         }
         Task::Incident { since, boot } => {
@@ -131,8 +128,8 @@ fn work(job: &Job, host: &Host, out: &mut Lines) -> Result<(), NotDone> {
             };
             let mut captured = Terminal::capturing();
             super::incident::run(&args, host, &mut captured)?;
-            let value = serde_json::from_str(&captured.captured()).unwrap_or(Value::Null);
-            out.line(&Line::Report { value, fine: true, findings: Vec::new() });
+            let report = serde_json::from_str(&captured.captured()).map_err(Failure::error)?;
+            out.line(&Line::Report { report: Report::Incident(report) });
             Ok(())
         }
     }
@@ -145,16 +142,16 @@ fn look(job: &Job, host: &Host, out: &mut Lines) -> Result<(), NotDone> {
     out.facts(host, job, &facts);
     let mut report = report(job, host, &facts, plan.refusals.clone());
     report.dies_first = rank::first(host, &facts)?;
-    out.report(&report);
+    out.report(report);
     if job.task == Task::Plan {
         let open =
             history::list(host).unwrap_or_default().into_iter().find(|entry| entry.state == State::Open);
-        out.line(&Line::Plan {
+        out.line(&Line::Plan(Box::new(PlanReport {
             changes: plan.changes.len(),
             refusals: refusals(host, &plan),
             unfinished: open.map(|entry| entry.record.id),
-            value: value(&plan),
-        });
+            plan,
+        })));
     }
     Ok(())
 }
@@ -168,7 +165,7 @@ pub fn apply(job: &Job, host: &Host, session: Session<'_>, out: &mut Lines) -> R
     out.facts(host, job, &outcome.facts);
     let mut report = report(job, host, &outcome.facts, Vec::new());
     report.findings = outcome.left;
-    out.report(&report);
+    out.report(report);
     out.line(&Line::Done { ids: outcome.id.into_iter().collect() });
     // A program that stays is no harm, and the next apply tries again.
     let _ = pushed_programs::remove_unused(host);
@@ -187,7 +184,7 @@ fn undo(to: Option<&str>, host: &Host, out: &mut Lines) -> Result<(), NotDone> {
     if let Some(mut plan) = undoing.plan()? {
         plan.digest = undoing.digest()?;
         let (changes, refusals) = (plan.changes.len(), plan.refusals.clone());
-        out.line(&Line::Plan { value: value(&plan), changes, refusals, unfinished: None });
+        out.line(&Line::Plan(Box::new(PlanReport { plan, changes, refusals, unfinished: None })));
     }
     out.line(&Line::Done { ids });
     Ok(())
@@ -205,13 +202,9 @@ fn rollback(to: Option<&str>, job: &Job, host: &Host, out: &mut Lines) -> Result
     Ok(())
 }
 
-pub fn report(job: &Job, host: &Host, facts: &Facts, refusals: Vec<oomguard_converge::Refusal>) -> Report {
+pub fn report(job: &Job, host: &Host, facts: &Facts, refusals: Vec<oomguard_converge::Refusal>) -> CheckReport {
     let found = findings(&job.policy.policy, facts);
-    Report::new(super::host_name(host), &job.policy.name, found, refusals, facts)
-}
-
-pub fn value(of: &impl Serialize) -> Value {
-    serde_json::to_value(of).unwrap_or(Value::Null)
+    CheckReport::new(super::host_name(host), &job.policy.name, found, refusals, facts)
 }
 
 /// Standard output. When nobody reads any more, the work goes on.
@@ -235,13 +228,12 @@ impl Lines {
     }
 
     pub fn facts(&mut self, host: &Host, job: &Job, facts: &Facts) {
-        let screen = Screen::new(super::host_name(host), &job.policy.policy, facts);
-        self.line(&Line::Facts { value: value(&screen) });
+        let status = StatusReport::new(super::host_name(host), &job.policy.policy, facts);
+        self.line(&Line::Status { status });
     }
 
-    pub fn report(&mut self, report: &Report) {
-        let (fine, findings) = (report.fine, report.findings.clone());
-        self.line(&Line::Report { value: value(report), fine, findings });
+    pub fn report(&mut self, report: CheckReport) {
+        self.line(&Line::Report { report: Report::Check(report) });
     }
 }
 

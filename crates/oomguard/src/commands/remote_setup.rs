@@ -9,6 +9,7 @@ use oomguard_fleet::lines::Line;
 use oomguard_fleet::server::Server;
 use oomguard_fleet::setup::{self, Looked, Phase, Said, Step};
 use oomguard_host::Host;
+use oomguard_report::PlanReport;
 
 use super::remote::{self, Lines, NotDone};
 use crate::output::{Terminal, check, plan};
@@ -50,9 +51,9 @@ fn look(phase: Phase, job: &Job, host: &Host, out: &mut Lines) -> Result<(), Not
         let would = looked.must_change().then_some("would check that it is so; now `oomguard check` says:");
         last_steps(job, host, &facts, would, out)?;
     } else {
-        out.report(&remote::report(job, host, &facts, all.clone()));
+        out.report(remote::report(job, host, &facts, all.clone()));
     }
-    out.line(&Line::Plan { changes, refusals: all, unfinished, value: remote::value(&plan) });
+    out.line(&Line::Plan(Box::new(PlanReport { plan, changes, refusals: all, unfinished })));
     Ok(())
 }
 
@@ -104,6 +105,6 @@ fn last_steps(
     let swap = super::apply::swap_status(host, &plain);
     let lines = swap.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
     out.line(&Line::Setup { said: Said::new(Step::Status, lines) });
-    out.report(&report);
+    out.report(report);
     Ok(())
 }

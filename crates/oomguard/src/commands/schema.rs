@@ -5,16 +5,14 @@ use oomguard_agent::event;
 use oomguard_agent::event_log::Log;
 use oomguard_converge::Plan;
 use oomguard_converge::history::Entry;
+use oomguard_report::{CheckReport, RankReport, StatusReport};
 use oomguard_spec::policy::Policy;
 use schemars::schema_for;
 
 use crate::args::SchemaName;
 use crate::failure::{Failure, code};
 use crate::output::Terminal;
-use crate::output::check::Report;
-use crate::output::rank::Report as RankReport;
 use crate::output::recorder::Report as RecorderReport;
-use crate::output::status::Screen;
 
 pub fn run(name: Option<SchemaName>, terminal: &mut Terminal) -> Result<u8, Failure> {
     let text = match name {
@@ -28,10 +26,10 @@ pub fn run(name: Option<SchemaName>, terminal: &mut Terminal) -> Result<u8, Fail
         ),
         Some(name) => {
             let schema = match name {
-                SchemaName::Check => schema_for!(Report),
+                SchemaName::Check => schema_for!(CheckReport),
                 SchemaName::Plan => schema_for!(Plan),
                 SchemaName::Journal => schema_for!(Entry),
-                SchemaName::Status => schema_for!(Screen),
+                SchemaName::Status => schema_for!(StatusReport),
                 SchemaName::Rank => schema_for!(RankReport),
                 SchemaName::Recorder => schema_for!(RecorderReport),
                 SchemaName::Policy => schema_for!(Policy),

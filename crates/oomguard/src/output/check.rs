@@ -5,12 +5,10 @@ use std::collections::BTreeMap;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width};
 use oomguard_converge::facts::Unread;
-use oomguard_converge::finding::Refusal;
 use oomguard_converge::rank::First;
 use oomguard_converge::{Facts, Finding, Severity};
+use oomguard_report::CheckReport;
 use oomguard_spec::size::Bytes;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::wrap::wrap;
 use super::{Paint, Terminal, counted};
@@ -21,53 +19,9 @@ const SHOWN_OF_A_KIND: usize = 5;
 /// `CRITICAL` with a blank on each side.
 const MARK_WIDTH: u16 = 10;
 
-/// What `oomguard check` reports.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Report {
-    /// `oomguard.check/1`
-    pub schema: String,
-    /// What the host calls itself.
-    pub host: String,
-    /// Where the policy comes from.
-    pub policy: String,
-    /// Whether the host is as the policy says.
-    pub fine: bool,
-    /// In which ways it is not, the most severe first.
-    pub findings: Vec<Finding>,
-    /// Why `apply` would change nothing at all, when it is so.
-    pub refusals: Vec<Refusal>,
-    /// What this user could not read.
-    pub unread: Vec<NotRead>,
-    /// Who is killed first if memory runs out now: the first line of `oomguard rank`.
-    pub dies_first: Option<First>,
-}
-
-/// Something that could not be read.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct NotRead {
-    /// The path, or what it is about.
-    pub what: String,
-    /// The reason.
-    pub why: String,
-    /// What is not known because of it.
-    pub unknown: String,
-}
-
-impl NotRead {
-    /// All that could not be read of a host.
-    pub fn all(facts: &Facts) -> Vec<Self> {
-        let of = |unread: &Unread| Self {
-            what: unread.what.clone(),
-            why: unread.why.clone(),
-            unknown: unread.unknown.clone(),
-        };
-        facts.unread.iter().map(of).collect()
-    }
-}
-
 /// What could not be read, for a person.
-pub fn not_read(unread: &[NotRead]) -> String {
-    let line = |one: &NotRead| {
+pub fn not_read(unread: &[Unread]) -> String {
+    let line = |one: &Unread| {
         // The reason often begins with the path that stands before it.
         let why = one.why.strip_prefix(&format!("cannot read {}: ", one.what)).unwrap_or(&one.why);
         format!("  {}: {why}\n    not known: {}\n", one.what, one.unknown)
@@ -79,39 +33,8 @@ pub fn not_read(unread: &[NotRead]) -> String {
     }
 }
 
-impl Report {
-    /// A report of what differs, and of what speaks against mending it.
-    pub fn new(
-        host: String,
-        policy: &str,
-        findings: Vec<Finding>,
-        refusals: Vec<Refusal>,
-        facts: &Facts,
-    ) -> Self {
-        Self {
-            schema: "oomguard.check/1".to_owned(),
-            host,
-            policy: policy.to_owned(),
-            fine: !findings.iter().any(|finding| finding.severity.differs()),
-            findings,
-            refusals,
-            unread: NotRead::all(facts),
-            dies_first: None,
-        }
-    }
-
-    /// The report for programs.
-    pub fn to_json(&self) -> String {
-        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
-    }
-
-    fn count(&self, severity: Severity) -> usize {
-        self.findings.iter().filter(|finding| finding.severity == severity).count()
-    }
-}
-
 /// The report for a person: the table comes last, and the verdict after it.
-pub fn table(report: &Report, facts: &Facts, args: &str, terminal: &Terminal) -> String {
+pub fn table(report: &CheckReport, facts: &Facts, args: &str, terminal: &Terminal) -> String {
     let mut text = found(report, facts, terminal);
     text.push_str(&verdict(report, args, terminal));
     let first = report.dies_first.as_ref().map(|first| wrap(&first_words(first), terminal.width().into()));
@@ -120,7 +43,7 @@ pub fn table(report: &Report, facts: &Facts, args: &str, terminal: &Terminal) ->
 }
 
 /// The table alone, without what to type next.
-pub fn found(report: &Report, facts: &Facts, terminal: &Terminal) -> String {
+pub fn found(report: &CheckReport, facts: &Facts, terminal: &Terminal) -> String {
     let mut text = format!(
         "{}: {}\npolicy: {}\n",
         terminal.paint(Paint::Bold, &report.host),
@@ -210,7 +133,7 @@ fn action(finding: &Finding) -> String {
     }
 }
 
-fn verdict(report: &Report, args: &str, terminal: &Terminal) -> String {
+fn verdict(report: &CheckReport, args: &str, terminal: &Terminal) -> String {
     let (critical, warnings) = (report.count(Severity::Critical), report.count(Severity::Warning));
     if report.fine {
         let fine = if report.unread.is_empty() {
@@ -251,7 +174,7 @@ fn verdict(report: &Report, args: &str, terminal: &Terminal) -> String {
 }
 
 /// The table says what `apply` does, and this why it would not.
-fn refused(report: &Report) -> String {
+fn refused(report: &CheckReport) -> String {
     let mut text = "But `apply` would refuse, and change nothing, until this is settled:".to_owned();
     for refusal in &report.refusals {
         text.push_str(&format!("\n  {}\n  -> {}", refusal.reason, refusal.advice));

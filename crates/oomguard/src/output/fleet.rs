@@ -7,7 +7,9 @@ use std::time::Duration;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{ContentArrangement, Table};
 use indicatif::{MultiProgress, ProgressBar};
+use oomguard_converge::Plan;
 use oomguard_fleet::contact::Event;
+use oomguard_fleet::failure::safe;
 use oomguard_fleet::host_name::HostName;
 use oomguard_fleet::job::Task;
 use oomguard_fleet::outcome::{Outcome, State};
@@ -15,10 +17,10 @@ use oomguard_fleet::rollout::Watcher;
 use oomguard_fleet::run::Kept;
 use oomguard_fleet::setup::{self, Said};
 use oomguard_fleet::status::{Standing, moment};
+use oomguard_report::{StatusReport, SwapStatus};
 use oomguard_spec::size::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::{Paint, Terminal, counted};
 
@@ -44,12 +46,12 @@ pub struct HostReport {
     pub policy: String,
     /// When it last answered, in seconds since 1970.
     pub seen: Option<u64>,
-    /// What it was like then: `oomguard schema status` describes it.
-    pub facts: Option<Value>,
-    /// What would be changed: `oomguard schema plan` describes it.
-    pub plan: Option<Value>,
-    /// The report of `check` or `incident`; `oomguard schema` describes both.
-    pub report: Option<Value>,
+    /// Its status then.
+    pub status: Option<StatusReport>,
+    /// What would be changed.
+    pub plan: Option<Plan>,
+    /// The report of `check`, `rank` or `incident`.
+    pub report: Option<oomguard_report::Report>,
 }
 
 const SCHEMA: &str = "oomguard.fleet/1";
@@ -63,9 +65,9 @@ pub fn json(kept: &Kept, outcomes: &[Outcome]) -> String {
     let host = |(outcome, member): (&Outcome, &oomguard_fleet::run::Member)| HostReport {
         policy: kept.run.policies.get(&member.policy).map(|policy| policy.name.clone()).unwrap_or_default(),
         seen: outcome.seen,
-        facts: kept.document(&outcome.target, "facts"),
-        plan: kept.document(&outcome.target, "plan"),
-        report: kept.document(&outcome.target, "report"),
+        status: kept.status(&outcome.target),
+        plan: kept.plan(&outcome.target),
+        report: kept.report(&outcome.target),
         outcome: outcome.clone(),
     };
     pretty(&Report {
@@ -82,7 +84,7 @@ pub fn status_json(standings: &[Standing]) -> String {
         outcome: standing.outcome.clone(),
         policy: standing.policy.clone(),
         seen: standing.seen,
-        facts: standing.facts.clone(),
+        status: standing.status.clone(),
         plan: None,
         report: None,
     };
@@ -134,42 +136,35 @@ fn what(outcome: &Outcome) -> String {
 }
 
 fn incident_words(kept: &Kept, outcome: &Outcome) -> String {
-    let report = kept.document(&outcome.target, "report").filter(|_| outcome.failure.is_none());
-    let Some(incidents) =
-        report.as_ref().and_then(|report| report.get("incidents")).and_then(Value::as_array)
-    else {
+    let report = kept.report(&outcome.target).filter(|_| outcome.failure.is_none());
+    let Some(report) = report.and_then(oomguard_report::Report::into_incident) else {
         return what(outcome);
     };
-    let text = |incident: &Value, key: &str| {
-        oomguard_fleet::failure::safe(incident.get(key).and_then(Value::as_str).unwrap_or_default())
-    };
-    match incidents.last() {
+    match report.incidents.last() {
         None => "no OOM kill in its log".to_owned(),
         Some(last) => format!(
             "{}; the last one {}: {}",
-            counted(incidents.len(), "incident"),
-            text(last, "start"),
-            text(last, "summary")
+            counted(report.incidents.len(), "incident"),
+            safe(last.start.as_deref().unwrap_or_default()),
+            safe(&last.summary)
         ),
     }
 }
 
 fn status_words(kept: &Kept, outcome: &Outcome) -> String {
-    let facts = kept.document(&outcome.target, "facts").filter(|_| outcome.failure.is_none());
-    let Some(facts) = facts else { return what(outcome) };
-    let number = |value: Option<&Value>| value.and_then(Value::as_u64);
-    let swaps = facts.get("swap").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let sum = |key: &str| Bytes(swaps.iter().filter_map(|swap| number(swap.get(key))).sum());
-    let swap = if swaps.is_empty() {
+    let status = kept.status(&outcome.target).filter(|_| outcome.failure.is_none());
+    let Some(status) = status else { return what(outcome) };
+    let sum = |of: fn(&SwapStatus) -> u64| Bytes(status.swap.iter().map(of).fold(0, u64::saturating_add));
+    let swap = if status.swap.is_empty() {
         "no swap".to_owned()
     } else {
-        format!("{} of swap, {} used", sum("size_bytes"), sum("used_bytes"))
+        format!("{} of swap, {} used", sum(|swap| swap.size_bytes), sum(|swap| swap.used_bytes))
     };
-    let memory = Bytes(number(facts.get("memory_bytes")).unwrap_or(0));
-    let available = number(facts.get("available_bytes")).map(|bytes| format!(", {} available", Bytes(bytes)));
-    let swappiness = number(facts.get("swappiness")).map(|value| format!(", swappiness {value}"));
+    let available = status.available_bytes.map(|bytes| format!(", {} available", Bytes(bytes)));
+    let swappiness = status.swappiness.map(|value| format!(", swappiness {value}"));
     format!(
-        "{memory} of memory{}; {swap}{}\n{}",
+        "{} of memory{}; {swap}{}\n{}",
+        Bytes(status.memory_bytes),
         available.unwrap_or_default(),
         swappiness.unwrap_or_default(),
         outcome.summary

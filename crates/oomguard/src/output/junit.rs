@@ -2,10 +2,10 @@
 
 use oomguard_converge::Severity;
 
-use super::check::Report;
+use oomguard_report::CheckReport;
 
 /// The report as a JUnit document.
-pub fn document(report: &Report) -> String {
+pub fn document(report: &CheckReport) -> String {
     let mut cases = String::new();
     let mut failures = 0;
     for finding in &report.findings {

@@ -3,42 +3,16 @@
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use oomguard_converge::rank::{Rank, Ranking};
+use oomguard_report::RankReport;
 use oomguard_spec::size::Bytes;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::{Paint, Terminal, counted};
 
 /// More places than this are for programs.
 const SHOWN: usize = 20;
 
-/// What `oomguard rank` reports.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Report {
-    /// `oomguard.rank/1`
-    pub schema: String,
-    /// What the host calls itself.
-    pub host: String,
-    /// The policy whose scores are meant; absent when they are as they are.
-    pub policy: Option<String>,
-    /// The order.
-    #[serde(flatten)]
-    pub ranking: Ranking,
-}
-
-impl Report {
-    pub fn new(host: String, policy: Option<String>, ranking: Ranking) -> Self {
-        Self { schema: "oomguard.rank/1".to_owned(), host, policy, ranking }
-    }
-
-    /// The report for programs.
-    pub fn to_json(&self) -> String {
-        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
-    }
-}
-
 /// The report for a person.
-pub fn table(report: &Report, terminal: &Terminal) -> String {
+pub fn table(report: &RankReport, terminal: &Terminal) -> String {
     let ranking = &report.ranking;
     let scores = match &report.policy {
         None => "every score as it is now".to_owned(),

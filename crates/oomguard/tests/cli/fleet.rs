@@ -88,7 +88,7 @@ fn a_check_of_many_hosts_is_a_run_that_can_be_shown_and_resumed() {
     conforms("fleet", &shown);
     assert_eq!(shown["hosts"][2]["outcome"]["failure"]["kind"], "unreachable");
     conforms("check", &shown["hosts"][0]["report"]);
-    conforms("status", &shown["hosts"][1]["facts"]);
+    conforms("status", &shown["hosts"][1]["status"]);
 
     let off = fleet.path("off");
     fs::create_dir_all(&off).unwrap();
