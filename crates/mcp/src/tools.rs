@@ -174,8 +174,7 @@ pub fn all(writes: bool) -> Vec<Tool> {
             json!({"type": "object", "additionalProperties": {"type": "integer"}, "description": what}),
         )
     };
-    let report =
-        |schema: Value| output(vec![host(), page(), left_out(), ("report", schema)], vec![]);
+    let report = |schema: Value| output(vec![host(), page(), left_out(), ("report", schema)], vec![]);
     let act = || {
         let parts = vec![host(), ("result", of::<Act>())];
         output(parts, vec![("ready", of::<Ready>())])

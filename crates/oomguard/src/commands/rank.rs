@@ -25,7 +25,12 @@ pub fn run(args: &Rank, host: &Host, terminal: &mut Terminal) -> Result<u8, Fail
 }
 
 /// The order, with the scores as they are or as the policy means them.
-pub fn report(add: &[String], policy: &NamedPolicy, as_policy: bool, host: &Host) -> Result<RankReport, Failure> {
+pub fn report(
+    add: &[String],
+    policy: &NamedPolicy,
+    as_policy: bool,
+    host: &Host,
+) -> Result<RankReport, Failure> {
     let load = |text: &String| text.parse().map_err(|error| Failure::usage(format!("--add: {error}")));
     let loads: Vec<Load> = add.iter().map(load).collect::<Result<_, _>>()?;
     // Without a policy the scores are as they are; the facts about units say who set them.

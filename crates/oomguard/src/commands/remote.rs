@@ -202,7 +202,12 @@ fn rollback(to: Option<&str>, job: &Job, host: &Host, out: &mut Lines) -> Result
     Ok(())
 }
 
-pub fn report(job: &Job, host: &Host, facts: &Facts, refusals: Vec<oomguard_converge::Refusal>) -> CheckReport {
+pub fn report(
+    job: &Job,
+    host: &Host,
+    facts: &Facts,
+    refusals: Vec<oomguard_converge::Refusal>,
+) -> CheckReport {
     let found = findings(&job.policy.policy, facts);
     CheckReport::new(super::host_name(host), &job.policy.name, found, refusals, facts)
 }
