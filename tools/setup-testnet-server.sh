@@ -89,12 +89,12 @@ find_binary() {
     here=$(dirname "$0")
     if [ -z "$binary" ]; then
         for found in "$here/oomguard" "$(command -v oomguard || true)" \
-            "$here/../target/x86_64-unknown-linux-musl/release/oomguard"; do
+            "$here/../target/x86_64-unknown-linux-musl/dist/oomguard"; do
             [ -z "$found" ] || [ ! -f "$found" ] || { binary=$found; break; }
         done
     fi
     [ -n "$binary" ] || fail 'there is no oomguard here' \
-        'give --binary PATH, or build it: cargo build --release --target x86_64-unknown-linux-musl'
+        'give --binary PATH, or build it: cargo build --profile dist --target x86_64-unknown-linux-musl'
     [ -r "$binary" ] || fail "cannot read $binary" 'give in --binary the path of the static oomguard'
 }
 

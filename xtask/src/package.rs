@@ -26,7 +26,7 @@ pub struct Args {
 /// # Errors
 /// When something cannot be installed, built or packed.
 pub fn package(root: &Path, args: &Args) -> Result<()> {
-    let binary = static_binary::build(root, "release")?;
+    let binary = static_binary::build(root, "dist")?;
     let files = files(root, &binary)?;
     let deb = deb(root, &folder(root), args.revision)?;
     let tarball = tarball(root, &files)?;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::tools::{MUSL, need_musl_target, run};
 
-/// Builds it with a profile (`lab`: quickly; `release`: as users have it) and says where it is.
+/// Builds it with a cargo profile (`lab` for tests, `dist` for packages and benches) and returns its path.
 ///
 /// # Errors
 /// When it does not build.

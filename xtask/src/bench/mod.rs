@@ -93,7 +93,7 @@ impl Bench {
 pub fn run(root: &Path, args: &Args) -> Result<bool> {
     let all = Bench::value_variants();
     let benches = if args.benches.is_empty() { all } else { &args.benches };
-    let binary = static_binary::build(root, "release")?;
+    let binary = static_binary::build(root, "dist")?;
     let mut sections = Vec::new();
     for bench in benches {
         eprintln!("measuring {}", bench.name());

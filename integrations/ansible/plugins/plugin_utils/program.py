@@ -23,7 +23,7 @@ class Program:
         if why:
             raise BadProgram(
                 f"{name} {why}; give in `binary` the static program for Linux on x86_64 "
-                "(cargo build --release --target x86_64-unknown-linux-musl)"
+                "(cargo build --profile dist --target x86_64-unknown-linux-musl)"
             )
 
 
