@@ -1,49 +1,49 @@
-//! When somebody is told of swap and pressure: pure state machines over what was measured.
+//! Alerts on swap and pressure: pure state machines over samples.
 
 use oomguard_host::psi::{Trigger, Waiting};
 use oomguard_spec::policy::{Alerts, SwapUsageAlert, Threshold};
 
 use crate::event::{Event, SwapStep};
 
-/// How many percentage points usage must fall under a threshold before the alert is over.
+/// An alert clears this many percentage points below its threshold.
 const SWAP_HYSTERESIS: u8 = 5;
-/// Memory is short when less than this share is available, in percent.
+/// Memory is low when less than this percentage is available.
 const SHORT_PERCENT: u64 = 10;
-/// Swap moves when so many bytes a second go in or out: a sixteenth of what a slow disk does.
+/// Swap I/O is high from this rate on: a sixteenth of what a slow disk can do.
 const MOVING_BYTES_PER_SECOND: u64 = 1 << 20;
-/// The rate is that of at least so long a time.
+/// The shortest time that a rate is measured over.
 const RATE_WINDOW_MS: u64 = 10_000;
-/// Critical is over when memory was neither short nor swap moving for so long.
+/// A critical alert clears after this time without low memory and without swap I/O.
 const CALM_MS: u64 = 60_000;
 
-/// What was measured at one moment.
+/// One measurement.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sample {
-    /// When, in milliseconds by a clock that does not jump.
+    /// Monotonic time in milliseconds.
     pub at_ms: u64,
     /// All memory.
     pub memory_total: u64,
-    /// Memory that programs can get without swapping.
+    /// Memory available without swapping.
     pub memory_available: u64,
     /// All swap.
     pub swap_total: u64,
     /// Used swap.
     pub swap_used: u64,
-    /// Bytes that went into and out of swap since boot.
+    /// Bytes swapped in and out since boot.
     pub swap_moved: u64,
     /// `full avg60` of memory pressure in percent; `None` without PSI.
     pub full_avg60: Option<f64>,
 }
 
 impl Sample {
-    /// Whether a quarter of all memory is to be had, and nobody waits for any.
+    /// Whether a quarter of all memory is available and no task is stalled.
     #[must_use]
     pub fn has_plenty(&self) -> bool {
         self.memory_available >= self.memory_total / 4 && self.full_avg60.unwrap_or(0.0) <= 0.0
     }
 }
 
-/// The alerts of a policy: give it every sample.
+/// The alerts of a policy.
 #[derive(Clone, Debug, Default)]
 pub struct Watch {
     swap: Option<SwapWatch>,
@@ -51,7 +51,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Watches what a policy names.
+    /// Watches the thresholds that are set.
     #[must_use]
     pub fn new(alerts: &Alerts) -> Self {
         Self {
@@ -60,7 +60,7 @@ impl Watch {
         }
     }
 
-    /// Watches what a new policy names, from where the old one was: what is known stays known.
+    /// Switches to a new policy and keeps the state of alerts that both have.
     pub fn replace(&mut self, alerts: &Alerts) {
         let old = std::mem::replace(self, Self::new(alerts));
         if let (Some(now), Some(before)) = (&mut self.swap, old.swap) {
@@ -71,28 +71,28 @@ impl Watch {
         }
     }
 
-    /// Takes a sample; what changed with it.
+    /// Evaluates a sample; returns the alerts that changed.
     pub fn sample(&mut self, sample: &Sample) -> Vec<Event> {
         let swap = self.swap.as_mut().and_then(|watch| watch.sample(sample));
         let pressure = self.pressure.as_mut().and_then(|watch| watch.sample(sample));
         swap.into_iter().chain(pressure).collect()
     }
 
-    /// Where used swap is.
+    /// The current swap step.
     #[must_use]
     pub fn swap_step(&self) -> SwapStep {
         self.swap.as_ref().map_or(SwapStep::Cleared, |watch| watch.step)
     }
 
-    /// Whether memory pressure is high.
+    /// Whether the pressure alert is active.
     #[must_use]
     pub fn pressure_is_high(&self) -> bool {
         self.pressure.as_ref().is_some_and(|watch| watch.high)
     }
 }
 
-/// The PSI trigger that wakes the agent when pressure may be on its way to a policy's threshold: the same share of one
-/// second. Without a threshold: 150 ms of a second in which at least one task waited.
+/// The PSI trigger that wakes the agent when pressure approaches the policy's threshold: the same share of one second.
+/// Without a threshold: at least one task stalled for 150 ms of a second.
 #[must_use]
 pub fn trigger(alerts: &Alerts) -> Trigger {
     match alerts.memory_pressure {
@@ -105,14 +105,14 @@ pub fn trigger(alerts: &Alerts) -> Trigger {
     }
 }
 
-/// Since when something is so.
+/// When a condition began to hold.
 #[derive(Clone, Copy, Debug, Default)]
 struct Since(Option<u64>);
 
 impl Since {
-    /// Whether it has been so for that long, when it is so now.
-    fn holds(&mut self, is_so: bool, now: u64, for_ms: u64) -> bool {
-        if !is_so {
+    /// Updates the condition; whether it has held for `for_ms`.
+    fn holds(&mut self, condition: bool, now: u64, for_ms: u64) -> bool {
+        if !condition {
             self.0 = None;
             return false;
         }
@@ -146,7 +146,7 @@ impl SwapWatch {
         let moving = self.rate.per_second(sample) >= MOVING_BYTES_PER_SECOND;
         let short =
             sample.memory_available.saturating_mul(100) < sample.memory_total.saturating_mul(SHORT_PERCENT);
-        // Parked swap, full of what nobody needs, is no reason to wake anybody.
+        // Swap that is full of idle pages harms nobody.
         let urgent = short || moving;
         let calm = self.calm.holds(!urgent, sample.at_ms, CALM_MS);
         let now = sample.at_ms;
@@ -190,18 +190,18 @@ fn for_ms(threshold: Threshold) -> u64 {
     u64::from(threshold.for_seconds) * 1000
 }
 
-/// Whether more than that share of swap is used. Without swap nothing is used.
+/// Whether usage is above the threshold; never without swap.
 fn is_over(sample: &Sample, threshold: Threshold) -> bool {
     u128::from(sample.swap_used) * 100 > u128::from(sample.swap_total) * u128::from(threshold.above_percent)
 }
 
-/// Whether usage is so far under the threshold that the alert is over.
+/// Whether usage is far enough below the threshold to clear the alert.
 fn is_under(sample: &Sample, threshold: Threshold) -> bool {
     let percent = threshold.above_percent.saturating_sub(SWAP_HYSTERESIS);
     u128::from(sample.swap_used) * 100 <= u128::from(sample.swap_total) * u128::from(percent)
 }
 
-/// How fast a counter grows, over at least [`RATE_WINDOW_MS`].
+/// The growth rate of a counter, over at least [`RATE_WINDOW_MS`].
 #[derive(Clone, Copy, Debug, Default)]
 struct Rate {
     from: Option<(u64, u64)>,
@@ -237,7 +237,7 @@ impl PressureWatch {
         let percent = sample.full_avg60?;
         let above = f64::from(self.threshold.above_percent);
         let long = self.over.holds(percent > above, sample.at_ms, for_ms(self.threshold));
-        // A fifth under the threshold: an average of a minute does not jump.
+        // A fifth below the threshold: an average over a minute does not jump.
         let low = percent <= above * 0.8;
         match self.high {
             false if long => {

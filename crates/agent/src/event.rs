@@ -1,27 +1,32 @@
-//! What happened: the types of all events, how bad each is, and how it is said to people.
+//! Events: what the agent reports, how severe each one is, and its sentence.
 
-use oomguard_spec::size::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantNames};
 
 use crate::text::Text;
+
+mod message;
 
 /// The name and version of one event in the log, for hooks and for webhooks.
 pub const SCHEMA: &str = "oomguard.event/1";
 
-/// How bad an event is, by the numbers of syslog(3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+/// Severity, in the order of syslog(3).
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Level {
-    /// Something died, or will: somebody must act now.
+    /// Something was killed or is about to be: act now.
     Critical,
     /// Something does not work.
     Error,
-    /// Somebody should look.
+    /// Needs attention.
     Warning,
-    /// It is over, or worth knowing.
+    /// A condition has cleared, or is worth knowing.
     Notice,
-    /// All in order.
+    /// Normal operation.
     Info,
 }
 
@@ -38,41 +43,38 @@ impl Level {
         }
     }
 
-    /// Its name.
+    /// The name as it is serialized: `critical`.
     #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Critical => "critical",
-            Self::Error => "error",
-            Self::Warning => "warning",
-            Self::Notice => "notice",
-            Self::Info => "info",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
-/// Whose memory ran out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+/// What ran out of memory.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, IntoStaticStr, VariantNames,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Constraint {
-    /// The machine's.
+    /// The host.
     Global,
-    /// A cgroup's, at its limit.
+    /// A cgroup, at its limit.
     Memcg,
-    /// The kernel's line did not say, or was lost.
+    /// Not in the kernel's line, or the line was lost.
     Unknown,
 }
 
-/// How far the used swap is over the policy's thresholds.
+/// Swap usage relative to the thresholds of the policy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SwapStep {
-    /// Under both.
+    /// Below both thresholds.
     #[default]
     Cleared,
-    /// Somebody should look.
+    /// Above the warning threshold.
     Warning,
-    /// Somebody must act.
+    /// Above the critical threshold, while memory is low or swap I/O is high.
     Critical,
 }
 
@@ -80,231 +82,197 @@ pub enum SwapStep {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
-    /// The OOM killer killed it.
+    /// Killed by the OOM killer.
     OomKilled,
-    /// A signal ended it; its number.
+    /// Killed by this signal.
     Signal(i32),
-    /// It ended by itself; its exit code.
+    /// Exited with this status.
     Exited(i32),
-    /// Nobody saw how.
-    Unseen,
+    /// The exit was not observed.
+    Unknown,
 }
 
-/// Something that was lost because it was not read in time.
+/// Where records were lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
-    /// The kernel's log, /dev/kmsg.
+    /// The kernel log, /dev/kmsg.
     Kmsg,
     /// The process connector.
     Connector,
-    /// The agent's own queue for the event log, hooks and webhooks.
+    /// The agent's own queue for the event log, hook and webhook.
     Queue,
 }
 
 /// What happened.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, IntoStaticStr, VariantNames)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Event {
     /// The kernel's OOM killer killed a process.
     OomKill {
-        /// Its number.
+        /// Process id.
         pid: i32,
-        /// Its name, at most 15 bytes.
+        /// Command name, at most 15 bytes.
         comm: Text,
-        /// Its user.
+        /// User id.
         uid: Option<u32>,
-        /// Its oom_score_adj.
+        /// oom_score_adj.
         score: Option<i32>,
-        /// Its memory in RAM.
+        /// Resident memory.
         rss_bytes: Option<u64>,
-        /// Whose memory ran out.
+        /// What ran out of memory.
         constraint: Constraint,
-        /// The cgroup that was at its limit.
+        /// The cgroup that reached its limit.
         limited_cgroup: Option<Text>,
-        /// The cgroup that it was in.
+        /// The cgroup of the process.
         cgroup: Option<Text>,
     },
-    /// The kernel counted more kills than it told of: its log overflowed.
-    UnseenKills {
-        /// How many more.
+    /// The kernel counted more OOM kills than its log shows, because the log overflowed.
+    UnloggedKills {
+        /// Number of missing kills.
         count: u64,
     },
-    /// The counter of a cgroup says that processes in it or below it were killed, and the kernel's log does not name them.
+    /// Processes in a cgroup were OOM-killed, and the kernel log does not name them.
     CgroupOom {
-        /// The cgroup.
+        /// The cgroup; its descendants are included.
         cgroup: Text,
-        /// How many, since the last event.
+        /// Kills since the last event.
         kills: u64,
     },
-    /// Memory pressure is above the policy's threshold, and has been for the policy's time.
+    /// Memory pressure has been above the policy's threshold for the policy's time.
     PressureHigh {
-        /// The share of the last minute in which nothing could run for want of memory, in percent.
+        /// Share of the last minute in which all tasks were stalled on memory, in percent.
         full_avg60_percent: f64,
         /// The threshold.
         above_percent: u8,
     },
-    /// Memory pressure is low again.
+    /// Memory pressure is back to normal.
     PressureLow {
-        /// The share of the last minute in which nothing could run for want of memory, in percent.
+        /// Share of the last minute in which all tasks were stalled on memory, in percent.
         full_avg60_percent: f64,
     },
-    /// Used swap went over or under one of the policy's thresholds.
+    /// Swap usage crossed one of the policy's thresholds.
     SwapUsage {
-        /// Where it is now.
+        /// The step now.
         step: SwapStep,
-        /// Where it was.
+        /// The step before.
         was: SwapStep,
         /// Used swap.
         used_bytes: u64,
         /// All swap.
         total_bytes: u64,
-        /// Memory that programs can still get without swapping.
+        /// Memory available without swapping.
         available_bytes: u64,
     },
-    /// A keeper that the policy protects has ended.
+    /// A keeper that the policy protects ended.
     ProtectedProcessDied {
-        /// Its number.
+        /// Process id.
         pid: i32,
-        /// Its name.
+        /// Command name.
         comm: Text,
-        /// Its unit.
+        /// systemd unit.
         unit: Option<Text>,
-        /// The score that it had.
+        /// Its oom_score_adj.
         score: i32,
         /// How it ended.
         ending: Ending,
     },
-    /// A keeper started and was given its score.
+    /// A keeper started and got its score.
     KeeperProtected {
-        /// Its number.
+        /// Process id.
         pid: i32,
-        /// Its name.
+        /// Command name.
         comm: Text,
-        /// Its unit.
+        /// systemd unit.
         unit: Option<Text>,
-        /// The score before.
+        /// oom_score_adj before.
         from: i32,
-        /// The score now.
+        /// oom_score_adj now.
         to: i32,
     },
-    /// Load was protected without being declared, and the protection was taken off.
-    LeakMended {
-        /// Its number.
+    /// Undeclared protection was removed from load.
+    LeakFixed {
+        /// Process id.
         pid: i32,
-        /// Its name.
+        /// Command name.
         comm: Text,
-        /// Its unit.
+        /// systemd unit.
         unit: Option<Text>,
-        /// The score before.
+        /// oom_score_adj before.
         from: i32,
-        /// The score now.
+        /// oom_score_adj now.
         to: i32,
     },
-    /// The guard could not write a score: a keeper is not protected, or load stays so.
-    ScoreNotWritten {
-        /// Its number.
+    /// The guard could not write a score: a keeper is not protected, or load still is.
+    ScoreWriteFailed {
+        /// Process id.
         pid: i32,
-        /// Its name.
+        /// Command name.
         comm: Text,
-        /// Its score.
+        /// Its oom_score_adj, unchanged.
         score: i32,
-        /// Why it could not be written.
+        /// The reason.
         why: Text,
     },
-    /// Events were lost; what was in them nobody knows.
+    /// Records were lost before they were read.
     LostEvents {
         /// Where.
         source: Source,
         /// How many, where that is known.
         count: Option<u64>,
     },
-    /// A source of the kernel's cannot be used; what is done instead.
-    SourceMissing {
-        /// Which.
+    /// A kernel interface is unavailable.
+    SourceUnavailable {
+        /// The interface.
         source: Text,
-        /// Why.
+        /// The reason.
         why: Text,
-        /// What is done instead.
-        instead: Text,
+        /// What the agent does instead.
+        fallback: Text,
     },
-    /// The policy was read again.
+    /// The policy was reloaded.
     PolicyReloaded {
         /// Where it comes from.
         policy: Text,
     },
-    /// The policy could not be read, and the one before stays.
+    /// The new policy is not valid; the previous one stays in force.
     PolicyRejected {
         /// Where it comes from.
         policy: Text,
-        /// What is wrong with it.
+        /// The error.
         why: Text,
     },
-    /// The agent began its work.
+    /// The agent started.
     AgentStarted {
         /// Its version.
         version: Text,
         /// Where the policy comes from.
         policy: Text,
     },
-    /// The agent ends, as it was asked to.
+    /// The agent stopped on request.
     AgentStopped,
 }
 
 /// The kinds of events as they are named in the log, in the order of [`Event`].
-pub const KINDS: [&str; 16] = [
-    "oom_kill",
-    "unseen_kills",
-    "cgroup_oom",
-    "pressure_high",
-    "pressure_low",
-    "swap_usage",
-    "protected_process_died",
-    "keeper_protected",
-    "leak_mended",
-    "score_not_written",
-    "lost_events",
-    "source_missing",
-    "policy_reloaded",
-    "policy_rejected",
-    "agent_started",
-    "agent_stopped",
-];
+pub const KINDS: &[&str] = Event::VARIANTS;
 
 impl Event {
-    /// Its kind as it is named in the log.
+    /// The kind as it is named in the log: `oom_kill`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
-        let place = match self {
-            Self::OomKill { .. } => 0,
-            Self::UnseenKills { .. } => 1,
-            Self::CgroupOom { .. } => 2,
-            Self::PressureHigh { .. } => 3,
-            Self::PressureLow { .. } => 4,
-            Self::SwapUsage { .. } => 5,
-            Self::ProtectedProcessDied { .. } => 6,
-            Self::KeeperProtected { .. } => 7,
-            Self::LeakMended { .. } => 8,
-            Self::ScoreNotWritten { .. } => 9,
-            Self::LostEvents { .. } => 10,
-            Self::SourceMissing { .. } => 11,
-            Self::PolicyReloaded { .. } => 12,
-            Self::PolicyRejected { .. } => 13,
-            Self::AgentStarted { .. } => 14,
-            Self::AgentStopped => 15,
-        };
-        KINDS[place]
+        self.into()
     }
 
-    /// How bad it is.
+    /// How severe it is.
     #[must_use]
     pub fn level(&self) -> Level {
         match self {
-            Self::OomKill { .. } | Self::UnseenKills { .. } => Level::Critical,
+            Self::OomKill { .. } | Self::UnloggedKills { .. } => Level::Critical,
             Self::ProtectedProcessDied { ending, .. } => match ending {
                 Ending::OomKilled => Level::Critical,
                 Ending::Exited(0) => Level::Info,
-                Ending::Signal(_) | Ending::Exited(_) | Ending::Unseen => Level::Warning,
+                Ending::Signal(_) | Ending::Exited(_) | Ending::Unknown => Level::Warning,
             },
             Self::SwapUsage { step, .. } => match step {
                 SwapStep::Critical => Level::Critical,
@@ -314,10 +282,10 @@ impl Event {
             Self::PolicyRejected { .. } => Level::Error,
             Self::CgroupOom { .. }
             | Self::PressureHigh { .. }
-            | Self::ScoreNotWritten { .. }
+            | Self::ScoreWriteFailed { .. }
             | Self::LostEvents { .. }
-            | Self::SourceMissing { .. } => Level::Warning,
-            Self::PressureLow { .. } | Self::LeakMended { .. } => Level::Notice,
+            | Self::SourceUnavailable { .. } => Level::Warning,
+            Self::PressureLow { .. } | Self::LeakFixed { .. } => Level::Notice,
             Self::KeeperProtected { .. }
             | Self::PolicyReloaded { .. }
             | Self::AgentStarted { .. }
@@ -325,111 +293,31 @@ impl Event {
         }
     }
 
-    /// What happened, as a sentence.
+    /// The event as a sentence without a capital and a full stop, for logs and tables.
     #[must_use]
     pub fn message(&self) -> String {
-        match self {
-            Self::OomKill { pid, comm, score, constraint, limited_cgroup, .. } => {
-                let why = match (constraint, limited_cgroup) {
-                    (Constraint::Global, _) => "the machine ran out of memory".to_owned(),
-                    (Constraint::Memcg, Some(cgroup)) => format!("{cgroup} reached its memory limit"),
-                    (Constraint::Memcg, None) => "its cgroup reached its memory limit".to_owned(),
-                    (Constraint::Unknown, _) => "why was not said".to_owned(),
-                };
-                let score = score.map_or(String::new(), |score| format!(" at {score}"));
-                format!("the kernel killed {comm} (pid {pid}){score}: {why}")
-            }
-            Self::UnseenKills { count } => format!(
-                "the kernel counted {} that its log does not show: the log overflowed",
-                counted(*count, "OOM kill")
-            ),
-            Self::CgroupOom { cgroup, kills } => {
-                format!("{} in {cgroup} without a line in the kernel's log", counted(*kills, "OOM kill"))
-            }
-            Self::PressureHigh { full_avg60_percent, above_percent } => format!(
-                "for {full_avg60_percent:.1} % of the last minute nothing could run for want of memory, more than \
-                 {above_percent} %"
-            ),
-            Self::PressureLow { full_avg60_percent } => {
-                format!("memory pressure is low again: {full_avg60_percent:.1} % of the last minute")
-            }
-            Self::SwapUsage { step, used_bytes, total_bytes, available_bytes, .. } => {
-                let what = match step {
-                    SwapStep::Critical => "swap is nearly full, and memory is short or swap is moving",
-                    SwapStep::Warning => "much swap is used",
-                    SwapStep::Cleared => "swap usage is fine again",
-                };
-                let (used, total, available) =
-                    (Bytes(*used_bytes), Bytes(*total_bytes), Bytes(*available_bytes));
-                format!("{what}: {used} of {total}, {available} of memory available")
-            }
-            Self::ProtectedProcessDied { pid, comm, ending, .. } => {
-                let how = match ending {
-                    Ending::OomKilled => "was killed by the OOM killer".to_owned(),
-                    Ending::Signal(number) => format!("was ended by signal {number}"),
-                    Ending::Exited(code) => format!("ended by itself with {code}"),
-                    Ending::Unseen => "is gone".to_owned(),
-                };
-                format!("the protected process {comm} (pid {pid}) {how}")
-            }
-            Self::KeeperProtected { pid, comm, from, to, .. } => {
-                format!("{comm} (pid {pid}) is a keeper: its oom_score_adj went from {from} to {to}")
-            }
-            Self::LeakMended { pid, comm, from, to, .. } => {
-                format!(
-                    "{comm} (pid {pid}) was protected without being declared: its oom_score_adj went from {from} to {to}"
-                )
-            }
-            Self::ScoreNotWritten { pid, comm, score, why } => {
-                format!("{comm} (pid {pid}) stays at {score}: {why}")
-            }
-            Self::LostEvents { source, count } => {
-                let source = match source {
-                    Source::Kmsg => "of the kernel's log were overwritten before they were read",
-                    Source::Connector => {
-                        "of the process connector were lost; all processes are looked at again"
-                    }
-                    Source::Queue => "for the event log, hook or webhook did not fit into the queue",
-                };
-                let number = count.map_or("some records".to_owned(), |count| counted(count, "record"));
-                format!("{number} {source}")
-            }
-            Self::SourceMissing { source, why, instead } => {
-                format!("{source} cannot be used ({why}): {instead}")
-            }
-            Self::PolicyReloaded { policy } => format!("the policy was read again: {policy}"),
-            Self::PolicyRejected { policy, why } => {
-                format!("{policy} cannot be used, and what was in force before stays in force: {why}")
-            }
-            Self::AgentStarted { version, policy } => format!("oomguard {version} begins; policy: {policy}"),
-            Self::AgentStopped => "the agent ends".to_owned(),
-        }
+        self.to_string()
     }
 }
 
-/// `1 record`, `2 records`.
-fn counted(number: u64, word: &str) -> String {
-    format!("{number} {word}{}", if number == 1 { "" } else { "s" })
-}
-
-/// An event with when it happened, as it is in the log and as hooks get it.
+/// An event with its time, as it is in the log and as hooks get it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Entry {
     /// `oomguard.event/1`
     pub schema: String,
     /// When, in UTC: `2026-01-23T14:05:06.789Z`.
     pub time: String,
-    /// How bad it is.
+    /// How severe it is.
     pub level: Level,
-    /// What happened, as a sentence.
+    /// The event as a sentence.
     pub message: Text,
-    /// What happened.
+    /// The event.
     #[serde(flatten)]
     pub event: Event,
 }
 
 impl Entry {
-    /// An event at a time, in milliseconds since 1970.
+    /// `time_ms` is in milliseconds since 1970.
     #[must_use]
     pub fn new(event: Event, time_ms: u64) -> Self {
         let time = i64::try_from(time_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
@@ -442,7 +330,7 @@ impl Entry {
         }
     }
 
-    /// When it happened, in milliseconds since 1970; `None` when its time is none.
+    /// When it happened, in milliseconds since 1970; `None` when `time` is not a valid time.
     #[must_use]
     pub fn time_ms(&self) -> Option<u64> {
         let time: jiff::Timestamp = self.time.parse().ok()?;
@@ -470,7 +358,7 @@ pub(crate) mod tests {
                 limited_cgroup: Some("/a".into()),
                 cgroup: Some("/a/b".into()),
             },
-            Event::UnseenKills { count: 3 },
+            Event::UnloggedKills { count: 3 },
             Event::CgroupOom { cgroup: "/user.slice".into(), kills: 1 },
             Event::PressureHigh { full_avg60_percent: 12.5, above_percent: 10 },
             Event::PressureLow { full_avg60_percent: 0.5 },
@@ -489,10 +377,14 @@ pub(crate) mod tests {
                 ending: Ending::Signal(9),
             },
             Event::KeeperProtected { pid: 1, comm: comm(), unit: unit.clone(), from: 0, to: -800 },
-            Event::LeakMended { pid: 1, comm: comm(), unit, from: -800, to: 0 },
-            Event::ScoreNotWritten { pid: 1, comm: comm(), score: -800, why: "it is not ours".into() },
+            Event::LeakFixed { pid: 1, comm: comm(), unit, from: -800, to: 0 },
+            Event::ScoreWriteFailed { pid: 1, comm: comm(), score: -800, why: "it is not ours".into() },
             Event::LostEvents { source: Source::Kmsg, count: Some(7) },
-            Event::SourceMissing { source: "connector".into(), why: "no".into(), instead: "a scan".into() },
+            Event::SourceUnavailable {
+                source: "connector".into(),
+                why: "no".into(),
+                fallback: "a scan".into(),
+            },
             Event::PolicyReloaded { policy: "ci".into() },
             Event::PolicyRejected { policy: "ci".into(), why: "no size".into() },
             Event::AgentStarted { version: "1".into(), policy: "ci".into() },
@@ -501,7 +393,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn each_kind_has_its_name_and_reads_back() {
+    fn every_kind_has_its_name_and_round_trips() {
         let kinds: Vec<_> = one_of_each().iter().map(Event::kind).collect();
         assert_eq!(kinds, KINDS);
         for event in one_of_each() {
@@ -516,12 +408,12 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn an_entry_as_hooks_get_it() {
+    fn hooks_get_this_json() {
         let kill = one_of_each().remove(0);
         let entry = Entry::new(kill, 1_769_177_106_789);
         let expected = json!({
             "schema": "oomguard.event/1", "time": "2026-01-23T14:05:06.789Z", "level": "critical",
-            "message": "the kernel killed rustc (pid 812) at 0: /a reached its memory limit",
+            "message": "the kernel killed rustc (pid 812, oom_score_adj 0): /a reached its memory limit",
             "kind": "oom_kill", "pid": 812, "comm": "rustc", "uid": 1000, "score": 0, "rss_bytes": 3_221_225_472_u64,
             "constraint": "memcg", "limited_cgroup": "/a", "cgroup": "/a/b",
         });
@@ -531,13 +423,13 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn text_from_outside_is_made_safe_when_it_is_read_too() {
+    fn text_is_sanitized_when_it_is_deserialized() {
         let json = json!({"kind": "cgroup_oom", "cgroup": "/a\u{1b}[2J", "kills": 1});
         match serde_json::from_value::<Event>(json).unwrap() {
             Event::CgroupOom { cgroup, .. } => assert_eq!(cgroup.as_str(), "/a?[2J"),
             other => panic!("{other:?}"),
         }
-        let ending: Value = serde_json::to_value(Ending::Unseen).unwrap();
-        assert_eq!(ending, "unseen");
+        let ending: Value = serde_json::to_value(Ending::Unknown).unwrap();
+        assert_eq!(ending, "unknown");
     }
 }

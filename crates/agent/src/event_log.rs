@@ -1,4 +1,4 @@
-//! The event log: one JSON object a line, two files of a bounded size.
+//! The event log: one JSON object per line, in two files of bounded size.
 
 use oomguard_host::files::parent;
 use oomguard_host::{Host, Result};
@@ -7,34 +7,34 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Entry;
 
-/// Where the events of a host are.
+/// The current file.
 pub const PATH: &str = "/var/lib/oomguard/events.jsonl";
-/// Where those before them are.
+/// The file before it.
 pub const OLDER: &str = "/var/lib/oomguard/events.jsonl.1";
-/// The most that one file holds. With the older one: some thousand events.
+/// The maximum size of a file. Both together hold some thousand events.
 pub const MAX_BYTES: u64 = 1 << 20;
 
-/// Appends events. Each is durable when the call returns.
+/// Writes events. Each is durable when the call returns.
 #[derive(Debug)]
 pub struct EventLog {
     host: Host,
-    /// The length of the file; `None` until it was looked at, and after an error.
+    /// The length of the file; `None` until it is known, and after an error.
     len: Option<u64>,
 }
 
-/// What is in the log.
+/// The contents of the log.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Log {
     /// `oomguard.events/1`
     pub schema: String,
-    /// The events, the latest last.
+    /// The events, newest last.
     pub events: Vec<Entry>,
-    /// Lines that could not be read, and were passed over.
+    /// Lines that could not be parsed.
     pub unreadable_lines: u64,
 }
 
 impl EventLog {
-    /// The log of a host. Nothing is touched before the first event.
+    /// Nothing is read or created before the first event.
     #[must_use]
     pub fn new(host: Host) -> Self {
         Self { host, len: None }
@@ -43,23 +43,23 @@ impl EventLog {
     /// Appends an event and makes it durable.
     ///
     /// # Errors
-    /// When the file cannot be written. The next event is tried again.
+    /// When the file cannot be written. The next call tries again.
     pub fn append(&mut self, entry: &Entry) -> Result<()> {
         let mut line = serde_json::to_vec(entry).unwrap_or_default();
         line.push(b'\n');
         let known = self.len.take();
         let len = match known {
             Some(len) => len,
-            None => self.look()?,
+            None => self.measure()?,
         };
-        let len = if len > 0 && len + line.len() as u64 > MAX_BYTES { self.turn_over()? } else { len };
+        let len = if len > 0 && len + line.len() as u64 > MAX_BYTES { self.rotate()? } else { len };
         self.host.append(PATH, &line, 0o640)?;
         self.len = Some(len + line.len() as u64);
         Ok(())
     }
 
-    /// The length of what is there. A last line that a power cut tore is ended, so that the next one stands alone.
-    fn look(&mut self) -> Result<u64> {
+    /// The length of the file. Terminates a last line that a power cut has torn.
+    fn measure(&mut self) -> Result<u64> {
         self.host.create_dirs(parent(PATH))?;
         let Some(meta) = self.host.lstat(PATH)? else { return Ok(0) };
         if meta.len == 0 || meta.len > MAX_BYTES {
@@ -74,8 +74,7 @@ impl EventLog {
         Ok(len + 1)
     }
 
-    /// The file becomes the older one.
-    fn turn_over(&mut self) -> Result<u64> {
+    fn rotate(&mut self) -> Result<u64> {
         self.host.rename_over(PATH, OLDER)?;
         Ok(0)
     }
@@ -88,16 +87,16 @@ impl EventLog {
 pub fn read(host: &Host) -> Result<Log> {
     let now = host.read_optional(PATH)?.unwrap_or_default();
     let older = host.read_optional(OLDER)?.unwrap_or_default();
-    if was_turned_over(&now, &older) {
-        // What was read first is now the older one; what has begun since is still to be read.
+    if was_rotated(&now, &older) {
+        // The file that was read first is now the older one.
         let now = host.read_optional(PATH)?.unwrap_or_default();
         return Ok(joined(older, &now));
     }
     Ok(joined(older, &now))
 }
 
-/// Whether the older file is the one that was the newer one when that was read.
-fn was_turned_over(now: &[u8], older: &[u8]) -> bool {
+/// Whether the files were rotated between reading `now` and `older`.
+fn was_rotated(now: &[u8], older: &[u8]) -> bool {
     !now.is_empty() && older.starts_with(now)
 }
 
@@ -109,8 +108,8 @@ fn joined(mut older: Vec<u8>, now: &[u8]) -> Log {
     parse(&older)
 }
 
-/// Reads the lines of a log. What cannot be read is counted, but for a last line without an end: it is being written,
-/// or was when the power was cut.
+/// Parses the lines of a log. Invalid lines are counted, except an unterminated last one: it is being written, or was
+/// when power was cut.
 #[must_use]
 pub fn parse(bytes: &[u8]) -> Log {
     let mut log = Log { schema: "oomguard.events/1".to_owned(), ..Log::default() };
@@ -130,9 +129,9 @@ pub fn parse(bytes: &[u8]) -> Log {
 }
 
 impl Log {
-    /// The same log with only those events that happened at or after a time (milliseconds since 1970), of one kind.
+    /// Keeps events at or after a time (milliseconds since 1970) and of one kind.
     #[must_use]
-    pub fn only(mut self, since_ms: Option<u64>, kind: Option<&str>) -> Self {
+    pub fn filter(mut self, since_ms: Option<u64>, kind: Option<&str>) -> Self {
         self.events.retain(|entry| {
             since_ms.is_none_or(|since| entry.time_ms().is_none_or(|time| time >= since))
                 && kind.is_none_or(|kind| entry.event.kind() == kind)
@@ -155,11 +154,11 @@ mod tests {
     }
 
     fn numbered(count: u64) -> Entry {
-        Entry::new(Event::UnseenKills { count }, count * 1000)
+        Entry::new(Event::UnloggedKills { count }, count * 1000)
     }
 
     #[test]
-    fn what_is_appended_is_read_back_in_order() {
+    fn appended_events_are_read_back_in_order() {
         let (_dir, host) = host();
         assert_eq!(read(&host).unwrap().events, []);
         let entries: Vec<Entry> = one_of_each().into_iter().map(|event| Entry::new(event, 5)).collect();
@@ -176,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn it_stays_small_and_the_latest_are_there() {
+    fn rotation_bounds_the_size_and_keeps_the_newest() {
         let (_dir, host) = host();
         let long = Event::PolicyRejected { policy: "x".repeat(200).into(), why: "y".repeat(200).into() };
         let entry = Entry::new(long, 0);
@@ -205,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_line_costs_only_itself() {
+    fn a_torn_line_loses_only_itself() {
         let (_dir, host) = host();
         EventLog::new(host.clone()).append(&numbered(1)).unwrap();
         host.append(PATH, br#"{"schema":"oomguard.event/1","ti"#, 0o640).unwrap();
@@ -217,39 +216,39 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_is_turned_over_while_it_is_read_is_noticed() {
+    fn rotation_while_reading_is_detected() {
         let line = |count| [serde_json::to_vec(&numbered(count)).unwrap(), b"\n".to_vec()].concat();
         let both = [line(1), line(2)].concat();
-        assert!(was_turned_over(&line(1), &both), "one more was written before it was turned over");
-        assert!(!was_turned_over(&line(2), &line(1)));
-        assert!(!was_turned_over(b"", &line(1)));
+        assert!(was_rotated(&line(1), &both), "one more was written before the rotation");
+        assert!(!was_rotated(&line(2), &line(1)));
+        assert!(!was_rotated(b"", &line(1)));
         assert_eq!(joined(line(1), &line(2)).events, [numbered(1), numbered(2)]);
         let torn = line(1)[..20].to_vec();
         assert_eq!((joined(torn, &line(2)).events, 1), (vec![numbered(2)], 1));
     }
 
     #[test]
-    fn since_and_kind() {
+    fn filter_by_time_and_kind() {
         let log = Log {
             events: vec![numbered(1), numbered(2), Entry::new(Event::AgentStopped, 2500)],
             ..Log::default()
         };
-        let is = |since, kind, count: usize| assert_eq!(log.clone().only(since, kind).events.len(), count);
+        let is = |since, kind, count: usize| assert_eq!(log.clone().filter(since, kind).events.len(), count);
         is(None, None, 3);
         is(Some(2000), None, 2);
         is(Some(2001), Some("agent_stopped"), 1);
-        is(None, Some("unseen_kills"), 2);
+        is(None, Some("unlogged_kills"), 2);
     }
 
     proptest! {
         #[test]
-        fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        fn parse_takes_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
             let log = parse(&bytes);
             prop_assert!(log.events.len() as u64 + log.unreadable_lines <= bytes.len() as u64);
         }
 
         #[test]
-        fn cut_anywhere_the_whole_lines_are_there(cut in 0usize..4000) {
+        fn a_log_cut_anywhere_keeps_its_whole_lines(cut in 0usize..4000) {
             let entries: Vec<Entry> = one_of_each().into_iter().map(|event| Entry::new(event, 5)).collect();
             let mut bytes = Vec::new();
             let mut ends = Vec::new();

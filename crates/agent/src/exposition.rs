@@ -1,11 +1,11 @@
-//! The metrics as bytes: OpenMetrics, and the older text format that node_exporter's folder and `promtool` read.
+//! Encodes the metrics: OpenMetrics, and the older text format that node_exporter's textfile collector and `promtool` read.
 
 use std::fmt::Write as _;
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
-/// Which of the two formats.
+/// An exposition format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// OpenMetrics 1.0.0.
@@ -15,7 +15,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// Its media type.
+    /// The media type.
     #[must_use]
     pub fn content_type(self) -> &'static str {
         match self {
@@ -24,7 +24,7 @@ impl Format {
         }
     }
 
-    /// The one that an `Accept` header prefers: OpenMetrics only when it is named, and not less liked than text.
+    /// Negotiates an `Accept` header: OpenMetrics only when it is named with at least the quality of text.
     #[must_use]
     pub fn preferred(accept: &str) -> Self {
         let best = |names: &[&str]| {
@@ -46,7 +46,7 @@ fn quality<'a>(mut parameters: impl Iterator<Item = &'a str>) -> f64 {
     stated.map_or(1.0, |quality| quality.parse().unwrap_or(0.0))
 }
 
-/// Prints all metrics.
+/// Encodes all metrics.
 #[must_use]
 pub fn print(registry: &Registry, format: Format) -> String {
     let mut open = String::with_capacity(16 << 10);
@@ -58,8 +58,8 @@ pub fn print(registry: &Registry, format: Format) -> String {
     }
 }
 
-/// OpenMetrics in the older format: a counter's family has `_total` in its name, an info is a gauge, and there are
-/// neither units nor an end.
+/// Converts OpenMetrics to the older format: the family of a counter ends in `_total`, an info is a gauge, and there are
+/// no units and no EOF.
 fn to_text(open: &str) -> String {
     let mut text = String::with_capacity(open.len());
     let mut help = "";
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_format_that_is_asked_for() {
+    fn format_follows_the_accept_header() {
         let open = [
             "application/openmetrics-text",
             "application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,\
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn open_metrics_in_the_older_format() {
+    fn conversion_to_the_text_format() {
         let open = "# HELP a_b A counter.\n# TYPE a_b counter\n# UNIT a_b b\na_b_total{x=\"#\"} 1\n# HELP i Info.\n\
                     # TYPE i info\ni_info{v=\"1\"} 1\n# HELP g Gauge.\n# TYPE g gauge\ng 2.5\n# EOF\n";
         let text = "# HELP a_b_total A counter.\n# TYPE a_b_total counter\na_b_total{x=\"#\"} 1\n# HELP i_info Info.\n\

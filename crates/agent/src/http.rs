@@ -83,7 +83,7 @@ impl Page {
     pub fn print(&self, format: Format) -> String {
         machine::refresh(&self.host, &self.metrics);
         let ago = self.beat.age_ms(&self.host);
-        self.metrics.loop_beat.set(self.host.now_ms().saturating_sub(ago) as f64 / 1000.0);
+        self.metrics.heartbeat.set(self.host.now_ms().saturating_sub(ago) as f64 / 1000.0);
         exposition::print(&self.registry, format)
     }
 }

@@ -1,4 +1,4 @@
-//! Counting OOM kills: what the kernel's log says, checked against what the kernel counts.
+//! OOM kills from the kernel log, checked against the kernel's counter.
 
 use oomguard_incident::line::Origin;
 use oomguard_incident::record::{self, Killed, Limit, OomKill, Record};
@@ -6,19 +6,19 @@ use oomguard_incident::record::{self, Killed, Limit, OomKill, Record};
 use crate::event::{Constraint, Event};
 use crate::tally::Tally;
 
-/// How the OOM killer's lines begin (mm/oom_kill.c). What stands further on in another message is only quoted there.
+/// How the OOM killer's lines begin (mm/oom_kill.c). Elsewhere in a line they are quotations.
 const BEGINNINGS: [&str; 3] = ["oom-kill:", "Out of memory", "Memory cgroup out of memory"];
 
-/// Puts the OOM killer's lines together and notices kills whose line was lost.
+/// Combines the OOM killer's lines and detects kills whose line was lost.
 #[derive(Clone, Debug, Default)]
 pub struct Kills {
-    /// The last one that was chosen, whose memory ran out, and the cgroups.
+    /// The last `oom-kill:` line: the chosen process, the constraint and the cgroups.
     chosen: Option<OomKill>,
     tally: Tally,
 }
 
 impl Kills {
-    /// Takes a record of the kernel's log (facility 0 only); the kill that it tells of.
+    /// Takes a kernel log record (facility 0 only); returns the kill that it completes.
     pub fn line(&mut self, text: &str) -> Option<Event> {
         if !BEGINNINGS.iter().any(|beginning| text.starts_with(beginning)) {
             return None;
@@ -35,9 +35,9 @@ impl Kills {
 
     fn killed(&mut self, killed: &Killed) -> Option<Event> {
         let pid = i32::try_from(killed.pid).ok().filter(|pid| *pid > 0)?;
-        self.tally.hear();
+        self.tally.record_kill();
         let of_cgroup = killed.limit == Limit::Cgroup;
-        // With memory.oom.group one choice kills many; the limit is theirs, the cgroup only the chosen one's.
+        // With memory.oom.group one choice kills many: all share the limit, only the chosen one's cgroup is known.
         let chosen = self.chosen.as_ref().filter(|chosen| chosen.pid == Some(killed.pid) || of_cgroup);
         let own = chosen.filter(|chosen| chosen.pid == Some(killed.pid));
         let limited = own.is_some_and(|chosen| !chosen.global && chosen.oom_memcg.is_some());
@@ -54,24 +54,24 @@ impl Kills {
         })
     }
 
-    /// Takes `oom_kill` of /proc/vmstat, read after all that the log had was given to [`Kills::line`].
+    /// Takes `oom_kill` of /proc/vmstat, read after the log was drained into [`Kills::line`].
     ///
-    /// Call it every few seconds, and again after a loss of records.
+    /// Call it every few seconds and after a loss of records.
     pub fn counter(&mut self, oom_kill: u64) -> Option<Event> {
-        match self.tally.look(oom_kill) {
+        match self.tally.reconcile(oom_kill) {
             0 => None,
-            count => Some(Event::UnseenKills { count }),
+            count => Some(Event::UnloggedKills { count }),
         }
     }
 
-    /// Kills that are known of since the counter was first read, with and without a line.
+    /// All kills since the counter was first read, logged or not.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.tally.total()
     }
 }
 
-/// Its memory in RAM in bytes: anonymous, file and shared pages.
+/// Resident bytes: anonymous, file and shared pages.
 fn rss(killed: &Killed) -> Option<u64> {
     let others = [killed.file_rss_kib, killed.shmem_rss_kib];
     let kib = others.iter().flatten().fold(killed.anon_rss_kib?, |sum, part| sum.saturating_add(*part));
@@ -165,8 +165,8 @@ mod tests {
         kills.line(&killed("Out of memory", 2));
         assert_eq!(kills.counter(41), None);
         assert_eq!(kills.counter(44), None);
-        assert_eq!(kills.counter(46), Some(Event::UnseenKills { count: 3 }));
-        assert_eq!(kills.counter(46), Some(Event::UnseenKills { count: 2 }));
+        assert_eq!(kills.counter(46), Some(Event::UnloggedKills { count: 3 }));
+        assert_eq!(kills.counter(46), Some(Event::UnloggedKills { count: 2 }));
         assert_eq!(kills.counter(46), None);
         assert_eq!(kills.total(), 6);
     }
@@ -197,12 +197,12 @@ mod tests {
                     told += u64::from(kills.line(&killed("Out of memory", 3)).is_some());
                 }
                 counted += lost;
-                if let Some(Event::UnseenKills { count }) = kills.counter(counted) {
+                if let Some(Event::UnloggedKills { count }) = kills.counter(counted) {
                     told += count;
                 }
                 prop_assert!(told <= counted - 1000);
             }
-            if let Some(Event::UnseenKills { count }) = kills.counter(counted) {
+            if let Some(Event::UnloggedKills { count }) = kills.counter(counted) {
                 told += count;
             }
             prop_assert_eq!(told, counted - 1000);

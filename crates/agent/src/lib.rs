@@ -1,4 +1,4 @@
-//! The daemon: guard, recorder, kernel events, metrics.
+//! The agent: guard, flight recorder, kernel events, alerts, metrics.
 
 pub mod alerts;
 pub mod event;
@@ -14,6 +14,7 @@ pub mod notify;
 pub mod protected;
 pub mod recorder;
 pub mod reporter;
+pub mod rules;
 pub mod run;
 pub mod tally;
 pub mod text;

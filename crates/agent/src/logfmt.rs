@@ -6,7 +6,7 @@ use crate::event::Entry;
 
 /// The line, with its end: `<2>event=oom_kill message="..." comm=rustc pid=812 ...`.
 ///
-/// `<N>` is how sd-daemon(3) states a priority; journald takes it off. What is not known is left out.
+/// `<N>` is the priority (sd-daemon(3)); journald removes it. Unknown fields are left out.
 #[must_use]
 pub fn line(entry: &Entry) -> String {
     let mut line = format!("<{}>event={}", entry.level.priority(), entry.event.kind());
@@ -23,7 +23,7 @@ pub fn line(entry: &Entry) -> String {
 fn push(line: &mut String, key: &str, value: &Value) {
     match value {
         Value::Null => return,
-        // An enum with a value, such as `{"signal": 9}`.
+        // An enum variant with a value, such as `{"signal": 9}`.
         Value::Object(fields) => {
             for (name, value) in fields {
                 push(line, &format!("{key}_{name}"), value);
@@ -37,12 +37,11 @@ fn push(line: &mut String, key: &str, value: &Value) {
     line.push('=');
     match value {
         Value::String(text) if is_plain(text) => line.push_str(text),
-        // JSON's escapes: no control character and no quote gets out.
+        // JSON's escapes cover control characters and quotes.
         other => line.push_str(&other.to_string()),
     }
 }
 
-/// Whether it needs no quotes.
 fn is_plain(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-/:@+%".contains(c))
 }
@@ -54,13 +53,13 @@ mod tests {
     use crate::event::{Constraint, Event};
 
     #[test]
-    fn the_lines_in_the_docs_are_those_that_are_printed() {
+    fn docs_show_the_real_lines() {
         let docs = std::fs::read_to_string("../../docs/commands.md").unwrap();
         let unit = Some("session-5.scope".into());
         let (pid, comm) = (452, "tmux: server".into());
         let protected = Event::KeeperProtected { pid, comm, unit: unit.clone(), from: 0, to: -800 };
-        let mended = Event::LeakMended { pid: 453, comm: "bash".into(), unit, from: -800, to: 0 };
-        for event in [protected, mended] {
+        let fixed = Event::LeakFixed { pid: 453, comm: "bash".into(), unit, from: -800, to: 0 };
+        for event in [protected, fixed] {
             let line = line(&Entry::new(event, 0));
             let (_, shown) = line.trim_end().split_once('>').unwrap();
             assert!(docs.contains(&format!("\n    {shown}\n")), "{shown}");
@@ -68,17 +67,17 @@ mod tests {
     }
 
     #[test]
-    fn a_kill() {
+    fn an_oom_kill_with_all_fields() {
         let entry = Entry::new(one_of_each().remove(0), 0);
         assert_eq!(
             line(&entry),
-            "<2>event=oom_kill message=\"the kernel killed rustc (pid 812) at 0: /a reached its memory limit\" \
+            "<2>event=oom_kill message=\"the kernel killed rustc (pid 812, oom_score_adj 0): /a reached its memory limit\" \
              cgroup=/a/b comm=rustc constraint=memcg limited_cgroup=/a pid=812 rss_bytes=3221225472 score=0 uid=1000\n"
         );
     }
 
     #[test]
-    fn whatever_a_name_is_the_line_stays_one_and_its_keys_are_ours() {
+    fn a_hostile_name_adds_no_line_and_no_key() {
         for raw in ["a\nevent=agent_stopped", "\" pid=1", "x=1 y", "", "\u{1b}[2J", "a\\"] {
             let kill = Event::OomKill {
                 pid: 7,
@@ -112,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn each_has_its_priority() {
+    fn a_line_starts_with_its_priority() {
         for event in one_of_each() {
             let entry = Entry::new(event, 0);
             assert!(line(&entry).starts_with(&format!("<{}>event=", entry.level.priority())));

@@ -1,245 +1,194 @@
-//! Every metric of the agent: names, helps and where each is counted.
+//! The metrics of the agent: names, help texts and counting.
 //!
-//! No label ever holds a pid, a comm or a cgroup: who was killed is in the event log, and a label that takes any value
-//! makes a series of each.
+//! No label holds a pid, a comm or a cgroup: a label with unbounded values makes a series of each. Those details are in
+//! the event log.
 
 use std::sync::atomic::AtomicU64;
 
 use oomguard_converge::{Finding, Severity};
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
+use strum::{IntoStaticStr, VariantNames};
+
 use crate::event::{Constraint, Ending, Event, KINDS, Source, SwapStep};
+use crate::notify::Target;
 
 /// A gauge with a fraction.
 pub type Fraction = Gauge<f64, AtomicU64>;
 /// A counter with a fraction.
 pub type Seconds = Counter<f64, AtomicU64>;
 
-/// Whose memory ran out.
+/// What ran out of memory.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct KillLabel {
-    constraint: KillConstraint,
+    constraint: &'static str,
 }
 
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelValue)]
-#[allow(non_camel_case_types, reason = "the names are the values of the label")]
-enum KillConstraint {
-    global,
-    memcg,
-    unknown,
-}
-
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct SeverityLabel {
     severity: &'static str,
 }
 
-/// What kind of event it was.
+/// The kind of an event.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct KindLabel {
     kind: &'static str,
 }
 
-/// Which alert of the policy it is.
+/// An alert of the policy.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct AlertLabel {
     alert: &'static str,
 }
 
-/// Who was told, and what came of it.
+/// A notification target and the result of the call.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct ToldLabel {
-    way: &'static str,
+pub struct NotificationLabel {
+    target: &'static str,
     result: &'static str,
 }
 
-/// All metrics. A clone counts into the same ones.
+/// How a notification ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "snake_case")]
+pub(crate) enum CallResult {
+    Ok,
+    Failed,
+    /// Too many calls were waiting.
+    Dropped,
+}
+
+/// All metrics. A clone counts into the same ones. The help of each is where it is registered.
 #[derive(Clone, Debug, Default)]
+#[expect(missing_docs, reason = "each field has its help text below")]
 pub struct Metrics {
-    /// All memory.
     pub memory_total: Gauge,
-    /// Memory that programs can get without swapping.
     pub memory_available: Gauge,
-    /// All swap that is on.
     pub swap_size: Gauge,
-    /// Used swap.
     pub swap_used: Gauge,
-    /// Bytes that were read from swap since boot.
     pub swap_in: Counter,
-    /// Bytes that were written to swap since boot.
     pub swap_out: Counter,
-    /// vm.swappiness.
     pub swappiness: Gauge,
-    /// PSI `some`.
     pub waiting: Seconds,
-    /// PSI `full`.
     pub stalled: Seconds,
-    /// PSI `full avg60`.
     pub full_avg60: Fraction,
-    /// `oom_kill` of /proc/vmstat.
     pub kernel_oom_kills: Counter,
-    /// Files of /proc that could not be read for a scrape.
     pub read_errors: Counter,
 
-    /// OOM kills that the agent noticed.
     pub oom_kills: Family<KillLabel, Counter>,
-    /// Protected processes that live.
     pub protected: Gauge,
-    /// Protected processes that the OOM killer killed.
     pub protected_killed: Counter,
-    /// Leaks that were found.
     pub leaks_found: Counter,
-    /// Leaks that were mended.
-    pub leaks_mended: Counter,
-    /// Leaks there are now.
+    pub leaks_fixed: Counter,
     pub leaks: Gauge,
-    /// Findings of `check` there are now.
     pub drift: Family<SeverityLabel, Gauge>,
-    /// Alerts of the policy that are on.
     pub alerts: Family<AlertLabel, Gauge>,
 
-    /// Process events that the guard has read.
     pub guard_events: Counter,
-    /// Process events that were lost.
     pub guard_lost: Counter,
-    /// Times that all processes were looked at again.
     pub guard_rescans: Counter,
-    /// Whether the process connector works.
     pub connector_up: Gauge,
-    /// Records of the kernel's log that were lost.
     pub kmsg_lost: Counter,
-    /// Records that the recorder has written.
     pub recorder_records: Counter,
-    /// Bytes of the recorder's file.
     pub recorder_bytes: Gauge,
-    /// Memory of the largest process.
     pub largest: Gauge,
-    /// How fast the fastest-growing process grows.
     pub growth: Fraction,
 
-    /// Events of each kind.
     pub events: Family<KindLabel, Counter>,
-    /// Events that did not fit into the queue.
     pub events_dropped: Counter,
-    /// Events that could not be written to the log.
     pub log_errors: Counter,
-    /// Calls of the hook and the webhook.
-    pub told: Family<ToldLabel, Counter>,
-    /// When the policy was loaded.
+    pub notifications: Family<NotificationLabel, Counter>,
     pub policy_loaded: Gauge,
-    /// Times that a new policy was refused.
     pub policy_rejected: Counter,
-    /// When the agent's loop last came round.
-    pub loop_beat: Fraction,
+    pub heartbeat: Fraction,
 }
 
 impl Metrics {
-    /// The metrics, and the registry that prints them.
+    /// The metrics, and the registry that encodes them.
     #[must_use]
     pub fn new(version: &str) -> (Self, Registry) {
         let metrics = Self::default();
-        metrics.begin_at_zero();
+        metrics.create_series();
         let mut registry = Registry::with_prefix("oomguard");
-        metrics.register(version, &mut registry);
+        let info = Info::new(vec![("version", version.to_owned())]);
+        registry.register("build", "The version of oomguard", info);
+        metrics.register_host(&mut registry);
+        metrics.register_protection(&mut registry);
+        metrics.register_agent(&mut registry);
         (metrics, registry)
     }
 
-    /// Every series is there from the start: a counter that appears with its first increase has no rate.
-    fn begin_at_zero(&self) {
-        for constraint in [KillConstraint::global, KillConstraint::memcg, KillConstraint::unknown] {
+    /// Creates every series at 0: a counter that appears with its first increase has no rate.
+    fn create_series(&self) {
+        for constraint in Constraint::VARIANTS {
             drop(self.oom_kills.get_or_create(&KillLabel { constraint }));
         }
-        for severity in ["critical", "warning", "advice"] {
+        for (_, severity) in SEVERITIES {
             drop(self.drift.get_or_create(&SeverityLabel { severity }));
         }
         for kind in KINDS {
             drop(self.events.get_or_create(&KindLabel { kind }));
         }
-        for alert in ["swap_warning", "swap_critical", "memory_pressure"] {
-            drop(self.alerts.get_or_create(&AlertLabel { alert }));
-        }
-        for way in ["hook", "webhook"] {
-            for result in ["ok", "failed", "dropped"] {
-                drop(self.told.get_or_create(&ToldLabel { way, result }));
+        self.set_alerts(SwapStep::Cleared, false);
+        for target in Target::VARIANTS {
+            for result in CallResult::VARIANTS {
+                drop(self.notifications.get_or_create(&NotificationLabel { target, result }));
             }
         }
     }
 
-    fn register(&self, version: &str, registry: &mut Registry) {
-        let info = Info::new(vec![("version", version.to_owned())]);
-        registry.register("build", "The version of oomguard", info);
-        let r = registry;
-        bytes(r, "memory_size", "Usable memory (MemTotal)", &self.memory_total);
-        bytes(r, "memory_available", "Memory that programs can get without swapping", &self.memory_available);
-        bytes(r, "swap_size", "Swap that is on", &self.swap_size);
-        bytes(r, "swap_used", "Swap that is used", &self.swap_used);
-        bytes(r, "swap_in", "Read from swap since boot", &self.swap_in);
-        bytes(r, "swap_out", "Written to swap since boot", &self.swap_out);
-        plain(r, "swappiness", "vm.swappiness", &self.swappiness);
-        let help = "Time in which at least one task waited for memory, since boot (PSI some)";
-        seconds(r, "memory_pressure_waiting", help, &self.waiting);
-        let help = "Time in which nothing could run for want of memory, since boot (PSI full)";
-        seconds(r, "memory_pressure_stalled", help, &self.stalled);
-        let help = "Share of the last minute in which nothing could run for want of memory (PSI full avg60)";
-        plain(r, "memory_pressure_full_avg60_ratio", help, &self.full_avg60);
-        plain(
-            r,
-            "kernel_oom_kills",
-            "OOM kills that the kernel has counted since boot",
-            &self.kernel_oom_kills,
-        );
-        let help = "Files of the machine that could not be read for a scrape; their metrics are old";
-        plain(r, "machine_read_errors", help, &self.read_errors);
+    #[rustfmt::skip] // A table: one metric a line.
+    fn register_host(&self, to: &mut Registry) {
+        bytes(to, "memory_size", "Usable memory (MemTotal)", &self.memory_total);
+        bytes(to, "memory_available", "Memory available without swapping (MemAvailable)", &self.memory_available);
+        bytes(to, "swap_size", "Active swap", &self.swap_size);
+        bytes(to, "swap_used", "Used swap", &self.swap_used);
+        bytes(to, "swap_in", "Bytes read from swap since boot", &self.swap_in);
+        bytes(to, "swap_out", "Bytes written to swap since boot", &self.swap_out);
+        plain(to, "swappiness", "vm.swappiness", &self.swappiness);
+        seconds(to, "memory_pressure_waiting", "Time in which at least one task was stalled on memory, since boot (PSI some)", &self.waiting);
+        seconds(to, "memory_pressure_stalled", "Time in which all tasks were stalled on memory, since boot (PSI full)", &self.stalled);
+        plain(to, "memory_pressure_full_avg60_ratio", "Share of the last minute in which all tasks were stalled on memory (PSI full avg60)", &self.full_avg60);
+        plain(to, "kernel_oom_kills", "OOM kills since boot, counted by the kernel", &self.kernel_oom_kills);
+        plain(to, "machine_read_errors", "Files of /proc that could not be read during a scrape; their metrics keep old values", &self.read_errors);
+    }
 
-        plain(r, "oom_kills", "OOM kills since the agent began, by whose memory ran out", &self.oom_kills);
-        plain(r, "protected_processes", "Processes that the policy protects and that live", &self.protected);
-        let help = "Protected processes that the OOM killer killed";
-        plain(r, "protected_processes_killed", help, &self.protected_killed);
-        plain(r, "leaks_found", "Processes that were protected without being declared", &self.leaks_found);
-        plain(r, "leaks_mended", "Processes whose undeclared protection was taken off", &self.leaks_mended);
-        plain(r, "leaks", "Processes that are protected without being declared", &self.leaks);
-        plain(r, "drift_findings", "What check finds on this host, by severity", &self.drift);
-        plain(r, "alert_active", "Whether an alert of the policy is on", &self.alerts);
+    #[rustfmt::skip]
+    fn register_protection(&self, to: &mut Registry) {
+        plain(to, "oom_kills", "OOM kills since the agent started, by what ran out of memory", &self.oom_kills);
+        plain(to, "protected_processes", "Running processes that the policy protects", &self.protected);
+        plain(to, "protected_processes_killed", "Protected processes killed by the OOM killer", &self.protected_killed);
+        plain(to, "leaks_found", "Processes found with undeclared protection", &self.leaks_found);
+        plain(to, "leaks_fixed", "Processes whose undeclared protection was removed", &self.leaks_fixed);
+        plain(to, "leaks", "Processes with undeclared protection now", &self.leaks);
+        plain(to, "drift_findings", "Findings of oomguard check on this host, by severity", &self.drift);
+        plain(to, "alert_active", "1 while an alert of the policy is active", &self.alerts);
+    }
 
-        plain(r, "guard_events", "Process events that were read", &self.guard_events);
-        plain(r, "guard_events_lost", "Process events that the kernel could not deliver", &self.guard_lost);
-        plain(r, "guard_rescans", "Times that all processes were looked at", &self.guard_rescans);
-        let help =
-            "Whether process events come from the kernel (0: all processes are scanned every few seconds)";
-        plain(r, "guard_connector_up", help, &self.connector_up);
-        let help = "Records of the kernel's log that were overwritten before they were read";
-        plain(r, "kmsg_records_lost", help, &self.kmsg_lost);
-        plain(r, "recorder_records", "Records that the flight recorder has written", &self.recorder_records);
-        bytes(r, "recorder_file", "Size of the flight recorder's file", &self.recorder_bytes);
-        bytes(r, "largest_process", "Memory and swap of the largest process", &self.largest);
-        let help = "How many bytes a second the fastest-growing process has gained since the record before";
-        plain(r, "fastest_growth_bytes_per_second", help, &self.growth);
-
-        plain(r, "events", "Events, by kind", &self.events);
-        let help = "Events that did not fit into the queue for the event log, hook and webhook";
-        plain(r, "events_dropped", help, &self.events_dropped);
-        plain(r, "event_log_errors", "Events that could not be written to the event log", &self.log_errors);
-        plain(r, "notifications", "Calls of the hook and the webhook, by what came of them", &self.told);
-        let help = "When the policy was loaded, since 1970";
-        seconds(r, "policy_loaded_timestamp", help, &self.policy_loaded);
-        plain(
-            r,
-            "policy_rejected",
-            "New policies that were refused, so that the old one stayed",
-            &self.policy_rejected,
-        );
-        seconds(
-            r,
-            "loop_beat_timestamp",
-            "When the agent's loop last came round, since 1970",
-            &self.loop_beat,
-        );
+    #[rustfmt::skip]
+    fn register_agent(&self, to: &mut Registry) {
+        plain(to, "guard_events", "Process events read", &self.guard_events);
+        plain(to, "guard_events_lost", "Process events that the kernel dropped, at least", &self.guard_lost);
+        plain(to, "guard_rescans", "Scans of all processes", &self.guard_rescans);
+        plain(to, "guard_connector_up", "1 while the kernel delivers process events, 0 while the agent polls all processes instead", &self.connector_up);
+        plain(to, "kmsg_records_lost", "Kernel log records overwritten before they were read", &self.kmsg_lost);
+        plain(to, "recorder_records", "Records written by the flight recorder", &self.recorder_records);
+        bytes(to, "recorder_file", "Size of the flight recorder's file", &self.recorder_bytes);
+        bytes(to, "largest_process", "Memory and swap of the largest process", &self.largest);
+        plain(to, "fastest_growth_bytes_per_second", "Growth of the fastest-growing process since the previous record", &self.growth);
+        plain(to, "events", "Events, by kind", &self.events);
+        plain(to, "events_dropped", "Events dropped because the queue for the event log, hook and webhook was full", &self.events_dropped);
+        plain(to, "event_log_errors", "Events that could not be written to the event log", &self.log_errors);
+        plain(to, "notifications", "Calls of the hook and the webhook, by result", &self.notifications);
+        seconds(to, "policy_loaded_timestamp", "When the policy was loaded (Unix time)", &self.policy_loaded);
+        plain(to, "policy_rejected", "New policies that were not valid, so that the previous one stayed in force", &self.policy_rejected);
+        seconds(to, "heartbeat_timestamp", "Last iteration of the agent's main loop (Unix time)", &self.heartbeat);
     }
 
     /// Counts an event.
@@ -249,13 +198,13 @@ impl Metrics {
             Event::OomKill { constraint, .. } => {
                 self.kills(*constraint, 1);
             }
-            Event::UnseenKills { count } => self.kills(Constraint::Unknown, *count),
+            Event::UnloggedKills { count } => self.kills(Constraint::Unknown, *count),
             Event::ProtectedProcessDied { ending: Ending::OomKilled, .. } => {
                 self.protected_killed.inc();
             }
-            Event::LeakMended { .. } => {
+            Event::LeakFixed { .. } => {
                 self.leaks_found.inc();
-                self.leaks_mended.inc();
+                self.leaks_fixed.inc();
             }
             Event::LostEvents { source, count } => {
                 let counter = match source {
@@ -263,7 +212,7 @@ impl Metrics {
                     Source::Connector => &self.guard_lost,
                     Source::Queue => &self.events_dropped,
                 };
-                // The connector does not say how many; then it was at least one.
+                // The connector does not count them: at least one.
                 counter.inc_by(count.unwrap_or(1));
             }
             Event::PolicyRejected { .. } => {
@@ -273,7 +222,7 @@ impl Metrics {
         }
     }
 
-    /// Sets which alerts of the policy are on.
+    /// Sets the state of the policy's alerts.
     pub fn set_alerts(&self, swap: SwapStep, pressure_is_high: bool) {
         let set = |alert, on: bool| self.alerts.get_or_create(&AlertLabel { alert }).set(i64::from(on));
         set("swap_warning", swap >= SwapStep::Warning);
@@ -281,11 +230,9 @@ impl Metrics {
         set("memory_pressure", pressure_is_high);
     }
 
-    /// Sets what `check` finds now, leaks among it.
+    /// Sets the current findings of a check, leaks among them.
     pub fn set_findings(&self, findings: &[Finding]) {
-        let severities =
-            [(Severity::Critical, "critical"), (Severity::Warning, "warning"), (Severity::Advice, "advice")];
-        for (which, severity) in severities {
+        for (which, severity) in SEVERITIES {
             let count = findings.iter().filter(|finding| finding.severity == which).count();
             self.drift.get_or_create(&SeverityLabel { severity }).set(whole(count));
         }
@@ -294,19 +241,18 @@ impl Metrics {
     }
 
     /// Counts a call of the hook or the webhook.
-    pub(crate) fn count_told(&self, way: &'static str, result: &'static str) {
-        self.told.get_or_create(&ToldLabel { way, result }).inc();
+    pub(crate) fn count_call(&self, target: Target, result: CallResult) {
+        let label = NotificationLabel { target: target.into(), result: result.into() };
+        self.notifications.get_or_create(&label).inc();
     }
 
     fn kills(&self, constraint: Constraint, count: u64) {
-        let constraint = match constraint {
-            Constraint::Global => KillConstraint::global,
-            Constraint::Memcg => KillConstraint::memcg,
-            Constraint::Unknown => KillConstraint::unknown,
-        };
-        self.oom_kills.get_or_create(&KillLabel { constraint }).inc_by(count);
+        self.oom_kills.get_or_create(&KillLabel { constraint: constraint.into() }).inc_by(count);
     }
 }
+
+const SEVERITIES: [(Severity, &str); 3] =
+    [(Severity::Critical, "critical"), (Severity::Warning, "warning"), (Severity::Advice, "advice")];
 
 fn whole(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)

@@ -1,4 +1,4 @@
-//! Telling others of events: a hook program and a webhook. Nobody ever waits for them.
+//! Notifications: each event goes to a hook program and a webhook, without blocking the agent.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -6,175 +6,158 @@ use std::time::{Duration, Instant};
 use oomguard_host::Host;
 use oomguard_host::start::Started;
 use oomguard_spec::policy::Alerts;
+use strum::{IntoStaticStr, VariantNames};
 
 use crate::event::Entry;
-use crate::metrics::Metrics;
+use crate::metrics::{CallResult, Metrics};
 use crate::text::Text;
 
-/// Calls that run at once; the next ones wait.
-pub const AT_ONCE: usize = 4;
-/// Calls that wait; more are dropped and counted.
-pub const WAITING: usize = 64;
-/// A call that is not done by then is killed.
-pub const LIMIT: Duration = Duration::from_secs(10);
+/// The maximum number of concurrent calls.
+pub const MAX_RUNNING: usize = 4;
+/// The maximum number of waiting calls; more are dropped and counted.
+pub const MAX_WAITING: usize = 64;
+/// A call that takes longer is killed.
+pub const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Who is told.
+/// Where a policy sends events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ways {
+pub struct NotifyTargets {
     /// A program that gets each event on its standard input.
     pub hook: Option<String>,
-    /// An address that each event is posted to.
+    /// A URL that each event is posted to.
     pub webhook: Option<String>,
     /// The oom_score_adj of both: they are load, whatever the agent itself has.
     pub score: i32,
 }
 
-impl Ways {
-    /// Who a policy tells.
+impl NotifyTargets {
+    /// The targets of a policy. `load` is the policy's score for load.
     #[must_use]
     pub fn of(alerts: &Alerts, load: i32) -> Self {
         Self { hook: alerts.hook.clone(), webhook: alerts.webhook.clone(), score: load.max(0) }
     }
 
-    /// Whether nobody is told.
+    /// Whether there is no target.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.hook.is_none() && self.webhook.is_none()
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "snake_case")]
+pub(crate) enum Target {
     Hook,
     Webhook,
 }
 
-impl Way {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Hook => "hook",
-            Self::Webhook => "webhook",
-        }
-    }
-}
-
-/// The calls that wait and those that run.
+/// Waiting and running calls.
 #[derive(Debug)]
 pub struct Notifier {
     host: Host,
-    ways: Ways,
+    targets: NotifyTargets,
     metrics: Metrics,
-    waiting: VecDeque<(Way, String)>,
+    waiting: VecDeque<(Target, String)>,
     running: Vec<Running>,
 }
 
 #[derive(Debug)]
 struct Running {
-    way: Way,
+    target: Target,
     started: Started,
     since: Instant,
 }
 
 impl Notifier {
-    /// Nobody was told anything yet.
+    /// A notifier without calls.
     #[must_use]
-    pub fn new(host: Host, ways: Ways, metrics: Metrics) -> Self {
-        Self { host, ways, metrics, waiting: VecDeque::new(), running: Vec::new() }
+    pub fn new(host: Host, targets: NotifyTargets, metrics: Metrics) -> Self {
+        Self { host, targets, metrics, waiting: VecDeque::new(), running: Vec::new() }
     }
 
-    /// Others are told from now on.
-    pub fn set(&mut self, ways: Ways) {
-        self.ways = ways;
+    /// Replaces the targets.
+    pub fn set_targets(&mut self, targets: NotifyTargets) {
+        self.targets = targets;
     }
 
-    /// Takes an event. The calls begin at the next [`Notifier::turn`].
-    pub fn tell(&mut self, entry: &Entry) {
-        let ways = [(Way::Hook, &self.ways.hook), (Way::Webhook, &self.ways.webhook)];
-        let ways: Vec<Way> = ways.iter().filter(|(_, to)| to.is_some()).map(|(way, _)| *way).collect();
-        for way in ways {
-            if self.waiting.len() >= WAITING {
-                self.metrics.count_told(way.word(), "dropped");
+    /// Queues the calls for an event. They start at the next [`Notifier::poll`].
+    pub fn enqueue(&mut self, entry: &Entry) {
+        let targets = [(Target::Hook, &self.targets.hook), (Target::Webhook, &self.targets.webhook)];
+        for (target, _) in targets.into_iter().filter(|(_, to)| to.is_some()) {
+            if self.waiting.len() >= MAX_WAITING {
+                self.metrics.count_call(target, CallResult::Dropped);
                 continue;
             }
             let json = serde_json::to_string(entry).unwrap_or_default();
-            self.waiting.push_back((way, json));
+            self.waiting.push_back((target, json));
         }
     }
 
-    /// Starts what may start, takes note of what has ended, and kills what runs for too long. What went wrong, a line
-    /// each, for the log.
-    pub fn turn(&mut self) -> Vec<String> {
-        let mut wrong = Vec::new();
-        self.ended(&mut wrong);
-        while self.running.len() < AT_ONCE {
-            let Some((way, json)) = self.waiting.pop_front() else { break };
-            match self.start(way, &json) {
-                Ok(Some(started)) => self.running.push(Running { way, started, since: Instant::now() }),
-                // The new policy no longer tells anybody this way.
+    /// Starts waiting calls, collects finished ones and kills those over [`TIMEOUT`]. Returns a line for the log for each
+    /// call that failed.
+    pub fn poll(&mut self) -> Vec<String> {
+        let mut errors = Vec::new();
+        self.collect(&mut errors);
+        while self.running.len() < MAX_RUNNING {
+            let Some((target, json)) = self.waiting.pop_front() else { break };
+            match self.start(target, &json) {
+                Ok(Some(started)) => self.running.push(Running { target, started, since: Instant::now() }),
+                // A new policy has removed the target.
                 Ok(None) => {}
                 Err(error) => {
-                    self.metrics.count_told(way.word(), "failed");
-                    wrong.push(format!("the {} of the policy was not told: {error}", way.word()));
+                    self.metrics.count_call(target, CallResult::Failed);
+                    errors.push(format!("{target} failed: {error}"));
                 }
             }
         }
-        wrong
+        errors
     }
 
-    /// Whether nothing runs and nothing waits.
+    /// Whether no call is running or waiting.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.running.is_empty() && self.waiting.is_empty()
     }
 
-    fn ended(&mut self, wrong: &mut Vec<String>) {
+    fn collect(&mut self, errors: &mut Vec<String>) {
         let metrics = &self.metrics;
         self.running.retain_mut(|call| {
             let end = match call.started.ended() {
-                Ok(None) if call.since.elapsed() < LIMIT => return true,
-                Ok(None) => Err(format!("it was killed after {} s", LIMIT.as_secs())),
+                Ok(None) if call.since.elapsed() < TIMEOUT => return true,
+                Ok(None) => Err(format!("killed after {} s", TIMEOUT.as_secs())),
                 Ok(Some((true, _))) => Ok(()),
                 Ok(Some((false, how))) => Err(how),
                 Err(error) => Err(error.to_string()),
             };
-            metrics.count_told(call.way.word(), if end.is_ok() { "ok" } else { "failed" });
+            metrics.count_call(call.target, if end.is_ok() { CallResult::Ok } else { CallResult::Failed });
             if let Err(why) = end {
-                wrong.push(format!("the {} of the policy failed: {}", call.way.word(), Text::new(&why)));
+                errors.push(format!("{} failed: {}", call.target, Text::new(&why)));
             }
             false
         });
     }
 
-    fn start(&self, way: Way, json: &str) -> oomguard_host::Result<Option<Started>> {
-        let score = self.ways.score;
-        match way {
-            Way::Hook => {
-                let Some(program) = &self.ways.hook else { return Ok(None) };
+    fn start(&self, target: Target, json: &str) -> oomguard_host::Result<Option<Started>> {
+        let score = self.targets.score;
+        match target {
+            Target::Hook => {
+                let Some(program) = &self.targets.hook else { return Ok(None) };
                 self.host.start(program, &[], score, json.as_bytes()).map(Some)
             }
-            Way::Webhook => {
-                let Some(url) = &self.ways.webhook else { return Ok(None) };
-                // By its configuration on standard input: in its arguments everybody could read the address, which
-                // often holds the secret.
-                let limit = LIMIT.as_secs().to_string();
-                let args = [
-                    "-q",
-                    "--silent",
-                    "--fail",
-                    "--max-time",
-                    &limit,
-                    "--proto",
-                    "=http,https",
-                    "--config",
-                    "-",
-                ];
+            Target::Webhook => {
+                let Some(url) = &self.targets.webhook else { return Ok(None) };
+                let timeout = TIMEOUT.as_secs().to_string();
+                let protocols = ["--proto", "=http,https"];
+                // The URL often holds a secret, and every user can read arguments: it goes by standard input.
+                let args = ["-q", "--silent", "--fail", "--max-time", &timeout];
+                let args = [args.as_slice(), &protocols, &["--config", "-"]].concat();
                 self.host.start("curl", &args, score, curl_config(url, json).as_bytes()).map(Some)
             }
         }
     }
 }
 
-/// What curl(1) reads with `--config`: one option a line.
+/// A configuration for curl(1) `--config`: one option per line.
 fn curl_config(url: &str, json: &str) -> String {
     format!(
         "url = {}\nheader = \"Content-Type: application/json\"\ndata-raw = {}\n",
@@ -184,7 +167,6 @@ fn curl_config(url: &str, json: &str) -> String {
 }
 
 fn curl_quoted(text: &str) -> String {
-    // A value ends at a quote or the end of the line; both are written out.
     let mut quoted = String::from("\"");
     for c in text.chars() {
         match c {
@@ -202,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_curl_reads() {
+    fn curl_config_escapes_quotes_and_line_ends() {
         let config = curl_config("https://a/?b=\"", "{\"a\":\"\\\"\"}\nurl = evil");
         assert_eq!(
             config,

@@ -1,4 +1,4 @@
-//! Which protected processes live, and how one of them ended.
+//! Running protected processes, and how they ended.
 
 use std::collections::BTreeMap;
 
@@ -9,26 +9,26 @@ use oomguard_spec::policy::Policy;
 use crate::event::{Ending, Event};
 use crate::text::Text;
 
-/// For how long the process's end and the kernel's line about its kill may be apart.
-const PATIENCE_MS: u64 = 5_000;
+/// The longest time between the end of a process and the kernel's line about its kill.
+const KILL_LINE_DELAY_MS: u64 = 5_000;
 
 /// A keeper that the policy protects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProtectedProcess {
-    /// Its number.
+    /// Process id.
     pub pid: i32,
-    /// When it started, in clock ticks since boot: with the number, this tells it from any other process.
+    /// Start time in clock ticks since boot: with the pid it identifies the process.
     pub start_time: u64,
-    /// Its name.
+    /// Command name.
     pub comm: Text,
-    /// Its unit.
+    /// systemd unit.
     pub unit: Option<Text>,
-    /// The oom_score_adj that the policy gives it.
+    /// The policy's oom_score_adj for it.
     pub score: i32,
 }
 
 impl ProtectedProcess {
-    /// A live process, when the policy protects it as a keeper.
+    /// `None` when the policy does not protect the process as a keeper.
     #[must_use]
     pub fn of(process: &Process, policy: &Policy) -> Option<Self> {
         match target_score(process, policy).bound {
@@ -44,12 +44,12 @@ impl ProtectedProcess {
     }
 }
 
-/// How a process ended, as the process connector says (the status of wait(2)).
+/// How a process ended (the status of wait(2)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// By itself, with a code.
+    /// It exited with this status.
     Code(i32),
-    /// By a signal.
+    /// This signal killed it.
     Signal(i32),
 }
 
@@ -64,13 +64,13 @@ impl Exit {
     }
 }
 
-/// The protected processes that live.
+/// The running protected processes.
 #[derive(Clone, Debug, Default)]
 pub struct Protected {
     living: BTreeMap<i32, ProtectedProcess>,
-    /// Those that ended in a way that the OOM killer may have been.
+    /// Processes that have ended and that the OOM killer may have killed.
     ended: Vec<Ended>,
-    /// Kills that the kernel told of before the end was seen.
+    /// OOM kills read before the end of the process.
     killed: Vec<(i32, u64)>,
 }
 
@@ -82,7 +82,7 @@ struct Ended {
 }
 
 impl Protected {
-    /// Takes all that a scan found. Those of before that it did not find are gone.
+    /// Replaces the set with the result of a scan. Processes that the scan did not find have ended.
     pub fn set(&mut self, found: impl IntoIterator<Item = ProtectedProcess>, at_ms: u64) -> Vec<Event> {
         let found: BTreeMap<i32, ProtectedProcess> =
             found.into_iter().map(|process| (process.pid, process)).collect();
@@ -97,39 +97,38 @@ impl Protected {
         events
     }
 
-    /// Takes one more, as the guard protects it. When another one had its number, that one has ended, as for
-    /// [`Protected::gone`].
+    /// Adds a process. An older one with the same pid has ended, see [`Protected::exited`].
     pub fn add(&mut self, process: ProtectedProcess, at_ms: u64) -> Option<Event> {
         let start_time = process.start_time;
         let before = self.living.insert(process.pid, process);
         self.ended(before.filter(|before| before.start_time != start_time)?, None, at_ms)
     }
 
-    /// Those that live, as far as is known: number and start time.
+    /// Pid and start time of each running process.
     pub fn living(&self) -> impl Iterator<Item = (i32, u64)> {
         self.living.values().map(|process| (process.pid, process.start_time))
     }
 
-    /// Whether a process is one of them.
+    /// Whether the process is running and protected.
     #[must_use]
     pub fn lives(&self, pid: i32, start_time: u64) -> bool {
         self.living.get(&pid).is_some_and(|process| process.start_time == start_time)
     }
 
-    /// How many live.
+    /// Number of running processes.
     #[must_use]
     pub fn count(&self) -> usize {
         self.living.len()
     }
 
-    /// A process has ended. When it was a protected one and it is known how it ended, the event; after a SIGKILL, or
-    /// when nobody saw how, it waits for the kernel's line about a kill, and [`Protected::tick`] gives the event later.
-    pub fn gone(&mut self, pid: i32, exit: Option<Exit>, at_ms: u64) -> Option<Event> {
+    /// Records the end of a process; returns an event when it was protected and its ending is known. After SIGKILL or an
+    /// unobserved exit, [`Protected::tick`] returns the event later: the kernel's line about a kill may follow.
+    pub fn exited(&mut self, pid: i32, exit: Option<Exit>, at_ms: u64) -> Option<Event> {
         let process = self.living.remove(&pid)?;
         self.ended(process, exit, at_ms)
     }
 
-    /// The kernel said that it killed a process. When it was a protected one that has ended already, the event.
+    /// Records an OOM kill; returns an event when the process was protected and has ended already.
     pub fn oom_kill(&mut self, pid: i32, at_ms: u64) -> Option<Event> {
         if let Some(place) = self.ended.iter().position(|ended| ended.process.pid == pid) {
             return Some(died(self.ended.swap_remove(place).process, Ending::OomKilled));
@@ -140,11 +139,11 @@ impl Protected {
         None
     }
 
-    /// What is known by now of those that ended some seconds ago. Call it every second or so while
+    /// Returns the events of processes whose kill line did not come in time. Call it every second while
     /// [`Protected::is_waiting`].
     pub fn tick(&mut self, at_ms: u64) -> Vec<Event> {
-        let is_over = |since: u64| at_ms.saturating_sub(since) >= PATIENCE_MS;
-        // A killed process that lives on was said to be killed and is not dead yet: it may take long under thrashing.
+        let is_over = |since: u64| at_ms.saturating_sub(since) >= KILL_LINE_DELAY_MS;
+        // A killed process may take long to die while the host is thrashing.
         self.killed.retain(|(pid, since)| self.living.contains_key(pid) || !is_over(*since));
         let (over, waiting) =
             std::mem::take(&mut self.ended).into_iter().partition(|ended| is_over(ended.at_ms));
@@ -152,13 +151,13 @@ impl Protected {
         let over: Vec<Ended> = over;
         over.into_iter()
             .map(|ended| {
-                let ending = ended.exit.map_or(Ending::Unseen, ending_of);
+                let ending = ended.exit.map_or(Ending::Unknown, ending_of);
                 died(ended.process, ending)
             })
             .collect()
     }
 
-    /// Whether [`Protected::tick`] has something to wait for.
+    /// Whether [`Protected::tick`] has events pending.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
         !self.ended.is_empty()
@@ -214,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_protected_is_what_the_policy_names() {
+    fn only_keepers_of_the_policy_are_protected() {
         let policy = oomguard_spec::builtin::policy(oomguard_spec::Builtin::Ci);
         let mut process = Process {
             pid: 800,
@@ -235,23 +234,23 @@ mod tests {
         assert_eq!((found.pid, found.start_time, found.score), (800, 5, -800));
         assert_eq!(found.comm.as_str(), "tmux: server?");
         process.keeper = None;
-        assert_eq!(ProtectedProcess::of(&process, &policy), None, "load, however it is protected");
+        assert_eq!(ProtectedProcess::of(&process, &policy), None, "load, whatever its score");
         assert_eq!(ProtectedProcess::of(&process, &Policy::default()), None);
     }
 
     #[test]
-    fn an_orderly_end_is_told_at_once() {
+    fn an_ordinary_exit_is_reported_at_once() {
         let mut protected = two();
-        assert_eq!(endings(protected.gone(5, Some(Exit::from_status(0)), 10)), [(5, Ending::Exited(0))]);
-        assert_eq!(endings(protected.gone(6, Some(Exit::from_status(15)), 10)), [(6, Ending::Signal(15))]);
-        assert_eq!(protected.gone(7, Some(Exit::Code(0)), 10), None, "it is no protected one");
+        assert_eq!(endings(protected.exited(5, Some(Exit::from_status(0)), 10)), [(5, Ending::Exited(0))]);
+        assert_eq!(endings(protected.exited(6, Some(Exit::from_status(15)), 10)), [(6, Ending::Signal(15))]);
+        assert_eq!(protected.exited(7, Some(Exit::Code(0)), 10), None, "not protected");
         assert_eq!(protected.count(), 0);
         assert_eq!(Exit::from_status(3 << 8), Exit::Code(3));
         assert_eq!(Exit::from_status(0x80 | 11), Exit::Signal(11), "with a core dump");
     }
 
     #[test]
-    fn whose_number_another_one_got_has_ended() {
+    fn a_reused_pid_means_that_the_process_ended() {
         let mut protected = two();
         assert_eq!((protected.add(process(5, 1), 10), protected.is_waiting()), (None, false), "the same one");
         assert_eq!((protected.add(process(5, 2), 10), protected.is_waiting()), (None, true));
@@ -260,48 +259,48 @@ mod tests {
         assert_eq!(endings(protected.add(process(6, 2), 30)), [(6, Ending::OomKilled)]);
         assert_eq!(protected.count(), 2);
         assert_eq!(
-            protected.gone(5, Some(Exit::Code(0)), 40).map(|event| endings([event])),
+            protected.exited(5, Some(Exit::Code(0)), 40).map(|event| endings([event])),
             Some(vec![(5, Ending::Exited(0))])
         );
     }
 
     #[test]
-    fn a_kill_is_told_whichever_comes_first() {
+    fn an_oom_kill_is_reported_whether_the_exit_or_the_line_comes_first() {
         let mut protected = two();
-        assert_eq!(protected.gone(5, Some(Exit::Signal(9)), 10), None, "who sent it is not known yet");
+        assert_eq!(protected.exited(5, Some(Exit::Signal(9)), 10), None, "who sent it is not known yet");
         assert!(protected.is_waiting());
         assert_eq!(endings(protected.oom_kill(5, 20)), [(5, Ending::OomKilled)]);
         assert_eq!(protected.oom_kill(6, 20), None);
-        assert_eq!(endings(protected.gone(6, Some(Exit::Signal(9)), 30)), [(6, Ending::OomKilled)]);
+        assert_eq!(endings(protected.exited(6, Some(Exit::Signal(9)), 30)), [(6, Ending::OomKilled)]);
         assert_eq!(protected.oom_kill(1234, 20), None);
         assert_eq!(protected.tick(100_000), []);
     }
 
     #[test]
-    fn a_sigkill_without_a_line_was_not_the_oom_killer() {
+    fn sigkill_without_a_kernel_line_is_a_signal() {
         let mut protected = two();
-        protected.gone(5, Some(Exit::Signal(9)), 1000);
+        protected.exited(5, Some(Exit::Signal(9)), 1000);
         assert_eq!(protected.tick(5_999), []);
         assert_eq!(endings(protected.tick(6_000)), [(5, Ending::Signal(9))]);
         assert!(!protected.is_waiting());
     }
 
     #[test]
-    fn without_the_connector_a_scan_notices() {
+    fn a_scan_detects_ended_processes() {
         let mut protected = two();
         assert_eq!(protected.set([process(6, 1)], 1000), []);
         assert_eq!(endings(protected.oom_kill(5, 2000)), [(5, Ending::OomKilled)]);
         assert_eq!(protected.set([process(6, 2)], 3000), [], "the number was given to another process");
-        assert_eq!(endings(protected.tick(9000)), [(6, Ending::Unseen)]);
+        assert_eq!(endings(protected.tick(9000)), [(6, Ending::Unknown)]);
         assert_eq!(protected.count(), 1);
     }
 
     #[test]
-    fn a_slow_death_is_still_the_kill_that_was_told() {
+    fn a_process_that_dies_late_was_still_oom_killed() {
         let mut protected = two();
         protected.oom_kill(5, 0);
         protected.tick(60_000);
-        assert_eq!(endings(protected.gone(5, Some(Exit::Signal(9)), 90_000)), [(5, Ending::OomKilled)]);
+        assert_eq!(endings(protected.exited(5, Some(Exit::Signal(9)), 90_000)), [(5, Ending::OomKilled)]);
         assert_eq!(protected.add(process(8, 3), 0), None);
         assert_eq!(protected.count(), 2);
     }

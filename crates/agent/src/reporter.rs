@@ -15,7 +15,7 @@ use crate::event::{Entry, Event, Source};
 use crate::event_log::EventLog;
 use crate::logfmt;
 use crate::metrics::Metrics;
-use crate::notify::{Notifier, Ways};
+use crate::notify::{Notifier, NotifyTargets};
 use crate::text::Text;
 
 /// Events that wait for the disk; more are dropped and counted.
@@ -29,8 +29,8 @@ const STACK: usize = 256 << 10;
 /// Where lines for journald go: the agent's standard error.
 pub type Lines = Arc<Mutex<dyn Write + Send>>;
 
-/// Who is told, when that has changed.
-type NewWays = Arc<Mutex<Option<Ways>>>;
+/// The targets of a new policy, until the worker takes them.
+type NewTargets = Arc<Mutex<Option<NotifyTargets>>>;
 
 /// Takes every event.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub struct Reporter {
     host: Host,
     metrics: Metrics,
     entries: SyncSender<Box<Entry>>,
-    new_ways: NewWays,
+    new_targets: NewTargets,
     /// Events that did not fit into the queue, and were not told of yet.
     dropped: u64,
     thread: JoinHandle<()>,
@@ -49,13 +49,13 @@ impl Reporter {
     ///
     /// # Errors
     /// When no thread can be started.
-    pub fn start(host: Host, metrics: Metrics, lines: Lines, ways: Ways) -> io::Result<Self> {
+    pub fn start(host: Host, metrics: Metrics, lines: Lines, targets: NotifyTargets) -> io::Result<Self> {
         let (entries, taken) = sync_channel(QUEUE);
-        let new_ways = NewWays::default();
+        let new_targets = NewTargets::default();
         let worker = Worker {
             log: EventLog::new(host.clone()),
-            notifier: Notifier::new(host.clone(), ways, metrics.clone()),
-            new_ways: Arc::clone(&new_ways),
+            notifier: Notifier::new(host.clone(), targets, metrics.clone()),
+            new_targets: Arc::clone(&new_targets),
             metrics: metrics.clone(),
             lines,
             log_works: true,
@@ -64,7 +64,7 @@ impl Reporter {
             .name("oomguard-report".to_owned())
             .stack_size(STACK)
             .spawn(move || worker.run(&taken))?;
-        Ok(Self { host, metrics, entries, new_ways, dropped: 0, thread })
+        Ok(Self { host, metrics, entries, new_targets, dropped: 0, thread })
     }
 
     /// Takes an event that happened now.
@@ -91,10 +91,10 @@ impl Reporter {
         }
     }
 
-    /// Another policy tells others: from the next event on.
-    pub fn set_ways(&self, ways: Ways) {
-        if let Ok(mut new) = self.new_ways.lock() {
-            *new = Some(ways);
+    /// Replaces the notification targets, from the next event on.
+    pub fn set_targets(&self, targets: NotifyTargets) {
+        if let Ok(mut new) = self.new_targets.lock() {
+            *new = Some(targets);
         }
     }
 
@@ -115,7 +115,7 @@ fn say(lines: &Lines, line: &str) {
 struct Worker {
     log: EventLog,
     notifier: Notifier,
-    new_ways: NewWays,
+    new_targets: NewTargets,
     metrics: Metrics,
     lines: Lines,
     /// Whether the log could be written last time: its failure is said once.
@@ -146,11 +146,11 @@ impl Worker {
     }
 
     fn report(&mut self, entry: &Entry) {
-        if let Some(ways) = self.new_ways.lock().ok().and_then(|mut new| new.take()) {
-            self.notifier.set(ways);
+        if let Some(targets) = self.new_targets.lock().ok().and_then(|mut new| new.take()) {
+            self.notifier.set_targets(targets);
         }
         say(&self.lines, &logfmt::line(entry));
-        self.notifier.tell(entry);
+        self.notifier.enqueue(entry);
         // The calls begin before the disk is waited for.
         self.turn();
         let written = self.log.append(entry);
@@ -167,7 +167,7 @@ impl Worker {
     }
 
     fn turn(&mut self) {
-        for wrong in self.notifier.turn() {
+        for wrong in self.notifier.poll() {
             say(&self.lines, &format!("<4>{wrong}\n"));
         }
     }

@@ -1,11 +1,11 @@
-//! The metrics as a file in node_exporter's folder (`--collector.textfile.directory`).
+//! Writes the metrics for node_exporter's textfile collector (`--collector.textfile.directory`).
 
 use oomguard_host::{Host, Result};
 
-/// The name of the file.
+/// The file name.
 pub const NAME: &str = "oomguard.prom";
 
-/// Writes `text` (of [`crate::exposition::Format::Text`]) to a folder, so that a reader sees it whole.
+/// Writes `text` (in [`crate::exposition::Format::Text`]) atomically.
 ///
 /// # Errors
 /// When it cannot be written.

@@ -1,5 +1,4 @@
-//! What Prometheus makes of the metrics and the rules, and that the rules, the dashboard and the page about the metrics
-//! name what exists.
+//! promtool checks the metrics and the alert rules; the rules, the dashboard and docs/metrics.md name metrics that exist.
 //!
 //! `promtool` comes with Debian's package `prometheus`, which `cargo xtask test` installs. Without it these tests fail.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // Helpers of tests are tests, too.
@@ -12,6 +11,7 @@ use std::process::{Command, Stdio};
 use oomguard_agent::event::{Constraint, Event, SwapStep};
 use oomguard_agent::exposition::{Format, print};
 use oomguard_agent::metrics::Metrics;
+use oomguard_agent::rules::{RUNBOOK_BASE, RuleSet};
 use oomguard_converge::{Finding, Severity};
 use oomguard_incident::runbook::{ALL, Runbook, find};
 
@@ -25,7 +25,7 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(repository().join(path)).unwrap()
 }
 
-/// What promtool says, both streams, and whether it is content.
+/// Whether promtool succeeds, and what it prints on both streams.
 fn promtool(args: &[&str], dir: &Path, input: &str) -> (bool, String) {
     let mut child = Command::new("promtool")
         .args(args)
@@ -55,10 +55,10 @@ fn finding(id: &str, severity: Severity) -> Finding {
     }
 }
 
-/// The metrics of an agent that has something to say.
+/// The metrics of an agent with some events.
 fn printed(format: Format) -> String {
     let (metrics, registry) = Metrics::new("1.2.3-\"odd\\version\"");
-    metrics.count(&Event::UnseenKills { count: 3 });
+    metrics.count(&Event::UnloggedKills { count: 3 });
     metrics.count(&Event::OomKill {
         pid: 812,
         comm: "secret-comm".into(),
@@ -77,11 +77,11 @@ fn printed(format: Format) -> String {
         finding("protection-leak", Severity::Advice),
     ]);
     metrics.full_avg60.set(0.25);
-    metrics.loop_beat.set(1_769_177_106.789);
+    metrics.heartbeat.set(1_769_177_106.789);
     print(&registry, format)
 }
 
-/// Each metric's type, by the name that its series have.
+/// The type of each metric, by the name of its series.
 fn registered() -> BTreeMap<String, String> {
     let text = printed(Format::Text);
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
@@ -95,17 +95,17 @@ fn named(text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn promtool_finds_nothing_in_the_metrics() {
+fn promtool_accepts_the_metrics() {
     let (good, said) = promtool(&["check", "metrics"], &repository(), &printed(Format::Text));
     assert!(good && said.trim().is_empty(), "{said}");
-    // It does find something where there is something.
+    // And it does reject a bad one.
     let (good, said) =
         promtool(&["check", "metrics"], &repository(), "# TYPE bad_count counter\nbad_count 1\n");
     assert!(!good && said.contains("_total"), "{said}");
 }
 
 #[test]
-fn what_was_set_is_what_is_printed() {
+fn values_are_encoded() {
     let text = printed(Format::Text);
     for line in [
         "oomguard_build_info{version=\"1.2.3-\\\"odd\\\\version\\\"\"} 1",
@@ -118,8 +118,8 @@ fn what_was_set_is_what_is_printed() {
         "oomguard_drift_findings{severity=\"warning\"} 2",
         "oomguard_drift_findings{severity=\"advice\"} 1",
         "oomguard_leaks 1",
-        "oomguard_notifications_total{way=\"webhook\",result=\"dropped\"} 0",
-        "oomguard_loop_beat_timestamp_seconds 1769177106.789",
+        "oomguard_notifications_total{target=\"webhook\",result=\"dropped\"} 0",
+        "oomguard_heartbeat_timestamp_seconds 1769177106.789",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }
@@ -129,7 +129,7 @@ fn what_was_set_is_what_is_printed() {
 }
 
 #[test]
-fn the_rules_are_sound_and_pass_their_tests() {
+fn rules_pass_promtool() {
     let dir = repository().join("integrations/prometheus");
     for name in RULES {
         let (good, said) = promtool(&["check", "rules", &format!("{name}.rules.yml")], &dir, "");
@@ -139,7 +139,7 @@ fn the_rules_are_sound_and_pass_their_tests() {
     }
 }
 
-/// Those of the tests that are about one alert: all of them take minutes on a slow machine.
+/// The tests of one alert: all of them take minutes on a slow machine.
 fn tests_of(alert: &str, tests: &str) -> String {
     let mut parts = tests.split("\n  - name: ");
     let mut chosen = parts.next().unwrap().to_owned();
@@ -152,7 +152,7 @@ fn tests_of(alert: &str, tests: &str) -> String {
 }
 
 #[test]
-fn the_tests_of_the_rules_notice_what_is_wrong() {
+fn rule_tests_catch_changed_thresholds() {
     let dir = tempfile::tempdir().unwrap();
     for name in RULES {
         let rules = read(&format!("integrations/prometheus/{name}.rules.yml"));
@@ -177,14 +177,26 @@ fn the_tests_of_the_rules_notice_what_is_wrong() {
                 std::fs::write(&tests, tests_of(alert, &all_tests)).unwrap();
                 let (good, _) = promtool(&["test", "rules", tests.to_str().unwrap()], dir.path(), "");
                 let line = rules[..at].lines().count();
-                assert!(!good, "{name}.rules.yml:{line}: `{to}` for `{from}` is not noticed");
+                assert!(!good, "{name}.rules.yml:{line}: `{to}` for `{from}` is not caught");
             }
         }
     }
 }
 
 #[test]
+fn rules_with_another_runbook_base_are_valid() {
+    let dir = tempfile::tempdir().unwrap();
+    for (rules, alerts) in [(RuleSet::Agent, 9), (RuleSet::NodeExporter, 6)] {
+        let text = rules.with_runbook_base("https://wiki.example.com/a?b=[c]&d=100%25,e;f").unwrap();
+        std::fs::write(dir.path().join("moved.rules.yml"), text).unwrap();
+        let (good, said) = promtool(&["check", "rules", "moved.rules.yml"], dir.path(), "");
+        assert!(good && said.contains(&format!("{alerts} rules found")), "{said}");
+    }
+}
+
+#[test]
 fn each_alert_has_a_runbook_and_a_test() {
+    assert!(RUNBOOK_BASE.starts_with("https://"));
     for name in RULES {
         let rules = read(&format!("integrations/prometheus/{name}.rules.yml"));
         let tests = read(&format!("integrations/prometheus/{name}.test.yml"));
@@ -194,8 +206,9 @@ fn each_alert_has_a_runbook_and_a_test() {
             let rule = rules.split(&format!("- alert: {alert}\n")).nth(1).unwrap();
             let link = rule.split("runbook_url: ").nth(1).unwrap().lines().next().unwrap();
             let runbook = find(alert).unwrap_or_else(|| panic!("no runbook begins with {alert}"));
-            assert_eq!(link, format!("docs/runbooks/{}.md", runbook.name), "{name}: {alert}");
-            assert_eq!(read(link), runbook.text);
+            let page = link.strip_prefix(RUNBOOK_BASE).unwrap_or_else(|| panic!("{alert}: {link}"));
+            assert_eq!(page, format!("/{}.md", runbook.name), "{name}: {alert}");
+            assert_eq!(read(&format!("docs/runbooks{page}")), runbook.text);
             assert!(
                 tests.contains(&format!("alertname: {alert}\n        exp_alerts:\n")),
                 "{name}: {alert} fires"
@@ -229,7 +242,7 @@ fn each_alert_has_a_runbook_and_a_test() {
 }
 
 #[test]
-fn the_rules_and_the_dashboard_name_metrics_that_exist() {
+fn rules_and_dashboard_use_existing_metrics() {
     let registered = registered();
     let unknown = |text: &str| -> Vec<String> {
         named(text).into_iter().filter(|name| !registered.contains_key(name)).collect()
@@ -271,7 +284,7 @@ fn the_rules_and_the_dashboard_name_metrics_that_exist() {
 }
 
 #[test]
-fn promtool_can_read_every_expression_of_the_dashboard() {
+fn dashboard_expressions_are_valid() {
     let dashboard: serde_json::Value =
         serde_json::from_str(&read("integrations/grafana/oomguard.json")).unwrap();
     let targets =
@@ -288,7 +301,7 @@ fn promtool_can_read_every_expression_of_the_dashboard() {
 }
 
 #[test]
-fn the_page_about_the_metrics_has_each_of_them() {
+fn docs_list_every_metric() {
     let page = read("docs/metrics.md");
     let mut rows = BTreeMap::new();
     for line in page.lines().filter(|line| line.starts_with("| `oomguard_")) {

@@ -12,7 +12,7 @@ use oomguard_agent::event::{Entry, Event};
 use oomguard_agent::event_log;
 use oomguard_agent::exposition::{Format, print};
 use oomguard_agent::metrics::Metrics;
-use oomguard_agent::notify::Ways;
+use oomguard_agent::notify::NotifyTargets;
 use oomguard_agent::reporter::{QUEUE, Reporter};
 use oomguard_host::Host;
 use prometheus_client::registry::Registry;
@@ -45,8 +45,8 @@ impl Scene {
         format!("/bin/{name}")
     }
 
-    fn start(&self, ways: Ways) -> Reporter {
-        Reporter::start(self.host.clone(), self.metrics.clone(), self.lines.clone(), ways).unwrap()
+    fn start(&self, targets: NotifyTargets) -> Reporter {
+        Reporter::start(self.host.clone(), self.metrics.clone(), self.lines.clone(), targets).unwrap()
     }
 
     fn lines(&self) -> String {
@@ -60,8 +60,8 @@ impl Scene {
     }
 }
 
-fn unseen(count: u64) -> Event {
-    Event::UnseenKills { count }
+fn unlogged(count: u64) -> Event {
+    Event::UnloggedKills { count }
 }
 
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -79,15 +79,15 @@ fn read(path: &Path) -> String {
 #[test]
 fn an_event_is_a_line_a_record_and_a_count() {
     let scene = Scene::new();
-    let mut reporter = scene.start(Ways::default());
-    reporter.handle_all([unseen(3), Event::AgentStopped]);
+    let mut reporter = scene.start(NotifyTargets::default());
+    reporter.handle_all([unlogged(3), Event::AgentStopped]);
     reporter.finish();
     let lines = scene.lines();
-    assert!(lines.starts_with("<2>event=unseen_kills message="), "{lines}");
-    assert!(lines.ends_with("<6>event=agent_stopped message=\"the agent ends\"\n"), "{lines}");
+    assert!(lines.starts_with("<2>event=unlogged_kills message="), "{lines}");
+    assert!(lines.ends_with("<6>event=agent_stopped message=\"agent stopped\"\n"), "{lines}");
     let log = event_log::read(&scene.host).unwrap();
     let kinds: Vec<_> = log.events.iter().map(|entry| entry.event.kind()).collect();
-    assert_eq!(kinds, ["unseen_kills", "agent_stopped"]);
+    assert_eq!(kinds, ["unlogged_kills", "agent_stopped"]);
     assert!(log.events[0].time_ms().unwrap() / 60_000 >= scene.host.now() / 60 - 1);
     assert_eq!(scene.counts("oomguard_oom_kills_total{constraint=\"unknown\"}"), 3);
     assert_eq!(scene.counts("oomguard_events_total{kind=\"agent_stopped\"}"), 1);
@@ -98,9 +98,9 @@ fn a_hook_gets_each_event_as_json() {
     let scene = Scene::new();
     let hook =
         scene.program("tell", "read -r json; echo \"$json\" >>told; cat /proc/self/oom_score_adj >score");
-    let mut reporter = scene.start(Ways { hook: Some(hook), webhook: None, score: 250 });
-    reporter.handle(unseen(1));
-    reporter.handle(unseen(2));
+    let mut reporter = scene.start(NotifyTargets { hook: Some(hook), webhook: None, score: 250 });
+    reporter.handle(unlogged(1));
+    reporter.handle(unlogged(2));
     reporter.finish();
     let mut told: Vec<Entry> = read(&scene.dir.path().join("told"))
         .lines()
@@ -108,23 +108,23 @@ fn a_hook_gets_each_event_as_json() {
         .collect();
     // Two calls run side by side.
     told.sort_by_key(|entry| entry.message.clone());
-    assert_eq!(told.iter().map(|entry| entry.event.clone()).collect::<Vec<_>>(), [unseen(1), unseen(2)]);
+    assert_eq!(told.iter().map(|entry| entry.event.clone()).collect::<Vec<_>>(), [unlogged(1), unlogged(2)]);
     assert_eq!(read(&scene.dir.path().join("score")).trim(), "250", "a hook is load");
-    assert_eq!(scene.counts("oomguard_notifications_total{way=\"hook\",result=\"ok\"}"), 2);
+    assert_eq!(scene.counts("oomguard_notifications_total{target=\"hook\",result=\"ok\"}"), 2);
 }
 
 #[test]
 fn a_hook_that_hangs_costs_nobody_anything_and_calls_beyond_the_queue_are_counted() {
     let scene = Scene::new();
     let hook = scene.program("hang", "echo $$ >>started; exec sleep 600");
-    let mut reporter = scene.start(Ways { hook: Some(hook), webhook: None, score: 0 });
+    let mut reporter = scene.start(NotifyTargets { hook: Some(hook), webhook: None, score: 0 });
     let begun = Instant::now();
     for count in 0..100 {
-        reporter.handle(unseen(count));
+        reporter.handle(unlogged(count));
     }
     let took = begun.elapsed();
     assert!(took < Duration::from_secs(1), "the sender waited for {took:?}");
-    let dropped = "oomguard_notifications_total{way=\"hook\",result=\"dropped\"}";
+    let dropped = "oomguard_notifications_total{target=\"hook\",result=\"dropped\"}";
     // Four run and 64 wait; whatever the agent's own queue held, all of the rest is counted.
     until("the calls that do not fit", || scene.counts(dropped) == 100 - 4 - 64);
     until("the log", || event_log::read(&scene.host).unwrap().events.len() == 100);
@@ -142,47 +142,40 @@ fn a_hook_that_hangs_costs_nobody_anything_and_calls_beyond_the_queue_are_counte
 fn a_hook_that_hangs_is_killed_after_its_time() {
     let scene = Scene::new();
     let hook = scene.program("hang", "exec sleep 600");
-    let mut reporter = scene.start(Ways { hook: Some(hook), webhook: None, score: 0 });
-    reporter.handle(unseen(1));
+    let mut reporter = scene.start(NotifyTargets { hook: Some(hook), webhook: None, score: 0 });
+    reporter.handle(unlogged(1));
     until("the end of its time", || {
-        scene.counts("oomguard_notifications_total{way=\"hook\",result=\"failed\"}") == 1
+        scene.counts("oomguard_notifications_total{target=\"hook\",result=\"failed\"}") == 1
     });
     reporter.finish();
-    assert!(
-        scene.lines().contains("<4>the hook of the policy failed: it was killed after 10 s"),
-        "{}",
-        scene.lines()
-    );
+    assert!(scene.lines().contains("<4>hook failed: killed after 10 s"), "{}", scene.lines());
 }
 
 #[test]
 fn what_fails_is_said_and_counted() {
     let scene = Scene::new();
     let hook = scene.program("fail", "exit 3");
-    let mut reporter = scene.start(Ways { hook: Some(hook), webhook: None, score: 0 });
-    reporter.handle(unseen(1));
-    reporter.set_ways(Ways { hook: Some("/bin/missing".to_owned()), webhook: None, score: 0 });
-    let failed = "oomguard_notifications_total{way=\"hook\",result=\"failed\"}";
+    let mut reporter = scene.start(NotifyTargets { hook: Some(hook), webhook: None, score: 0 });
+    reporter.handle(unlogged(1));
+    reporter.set_targets(NotifyTargets { hook: Some("/bin/missing".to_owned()), webhook: None, score: 0 });
+    let failed = "oomguard_notifications_total{target=\"hook\",result=\"failed\"}";
     until("the first to fail", || scene.counts(failed) == 1);
-    reporter.handle(unseen(2));
+    reporter.handle(unlogged(2));
     until("the second to fail", || scene.counts(failed) == 2);
-    reporter.set_ways(Ways::default());
-    reporter.handle(unseen(3));
+    reporter.set_targets(NotifyTargets::default());
+    reporter.handle(unlogged(3));
     reporter.finish();
     assert_eq!(scene.counts(failed), 2, "nobody is told any more");
     let lines = scene.lines();
-    assert!(
-        lines
-            .contains("<4>the hook of the policy was not told: cannot run /bin/missing: it is not installed")
-    );
+    assert!(lines.contains("<4>hook failed: cannot run /bin/missing: it is not installed"));
 }
 
 #[test]
 fn a_log_that_cannot_be_written_is_said_once() {
     let scene = Scene::new();
     std::fs::write(scene.dir.path().join("var"), "no folder").unwrap();
-    let mut reporter = scene.start(Ways::default());
-    reporter.handle_all([unseen(1), unseen(2)]);
+    let mut reporter = scene.start(NotifyTargets::default());
+    reporter.handle_all([unlogged(1), unlogged(2)]);
     reporter.finish();
     assert_eq!(scene.lines().matches("<3>events are not in the event log").count(), 1, "{}", scene.lines());
     assert_eq!(scene.counts("oomguard_event_log_errors_total"), 2);
@@ -209,10 +202,10 @@ fn a_stuck_journald_makes_nobody_wait_and_what_is_lost_is_told() {
     let held = stuck.lock().unwrap();
     let lines = Arc::new(Mutex::new(Stuck(Arc::clone(&stuck))));
     let mut reporter =
-        Reporter::start(scene.host.clone(), scene.metrics.clone(), lines, Ways::default()).unwrap();
+        Reporter::start(scene.host.clone(), scene.metrics.clone(), lines, NotifyTargets::default()).unwrap();
     let begun = Instant::now();
     for count in 0..QUEUE as u64 + 50 {
-        reporter.handle(unseen(count));
+        reporter.handle(unlogged(count));
     }
     assert!(begun.elapsed() < Duration::from_secs(1));
     let dropped = scene.counts("oomguard_events_dropped_total");
@@ -253,7 +246,7 @@ fn a_webhook_is_posted_to() {
     let scene = Scene::new();
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/alerts?key=secret", server.local_addr().unwrap());
-    let mut reporter = scene.start(Ways { hook: None, webhook: Some(url), score: 0 });
+    let mut reporter = scene.start(NotifyTargets { hook: None, webhook: Some(url), score: 0 });
     let kill = Event::CgroupOom { cgroup: "/a \"quoted\\\" \u{e4}".into(), kills: 1 };
     reporter.handle(kill.clone());
     let (mut stream, _) = server.accept().unwrap();
@@ -273,7 +266,7 @@ fn a_webhook_is_posted_to() {
     };
     assert!(curl_runs_without("key=secret"), "the address is in the arguments of curl");
     stream.write_all(b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n").unwrap();
-    until("its end", || scene.counts("oomguard_notifications_total{way=\"webhook\",result=\"ok\"}") == 1);
+    until("its end", || scene.counts("oomguard_notifications_total{target=\"webhook\",result=\"ok\"}") == 1);
     reporter.finish();
     let head = String::from_utf8_lossy(&request).to_lowercase();
     assert!(head.starts_with("post /alerts?key=secret http/1.1"), "{head}");
@@ -286,16 +279,14 @@ fn a_webhook_that_refuses_has_failed() {
     let scene = Scene::new();
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", server.local_addr().unwrap());
-    let mut reporter = scene.start(Ways { hook: None, webhook: Some(url), score: 0 });
-    reporter.handle(unseen(1));
+    let mut reporter = scene.start(NotifyTargets { hook: None, webhook: Some(url), score: 0 });
+    reporter.handle(unlogged(1));
     let (mut stream, _) = server.accept().unwrap();
     let _ = stream.read(&mut [0; 65536]);
     stream.write_all(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
-    until("its end", || scene.counts("oomguard_notifications_total{way=\"webhook\",result=\"failed\"}") == 1);
+    until("its end", || {
+        scene.counts("oomguard_notifications_total{target=\"webhook\",result=\"failed\"}") == 1
+    });
     reporter.finish();
-    assert!(
-        scene.lines().contains("<4>the webhook of the policy failed: exit status: 22"),
-        "{}",
-        scene.lines()
-    );
+    assert!(scene.lines().contains("<4>webhook failed: exit status: 22"), "{}", scene.lines());
 }

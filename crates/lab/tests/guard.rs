@@ -287,7 +287,7 @@ fn without_the_connector(vm: &Vm) {
     );
     ok(vm, "sleep 6");
     let since = "journalctl -u oomguard-agent -o cat --no-pager _PID=$(systemctl show -p MainPID --value oomguard-agent)";
-    assert_eq!(ok(vm, since).matches("the process connector cannot be used").count(), 1, "said once");
+    assert_eq!(ok(vm, since).matches("the process connector is unavailable").count(), 1, "said once");
 }
 
 #[test]

@@ -65,8 +65,8 @@ impl Kernel {
         let kmsg = match Kmsg::open(host, Start::Now) {
             Ok(kmsg) => Some(kmsg),
             Err(e) => {
-                let instead = "OOM kills are only counted, by /proc/vmstat";
-                events.push(missing("/dev/kmsg", &e.to_string(), instead));
+                let fallback = "OOM kills are only counted, by /proc/vmstat";
+                events.push(missing("/dev/kmsg", &e.to_string(), fallback));
                 None
             }
         };
@@ -94,8 +94,8 @@ impl Kernel {
         self.pressure = match PsiTrigger::set(host, alerts::trigger(&policy.alerts)) {
             Ok(trigger) => Some(trigger),
             Err(e) => {
-                let instead = "pressure is looked at every 5 s";
-                events.push(missing("/proc/pressure/memory", &e.to_string(), instead));
+                let fallback = "pressure is looked at every 5 s";
+                events.push(missing("/proc/pressure/memory", &e.to_string(), fallback));
                 None
             }
         };
@@ -133,7 +133,7 @@ impl Kernel {
             Ok(Some(now)) => {
                 counted.kills = now.oom_kill;
                 if !log_works {
-                    let kills = counted.tally.look_alone(counted.kills);
+                    let kills = counted.tally.reconcile_without_log(counted.kills);
                     events.extend(counted.told(kills));
                 }
                 true
@@ -153,7 +153,7 @@ impl Kernel {
                     if let Event::OomKill { cgroup: Some(victims), .. } = &kill {
                         let theirs =
                             self.cgroups.iter_mut().filter(|counted| counted.holds(victims.as_str()));
-                        theirs.for_each(|counted| counted.tally.hear());
+                        theirs.for_each(|counted| counted.tally.record_kill());
                     }
                     events.push(kill);
                 }
@@ -163,8 +163,8 @@ impl Kernel {
                 Ok(KmsgRead::Unreadable(_)) => {}
                 Ok(KmsgRead::Empty) => return,
                 Err(e) => {
-                    let instead = "OOM kills are only counted, by /proc/vmstat";
-                    events.push(missing("/dev/kmsg", &e.to_string(), instead));
+                    let fallback = "OOM kills are only counted, by /proc/vmstat";
+                    events.push(missing("/dev/kmsg", &e.to_string(), fallback));
                     self.kmsg = None;
                     return;
                 }
@@ -187,7 +187,7 @@ impl Kernel {
         }
         for counted in &mut self.cgroups {
             // A kill is one event: that of its line in the log. What has no line is told of by the cgroup.
-            let kills = counted.tally.look(counted.kills);
+            let kills = counted.tally.reconcile(counted.kills);
             events.extend(counted.told(kills));
         }
         let Some(reading) = reading else {
@@ -218,12 +218,12 @@ fn cgroups(policy: &Policy) -> Vec<String> {
     slices.chain(named.map(|unit| format!("/system.slice/{unit}"))).collect()
 }
 
-fn missing(source: &str, why: &str, instead: &str) -> Event {
-    Event::SourceMissing { source: source.into(), why: why.into(), instead: instead.into() }
+fn missing(source: &str, why: &str, fallback: &str) -> Event {
+    Event::SourceUnavailable { source: source.into(), why: why.into(), fallback: fallback.into() }
 }
 
 /// The kernel's refusal to give a source of process events.
 pub(super) fn no_process_events(why: &dyn Display, seconds: u64) -> Event {
-    let instead = format!("all processes are looked at every {seconds} s");
-    missing("the process connector", &why.to_string(), &instead)
+    let fallback = format!("all processes are looked at every {seconds} s");
+    missing("the process connector", &why.to_string(), &fallback)
 }

@@ -97,7 +97,7 @@ impl Living {
         if let Some(exits) = &mut self.exits {
             exits.unwatch(pid);
         }
-        self.protected.gone(pid, None, millis(now))
+        self.protected.exited(pid, None, millis(now))
     }
 
     fn is_there(&mut self, pid: i32, start_time: u64) -> bool {
@@ -164,7 +164,7 @@ mod tests {
             // Who sent the signal may still be told.
             assert_eq!((living.look(Duration::ZERO), living.count()), (Vec::new(), 1));
             assert!(living.is_waiting());
-            assert_eq!(ended(&living.look(LATER)), [(one.pid, Ending::Unseen)]);
+            assert_eq!(ended(&living.look(LATER)), [(one.pid, Ending::Unknown)]);
             kill(second);
             assert_eq!(living.oom_kill(two.pid, LATER), None);
             assert_eq!(ended(&living.look(LATER)), [(two.pid, Ending::OomKilled)]);
@@ -181,7 +181,7 @@ mod tests {
         process.start_time -= 1;
         assert_eq!(living.add(process.clone(), Duration::ZERO), []);
         assert_eq!(living.count(), 0);
-        assert_eq!(ended(&living.look(LATER)), [(process.pid, Ending::Unseen)]);
+        assert_eq!(ended(&living.look(LATER)), [(process.pid, Ending::Unknown)]);
         kill(child);
         assert_eq!(living.look(LATER), []);
     }
@@ -194,6 +194,6 @@ mod tests {
         kill(child);
         assert_eq!(living.add(process.clone(), Duration::ZERO), []);
         assert_eq!((living.count(), living.all_are_watched()), (0, true));
-        assert_eq!(ended(&living.look(LATER)), [(process.pid, Ending::Unseen)]);
+        assert_eq!(ended(&living.look(LATER)), [(process.pid, Ending::Unknown)]);
     }
 }

@@ -30,7 +30,7 @@ use crate::exposition::Format;
 use crate::guard::Guard;
 use crate::http::{self, Beat, Page};
 use crate::metrics::Metrics;
-use crate::notify::Ways;
+use crate::notify::NotifyTargets;
 use crate::reporter::{Lines, Reporter};
 use crate::text::Text;
 use crate::textfile;
@@ -121,7 +121,7 @@ pub fn run(host: &Host, mut around: Surroundings<'_>) -> Result<(), AgentError> 
         })
     });
     let reporter =
-        Reporter::start(host.clone(), metrics.clone(), Arc::clone(&around.lines), Ways::default())?;
+        Reporter::start(host.clone(), metrics.clone(), Arc::clone(&around.lines), NotifyTargets::default())?;
     let mut agent = Agent {
         host,
         policy: Policy::default(),
@@ -186,8 +186,8 @@ fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn missing(source: &str, why: &str, instead: &str) -> Event {
-    Event::SourceMissing { source: source.into(), why: why.into(), instead: instead.into() }
+fn missing(source: &str, why: &str, fallback: &str) -> Event {
+    Event::SourceUnavailable { source: source.into(), why: why.into(), fallback: fallback.into() }
 }
 
 /// What a source tells of.
@@ -269,7 +269,7 @@ impl Agent<'_> {
         }
         published::publish(self.host, &loaded.digest);
         let load = loaded.policy.oom_protection.as_ref().map_or(0, |protection| protection.load.get());
-        self.reporter.set_ways(Ways::of(&loaded.policy.alerts, load));
+        self.reporter.set_targets(NotifyTargets::of(&loaded.policy.alerts, load));
         self.kernel.set_policy(self.host, &loaded.policy, &mut self.events);
         self.metrics.policy_loaded.set(i64::try_from(self.host.now()).unwrap_or(i64::MAX));
         let policy = Text::new(&loaded.name);

@@ -46,10 +46,10 @@ impl Recording {
         latest: &Arc<Latest>,
         events: &mut Vec<Event>,
     ) -> Option<Self> {
-        let missing = |why: String| Event::SourceMissing {
+        let missing = |why: String| Event::SourceUnavailable {
             source: recorder::PATH.into(),
             why: why.as_str().into(),
-            instead: "the minutes before an incident are not recorded".into(),
+            fallback: "the minutes before an incident are not recorded".into(),
         };
         let boot = host.read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         let opened = Recorder::open(host, recorder::PATH, String::from_utf8_lossy(&boot).trim());
@@ -61,10 +61,10 @@ impl Recording {
             }
         };
         if let Opened::SetAside { to, why } = opened {
-            events.push(Event::SourceMissing {
+            events.push(Event::SourceUnavailable {
                 source: recorder::PATH.into(),
                 why: why.as_str().into(),
-                instead: format!("a new one was begun; the old one is {to}").as_str().into(),
+                fallback: format!("a new one was begun; the old one is {to}").as_str().into(),
             });
         }
         let stop = match Bell::new() {

@@ -33,13 +33,13 @@ impl Witness for Noting<'_> {
         let (unit, from, to) = (process.unit.as_deref().map(Text::new), process.score, act.to);
         self.events.push(match act.kind {
             ActKind::Protected => Event::KeeperProtected { pid, comm, unit, from, to },
-            ActKind::Unleaked => Event::LeakMended { pid, comm, unit, from, to },
+            ActKind::Unleaked => Event::LeakFixed { pid, comm, unit, from, to },
         });
     }
 
     fn failed(&mut self, process: &Process, error: &HostError) {
         if self.refusals.is_multiple_of(REFUSALS_BETWEEN) {
-            self.events.push(Event::ScoreNotWritten {
+            self.events.push(Event::ScoreWriteFailed {
                 pid: process.pid,
                 comm: Text::new(&process.comm),
                 score: process.score,

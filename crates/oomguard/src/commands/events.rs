@@ -14,7 +14,7 @@ pub fn run(args: &Events, host: &Host, terminal: &mut Terminal) -> Result<u8, Fa
             error.is_permission_denied().then_some("only root and its group may read the log; use `sudo`");
         hint.into_iter().fold(Failure::error(error), |failure, hint| failure.hint(hint))
     })?;
-    let log = log.only(since, args.kind.as_deref());
+    let log = log.filter(since, args.kind.as_deref());
     let text = match args.format {
         TableFormat::Json => serde_json::to_string_pretty(&log).unwrap_or_default() + "\n",
         TableFormat::Table => events::text(&log, args.since.is_some() || args.kind.is_some(), terminal),

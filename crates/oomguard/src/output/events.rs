@@ -9,7 +9,7 @@ use super::{Paint, Terminal, counted};
 pub fn text(log: &Log, chosen: bool, terminal: &Terminal) -> String {
     let widest = log.events.iter().map(|entry| entry.event.kind().len()).max().unwrap_or(0);
     let line = |entry: &Entry| {
-        let level = format!("{:<8}", entry.level.word());
+        let level = format!("{:<8}", entry.level.as_str());
         let level = match entry.level {
             Level::Critical | Level::Error => terminal.paint(Paint::Red, &level),
             Level::Warning => terminal.paint(Paint::Yellow, &level),

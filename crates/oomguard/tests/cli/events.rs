@@ -58,7 +58,7 @@ fn a_part_of_it() {
     assert_eq!(count(&["--since", "2026-01-23T14:05:06.789Z", "--kind", "pressure_high"]), 0);
     assert_eq!(count(&["--since", "1m"]), 0, "it was long ago");
     assert_eq!(count(&["--since", "36500d"]), 3);
-    host.run(&["events", "--kind", "leak_mended"]).exits(0).quietly().prints("no such events");
+    host.run(&["events", "--kind", "leak_fixed"]).exits(0).quietly().prints("no such events");
 }
 
 #[test]
