@@ -1,4 +1,4 @@
-//! An assistant changes a host, each time with a person's grant, and never without.
+//! An assistant changes a host only with a person's approval.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // Helpers of tests are tests, too.
 
 mod host;
@@ -36,7 +36,7 @@ fn script(vm: &Vm, script: &str) -> String {
     ok(vm, "bash /root/call.sh")
 }
 
-/// One call of a tool, by a server that lives for it.
+/// Calls a tool of a server that is started for this call.
 fn call(vm: &Vm, tool: &str, arguments: &Value) -> Value {
     let request = request(tool, arguments);
     let text = script(
@@ -61,10 +61,10 @@ fn given(vm: &Vm, tool: &str, arguments: &Value) -> Value {
 fn refused(vm: &Vm, tool: &str, arguments: &Value, why: &str) {
     let result = call(vm, tool, arguments);
     assert_eq!(result["isError"], true, "{result}");
-    assert!(result.to_string().contains(why), "{why:?} is not said: {result}");
+    assert!(result.to_string().contains(why), "{why:?} is missing: {result}");
 }
 
-/// A server on the machine that runs the test, with the lab host as its inventory.
+/// A server on the machine that runs the test, with the lab host in its inventory.
 struct Outside {
     binary: PathBuf,
     dir: TempDir,
@@ -123,11 +123,12 @@ impl Outside {
         Http { child, reach: Reach::Http { url, token_file } }
     }
 
-    /// A person grants the plan of this answer; what the second call is given.
-    fn grant(&self, given: &Value) -> Value {
-        let id = given["ready"]["plan_id"].as_str().unwrap_or_else(|| panic!("no plan: {given}"));
-        let mut grant = Command::new(&self.binary);
-        let output = grant.args(["grant", "--yes", id, "--state"]).arg(self.path("state")).output().unwrap();
+    /// Approves the plan of this result; returns the arguments of the second call.
+    fn approve(&self, given: &Value) -> Value {
+        let id = given["pending"]["plan_id"].as_str().unwrap_or_else(|| panic!("no plan: {given}"));
+        let mut approve = Command::new(&self.binary);
+        let output =
+            approve.args(["grant", "--yes", id, "--state"]).arg(self.path("state")).output().unwrap();
         assert!(output.status.success(), "{output:?}");
         second(given)
     }
@@ -143,7 +144,7 @@ struct Http {
 }
 
 impl Http {
-    /// Tells it to end, and waits until it has.
+    /// Sends SIGTERM and waits until it has exited.
     fn ends(mut self) -> Option<i32> {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
         self.child.wait().unwrap().code()
@@ -157,9 +158,9 @@ impl Drop for Http {
     }
 }
 
-/// What the second call of a change is given.
+/// The arguments of the second call of a change.
 fn second(given: &Value) -> Value {
-    json!({"plan_id": given["ready"]["plan_id"], "digest": given["ready"]["digest"]})
+    json!({"plan_id": given["pending"]["plan_id"], "digest": given["pending"]["digest"]})
 }
 
 fn swaps(vm: &Vm) -> String {
@@ -167,73 +168,72 @@ fn swaps(vm: &Vm) -> String {
 }
 
 #[test]
-fn an_assistant_changes_only_what_was_granted() {
+fn an_assistant_changes_only_what_was_approved() {
     let vm = boot(&HostSpec::new(Release::Bookworm));
     let before = etc(&vm);
     let plan = given(&vm, "plan_host", &json!({"role": "workstation"}));
-    let ready = &plan["ready"];
-    let granted = json!({"plan_id": ready["plan_id"], "digest": ready["digest"]});
-    refused(&vm, "apply_plan", &granted, "oomguard grant");
-    let id = ready["plan_id"].as_str().unwrap();
+    let approved = second(&plan);
+    refused(&vm, "apply_plan", &approved, "oomguard mcp approve");
+    let id = plan["pending"]["plan_id"].as_str().unwrap();
     run(&vm, &format!("oomguard grant {id} </dev/null")).exits(64);
-    refused(&vm, "apply_plan", &granted, "oomguard grant");
-    assert_eq!((etc(&vm), swaps(&vm).as_str()), (before.clone(), ""), "what was refused changed something");
+    refused(&vm, "apply_plan", &approved, "oomguard mcp approve");
+    assert_eq!((etc(&vm), swaps(&vm).as_str()), (before.clone(), ""), "a refused call changed something");
 
-    // A host that has changed since, and a grant that is then used up.
-    run(&vm, &format!("oomguard grant {id} --yes")).exits(0).says("once, for 15 minutes");
+    // The host has changed since the plan was made; the approval is used up by the refused call.
+    run(&vm, &format!("oomguard grant {id} --yes")).exits(0).says("valid once, for 15 minutes");
     ok(&vm, "sysctl -qw vm.swappiness=61");
-    refused(&vm, "apply_plan", &granted, "has changed since this plan was made");
-    refused(&vm, "apply_plan", &granted, "has been used");
+    refused(&vm, "apply_plan", &approved, "has changed since this plan was made");
+    refused(&vm, "apply_plan", &approved, "already been used");
     ok(&vm, "sysctl -qw vm.swappiness=60");
-    assert_eq!((etc(&vm), swaps(&vm).as_str()), (before.clone(), ""), "what was refused changed something");
+    assert_eq!((etc(&vm), swaps(&vm).as_str()), (before.clone(), ""), "a refused call changed something");
 
     let plan = given(&vm, "plan_host", &json!({"role": "workstation"}));
-    let granted = json!({"plan_id": plan["ready"]["plan_id"], "digest": plan["ready"]["digest"]});
-    let id = plan["ready"]["plan_id"].as_str().unwrap();
+    let approved = second(&plan);
+    let id = plan["pending"]["plan_id"].as_str().unwrap();
     run(&vm, &format!("oomguard grant {id} --yes")).exits(0);
-    let done = given(&vm, "apply_plan", &granted);
-    assert_eq!((&done["result"]["done"], &done["result"]["left"]), (&json!(true), &json!([])), "{done}");
+    let done = given(&vm, "apply_plan", &approved);
+    assert_eq!((&done["result"]["done"], &done["result"]["remaining"]), (&json!(true), &json!([])), "{done}");
     assert_eq!(swaps(&vm).trim(), "/swapfile");
     run(&vm, "oomguard check").exits(0);
-    refused(&vm, "apply_plan", &granted, "has been used");
+    refused(&vm, "apply_plan", &approved, "already been used");
 
     let record = given(&vm, "record_session", &json!({"title": "Swap for the lab"}));
-    let granted = json!({"plan_id": record["ready"]["plan_id"], "digest": record["ready"]["digest"]});
-    run(&vm, &format!("oomguard grant {} --yes", record["ready"]["plan_id"].as_str().unwrap())).exits(0);
-    assert_eq!(given(&vm, "record_session", &granted)["result"]["done"], true);
+    let approved = second(&record);
+    run(&vm, &format!("oomguard grant {} --yes", record["pending"]["plan_id"].as_str().unwrap())).exits(0);
+    assert_eq!(given(&vm, "record_session", &approved)["result"]["done"], true);
     run(&vm, "oomguard spec check /root/*-swap-for-the-lab.cspec && grep -q /swapfile /root/*-swap-for-the-lab.cspec")
         .exits(0);
 
     let undo = given(&vm, "rollback", &json!({"to": done["result"]["ids"][0]}));
     assert_eq!(undo["result"]["done"], false);
-    let granted = json!({"plan_id": undo["ready"]["plan_id"], "digest": undo["ready"]["digest"]});
-    refused(&vm, "rollback", &granted, "oomguard grant");
-    refused(&vm, "apply_plan", &granted, "is for rollback");
-    let id = undo["ready"]["plan_id"].as_str().unwrap();
+    let approved = second(&undo);
+    refused(&vm, "rollback", &approved, "oomguard mcp approve");
+    refused(&vm, "apply_plan", &approved, "is for rollback");
+    let id = undo["pending"]["plan_id"].as_str().unwrap();
     run(&vm, &format!("oomguard grant {id} --yes")).exits(0);
-    // The client goes as soon as it has begun: the server ends when it is done and recorded.
+    // The client disconnects once the change has begun: the server exits when the change is done and logged.
     let begun = "grep -qE 'rolling-back|rolled-back' /var/lib/oomguard/journal/*/state";
-    let request = request("rollback", &granted);
+    let request = request("rollback", &approved);
     script(&vm, &format!("{{ echo '{request}'; until {begun}; do sleep 0.1; done; }} | {SERVER} >/dev/null"));
     let last = ok(&vm, "tail -n 1 /var/lib/oomguard/mcp/audit.jsonl");
     assert!(last.contains("\"tool\":\"rollback\"") && last.contains("\"outcome\":\"done\""), "{last}");
-    assert_eq!((etc(&vm), swaps(&vm).as_str()), (before, ""), "not as before");
+    assert_eq!((etc(&vm), swaps(&vm).as_str()), (before, ""), "the previous state is not restored");
 
     let setup = given(&vm, "setup_testnet_server", &json!({}));
     assert_eq!(setup["result"]["done"], false);
     assert!(setup["result"]["steps"].to_string().contains("Configure swap memory"), "{setup}");
     let audit = ok(&vm, "cat /var/lib/oomguard/mcp/audit.jsonl");
-    assert!(audit.contains("\"outcome\":\"begun\"") && audit.contains("has been used"), "{audit}");
+    assert!(audit.contains("\"outcome\":\"begun\"") && audit.contains("already been used"), "{audit}");
     assert_eq!(ok(&vm, "stat -c %a /var/lib/oomguard/mcp /var/lib/oomguard/mcp/audit.jsonl"), "700\n600\n");
     from_outside(&vm, &etc(&vm));
 }
 
-/// The same from another machine over ssh, with clients that others wrote.
+/// The same from another machine over ssh, with third-party clients.
 fn from_outside(vm: &Vm, before: &str) {
     let outside = Outside::new(vm);
     let on_host = json!({"host": NAME});
 
-    // Python over stdio, as clients before 2026 speak: a setup.
+    // A setup with Python over stdio, in the legacy protocol.
     let mut client = Python::start(&outside.stdio(), Era::Legacy, Person::CannotBeAsked);
     for (tool, arguments, part) in [
         ("check_host", &on_host, "no-swap"),
@@ -248,26 +248,26 @@ fn from_outside(vm: &Vm, before: &str) {
     client.refused("explain_incident", &on_host, "no OOM kill");
     let plan = client.given("setup_testnet_server", &on_host);
     assert_eq!(plan["result"]["done"], false, "{plan}");
-    client.refused("setup_testnet_server", &second(&plan), "nobody has granted this plan");
+    client.refused("setup_testnet_server", &second(&plan), "this plan is not approved");
     client.refused("apply_plan", &second(&plan), "is for setup_testnet_server");
-    assert_eq!((etc(vm).as_str(), swaps(vm).as_str()), (before, ""), "what was refused changed something");
-    let granted = outside.grant(&plan);
-    let done = client.call("setup_testnet_server", &granted);
+    assert_eq!((etc(vm).as_str(), swaps(vm).as_str()), (before, ""), "a refused call changed something");
+    let approved = outside.approve(&plan);
+    let done = client.call("setup_testnet_server", &approved);
     let result = &done["result"]["structuredContent"]["result"];
     let message = result["message"].as_str().unwrap_or_else(|| panic!("{done}"));
     let (_, status) = message.split_once("\nSwap status:\n").unwrap_or_else(|| panic!("{message}"));
     assert!(status.contains("/swapfile"), "{message}");
-    // People read it at the very end, too.
+    // It is repeated as text at the end of the result.
     let texts = done["result"]["content"].as_array().unwrap();
     assert!(texts.last().unwrap()["text"].as_str().unwrap().ends_with(status), "{done}");
     let progress = done["progress"].to_string();
     assert!(progress.contains("[1/") && progress.contains("10. "), "{progress}");
     assert_eq!(swaps(vm).trim(), "/swapfile");
-    client.refused("setup_testnet_server", &granted, "has been used");
+    client.refused("setup_testnet_server", &approved, "already been used");
     client.ends();
 
-    // Both journals of the host say who it was.
-    let plan_id = plan["ready"]["plan_id"].as_str().unwrap();
+    // journald and the journal of oomguard both say who requested the change.
+    let plan_id = plan["pending"]["plan_id"].as_str().unwrap();
     let by = format!("by MCP tool setup_testnet_server, plan {plan_id}, client stdio python 1");
     let journal = ok(vm, "journalctl -t oomguard -o cat");
     let id = result["ids"][0].as_str().unwrap();
@@ -275,24 +275,24 @@ fn from_outside(vm: &Vm, before: &str) {
     assert!(journal.contains(&format!("setup is done ({id}); asked for {by}")), "{journal}");
     run(vm, &format!("oomguard journal show {id}")).exits(0).says(&format!("Asked for: apply, {by}"));
 
-    // The inspector over HTTP, as clients speak now: back again.
+    // The rollback with the inspector over HTTP, in the modern protocol.
     let server = outside.http();
     let home = TempDir::new().unwrap();
     let ask =
         |tool: &str, arguments: &Value| inspect(&server.reach, Era::Modern, home.path(), tool, arguments);
     let plan = ask("rollback", &on_host).unwrap()["result"]["structuredContent"].take();
-    assert!(ask("rollback", &second(&plan)).unwrap_err().contains("nobody has granted this plan"));
+    assert!(ask("rollback", &second(&plan)).unwrap_err().contains("this plan is not approved"));
     assert_eq!(swaps(vm).trim(), "/swapfile");
-    let done = ask("rollback", &outside.grant(&plan)).unwrap();
+    let done = ask("rollback", &outside.approve(&plan)).unwrap();
     assert_eq!(done["result"]["structuredContent"]["result"]["done"], true, "{done}");
-    assert_eq!((etc(vm).as_str(), swaps(vm).as_str()), (before, ""), "not as before");
+    assert_eq!((etc(vm).as_str(), swaps(vm).as_str()), (before, ""), "the previous state is not restored");
 
-    // A change that its client gives up goes to its end, also when the server is told to end.
+    // A change that its client cancels is completed, also if the server is shut down.
     let mut client = Python::start(&server.reach, Era::Modern, Person::CannotBeAsked);
     let plan = client.given("plan_host", &on_host);
-    let gone = client.give_up("apply_plan", &outside.grant(&plan));
-    assert_eq!(gone["cancelled"], true, "{gone}");
-    let plan_id = plan["ready"]["plan_id"].as_str().unwrap();
+    let cancelled = client.cancel("apply_plan", &outside.approve(&plan));
+    assert_eq!(cancelled["cancelled"], true, "{cancelled}");
+    let plan_id = plan["pending"]["plan_id"].as_str().unwrap();
     let outcomes = || -> Vec<String> {
         let lines: Vec<Value> =
             outside.audit().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -301,12 +301,12 @@ fn from_outside(vm: &Vm, before: &str) {
     };
     client.ends();
     assert_eq!(server.ends(), Some(0));
-    assert_eq!(outcomes(), ["begun", "cancelled; what has begun on the host goes to its end", "done"]);
+    assert_eq!(outcomes(), ["begun", "cancelled; the change continues", "done"]);
     run(vm, "oomguard check --role validator").exits(0);
     run(vm, "oomguard journal list | tail -n 1 | grep -w applied").exits(0);
     let server = outside.http();
     let mut client = Python::start(&server.reach, Era::Modern, Person::CannotBeAsked);
     let plan = client.given("plan_host", &on_host);
-    assert_eq!((&plan["plan"]["changes"], &plan["ready"]), (&json!([]), &Value::Null), "{plan}");
+    assert_eq!((&plan["plan"]["changes"], &plan["pending"]), (&json!([]), &Value::Null), "{plan}");
     client.ends();
 }

@@ -1,80 +1,92 @@
-//! Documents and logs: only from the folders that were given at start.
+//! Access to documents and logs, restricted to the folders that were given with `--folder`.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Component, Path, PathBuf};
 
 use oomguard_host::openat2::open_beneath;
 use oomguard_spec::{Document, MAX_BYTES, Rejected};
+use oomguard_text::shown;
 
-/// The folders that were given at start.
+use crate::fit::escaped;
+
+/// PATH_MAX of Linux.
+const MAX_PATH_BYTES: usize = 4096;
+
+/// The folders that may be read. New files are written to the first.
 #[derive(Clone, Debug, Default)]
-pub struct Folders(pub Vec<PathBuf>);
+pub struct AllowedFolders(pub Vec<PathBuf>);
 
-/// Why a file is not read.
+/// Why a file was not read.
 #[derive(Debug, thiserror::Error)]
-pub enum NotRead {
-    /// It is not in a folder that was given.
+pub enum ReadError {
+    /// It is outside of the allowed folders.
     #[error(
-        "`{path}` is in no folder that this server may read ({folders}); a person gives a folder at start, with `--folder DIR`"
+        "`{path}` is outside of the folders that this server may read ({folders}); to allow a folder, restart the server \
+         with `--folder DIR`"
     )]
     Outside {
-        /// What was asked for.
+        /// The path as it was given.
         path: String,
-        /// The folders.
+        /// The allowed folders.
         folders: String,
     },
-    /// It is there, and cannot be read.
-    #[error("cannot read `{path}`: {why}")]
+    /// It cannot be read.
+    #[error("cannot read `{path}`: {error}")]
     File {
-        /// What was asked for.
+        /// The path as it was given.
         path: String,
-        /// Why not.
-        why: String,
+        /// The error.
+        error: std::io::Error,
     },
 }
 
-impl Folders {
-    /// Opens a file: a path beneath one of the folders, or one that begins with such a folder.
+impl AllowedFolders {
+    /// Opens a file. `path` is relative to an allowed folder, or absolute and inside of one.
     ///
     /// # Errors
-    /// When it leads out of the folders, by `..` or by a link, or is not there.
-    pub fn open(&self, path: &str) -> Result<File, NotRead> {
-        let shown = crate::safe::text(path).chars().take(200).collect::<String>();
-        let outside = || NotRead::Outside {
-            path: shown.clone(),
-            folders: match self.0.as_slice() {
-                [] => "none was given".to_owned(),
-                all => all.iter().map(|one| one.display().to_string()).collect::<Vec<_>>().join(", "),
-            },
-        };
-        let asked = Path::new(path);
-        if path.is_empty() || path.len() > 4096 || asked.components().any(|part| part == Component::ParentDir)
-        {
-            return Err(outside());
+    /// If it does not exist, or leads out of the folders through `..` or a symbolic link.
+    pub fn open(&self, path: &str) -> Result<File, ReadError> {
+        let quoted = || shown(path, 200);
+        let requested = Path::new(path);
+        let climbs = requested.components().any(|part| part == Component::ParentDir);
+        if path.is_empty() || path.len() > MAX_PATH_BYTES || climbs {
+            return Err(self.outside(quoted()));
         }
-        let mut why = None;
+        let mut failed = None;
         for folder in &self.0 {
-            let beneath = if asked.is_absolute() { asked.strip_prefix(folder).ok() } else { Some(asked) };
-            let Some(beneath) = beneath else { continue };
-            match open_beneath(folder, beneath) {
+            let relative =
+                if requested.is_absolute() { requested.strip_prefix(folder).ok() } else { Some(requested) };
+            let Some(relative) = relative else { continue };
+            match open_beneath(folder, relative) {
                 Ok(file) => return Ok(file),
-                // EXDEV: the way leads out.
-                Err(error) if error.kind() == std::io::ErrorKind::CrossesDevices => {}
-                Err(error) => why = Some(error.to_string()),
+                // openat2(2) reports a path that leads out of the folder as EXDEV.
+                Err(error) if error.kind() == ErrorKind::CrossesDevices => {}
+                Err(error) => failed = Some(error),
             }
         }
-        Err(why.map_or_else(outside, |why| NotRead::File { path: shown.clone(), why }))
+        Err(match failed {
+            Some(error) => ReadError::File { path: quoted(), error },
+            None => self.outside(quoted()),
+        })
+    }
+
+    fn outside(&self, path: String) -> ReadError {
+        let folders = match self.0.as_slice() {
+            [] => "none".to_owned(),
+            all => all.iter().map(|one| one.display().to_string()).collect::<Vec<_>>().join(", "),
+        };
+        ReadError::Outside { path, folders }
     }
 
     /// Reads a document.
     ///
     /// # Errors
-    /// As [`Folders::open`]; the inner one when it cannot be understood.
-    pub fn document(&self, path: &str) -> Result<Result<Document, Rejected>, NotRead> {
+    /// As [`AllowedFolders::open`]. The inner error is that of a document that is not valid.
+    pub fn document(&self, path: &str) -> Result<Result<Document, Rejected>, ReadError> {
         let mut bytes = Vec::new();
         let read = self.open(path)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes);
-        read.map_err(|error| NotRead::File { path: crate::safe::text(path), why: error.to_string() })?;
-        Ok(oomguard_spec::read(&crate::safe::text(path), &bytes))
+        read.map_err(|error| ReadError::File { path: shown(path, 200), error })?;
+        Ok(oomguard_spec::read(&escaped(path), &bytes))
     }
 }

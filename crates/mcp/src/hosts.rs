@@ -1,4 +1,4 @@
-//! The hosts that may be named, and asking one of them.
+//! The hosts that a call may name.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -10,89 +10,110 @@ use oomguard_fleet::inventory::Target;
 use oomguard_fleet::job::{Job, NamedPolicy};
 use oomguard_fleet::ssh::Connection;
 use oomguard_spec::{Builtin, Document, PolicyError, Style, builtin};
+use oomguard_text::shown;
 
 /// The name of the machine that the server runs on.
 pub const LOCAL: &str = "local";
+/// The most names of the inventory that an error lists.
+const MAX_LISTED: usize = 20;
 
-/// The hosts that may be named: this machine, and those of the inventory.
+/// This machine and the hosts of the inventory.
 #[derive(Debug)]
 pub struct Hosts {
-    /// The program that does a job on this machine, and what is given to it before `remote`.
+    /// The oomguard that does jobs on this machine, and its arguments before `remote`.
     pub program: (PathBuf, Vec<OsString>),
     /// The hosts of the inventory.
     pub inventory: Vec<Target>,
-    /// The inventory, when it is a document with policies.
+    /// The inventory itself, if it is a document with policies.
     pub document: Option<Document>,
-    /// How they are reached.
+    /// How the hosts of the inventory are reached.
     pub means: Arc<Means>,
 }
 
-/// One of them.
+/// The host of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Chosen {
-    /// This machine.
+pub enum SelectedHost {
+    /// The machine that the server runs on.
     Local,
-    /// Another one.
-    Other(Box<Target>),
+    /// A host of the inventory.
+    Remote(Box<Target>),
 }
 
-impl Chosen {
-    /// As it is named.
+impl SelectedHost {
+    /// Its name in calls and results.
     #[must_use]
     pub fn name(&self) -> String {
         match self {
             Self::Local => LOCAL.to_owned(),
-            Self::Other(target) => target.name.as_str().to_owned(),
+            Self::Remote(target) => target.name.as_str().to_owned(),
         }
     }
 }
 
+/// Why there is no host or policy for a call.
+#[derive(Debug, thiserror::Error)]
+pub enum SelectError {
+    /// The inventory has no such host.
+    #[error("`{name}` is not in the inventory of this server. Known hosts: {known}")]
+    UnknownHost {
+        /// The name as it was given.
+        name: String,
+        /// The first known names.
+        known: String,
+    },
+    /// There is no such policy.
+    #[error("{0}")]
+    Policy(String),
+}
+
 impl Hosts {
-    /// The host of that name; without a name, this machine.
+    /// Selects a host by its name; without a name, this machine.
     ///
     /// # Errors
-    /// When the inventory has no such name. Nothing is looked up anywhere else.
-    pub fn choose(&self, name: Option<&str>) -> Result<Chosen, String> {
-        let Some(name) = name.filter(|name| *name != LOCAL) else { return Ok(Chosen::Local) };
+    /// If the inventory has no such name. Names are not resolved in any other way.
+    pub fn select(&self, name: Option<&str>) -> Result<SelectedHost, SelectError> {
+        let Some(name) = name.filter(|name| *name != LOCAL) else { return Ok(SelectedHost::Local) };
         if let Some(target) = self.inventory.iter().find(|target| target.name.as_str() == name) {
-            return Ok(Chosen::Other(Box::new(target.clone())));
+            return Ok(SelectedHost::Remote(Box::new(target.clone())));
         }
-        let name: String = crate::safe::text(name).chars().take(80).collect();
-        let known: Vec<&str> = self.inventory.iter().take(20).map(|target| target.name.as_str()).collect();
-        Err(format!(
-            "`{name}` is no host of the inventory that this server was started with. It knows: {}",
-            [vec![LOCAL], known].concat().join(", ")
-        ))
+        let mut known = vec![LOCAL];
+        known.extend(self.inventory.iter().take(MAX_LISTED).map(|target| target.name.as_str()));
+        let mut known = known.join(", ");
+        if self.inventory.len() > MAX_LISTED {
+            known.push_str(", ...");
+        }
+        Err(SelectError::UnknownHost { name: shown(name, 80), known })
     }
 
-    /// The policy of a host: of a document, or a built-in role.
+    /// The policy of a host, from `document`, else from the inventory, else a built-in role.
     ///
     /// # Errors
-    /// When there is no such role, or the document has no such policy.
+    /// If the role does not exist, or its policy is not valid.
     pub fn policy(
         &self,
-        host: &Chosen,
+        host: &SelectedHost,
         role: Option<&str>,
         document: Option<&Document>,
-        otherwise: Builtin,
-    ) -> Result<NamedPolicy, String> {
-        let (of_inventory, of_host) = match host {
-            Chosen::Local => (None, None),
-            Chosen::Other(target) => (self.document.as_ref(), target.role.as_deref()),
+        default: Builtin,
+    ) -> Result<NamedPolicy, SelectError> {
+        let (of_inventory, role_of_host) = match host {
+            SelectedHost::Local => (None, None),
+            SelectedHost::Remote(target) => (self.document.as_ref(), target.role.as_deref()),
         };
-        let role = role.or(of_host);
+        let role = role.or(role_of_host);
         let Some(document) = document.or(of_inventory) else {
-            let role = role.map_or(Ok(otherwise), str::parse).map_err(|error| error.to_string())?;
-            return Ok(NamedPolicy {
-                name: format!("built-in role {}", role.name()),
-                policy: builtin::policy(role),
-            });
+            let role = role.map_or(Ok(default), str::parse);
+            let role = role.map_err(|error| SelectError::Policy(error.to_string()))?;
+            let name = format!("built-in role {}", role.name());
+            return Ok(NamedPolicy { name, policy: builtin::policy(role) });
         };
-        let policy = document.policy(role).map_err(|error| match &error {
-            PolicyError::Invalid { diagnostics, .. } => {
-                format!("{}error: {error}", document.render(diagnostics, Style::Plain))
-            }
-            _ => error.to_string(),
+        let policy = document.policy(role).map_err(|error| {
+            SelectError::Policy(match &error {
+                PolicyError::Invalid { diagnostics, .. } => {
+                    format!("{}error: {error}", document.render(diagnostics, Style::Plain))
+                }
+                _ => error.to_string(),
+            })
         })?;
         let role = role.map(str::to_owned).or_else(|| document.default_role());
         let name = match role {
@@ -102,20 +123,22 @@ impl Hosts {
         Ok(NamedPolicy { name, policy })
     }
 
-    /// Asks a host to do a job.
+    /// Runs a job on a host.
     pub async fn ask(
         &self,
-        host: &Chosen,
+        host: &SelectedHost,
         job: &Job,
         connection: Connection,
-        tell: &(dyn Fn(Event) + Send + Sync),
+        progress: &(dyn Fn(Event) + Send + Sync),
     ) -> (Reply, Option<Failure>) {
         match host {
-            Chosen::Local => {
+            SelectedHost::Local => {
                 let (program, args) = &self.program;
-                contact::ask_here(&self.means, program, args, job, tell).await
+                contact::ask_here(&self.means, program, args, job, progress).await
             }
-            Chosen::Other(target) => contact::ask(&self.means, target, job, connection, tell).await,
+            SelectedHost::Remote(target) => {
+                contact::ask(&self.means, target, job, connection, progress).await
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Streamable HTTP on a port of this machine, behind a token.
+//! Streamable HTTP on a loopback address, with a bearer token.
 
 use std::convert::Infallible;
 use std::fs::OpenOptions;
@@ -23,51 +23,53 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 
-use crate::state::{NOFOLLOW, StateError, failed, private};
-use crate::{MOST_REQUEST, Server};
+use crate::server::{MAX_REQUEST_BYTES, Server};
+use crate::state::{NOFOLLOW, StateError, failed, require_private};
 
-/// A token has at least so many characters.
-const SHORTEST_TOKEN: usize = 32;
-/// So many connections at a time; others wait.
-const MOST_CONNECTIONS: u32 = 64;
-/// So long the end of the server waits for answers that are still to be sent or, of looks, to be found.
-const LAST_ANSWERS: Duration = Duration::from_secs(5);
+/// The shortest token that is accepted, in characters.
+const MIN_TOKEN_CHARS: usize = 32;
+/// The most open connections; others wait.
+const MAX_CONNECTIONS: u32 = 64;
+/// How long shutdown waits for read-only calls and for answers that are still being sent.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
-/// What a client must show; only its hash is kept.
+/// The bearer token of the server; only its hash is kept in memory.
 #[derive(Clone, Debug)]
 pub struct Token([u8; 32]);
 
-/// Why there is no token.
+/// Why a token file was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum BadToken {
-    /// The file cannot be used.
+    /// The file cannot be read, or other users can access it.
     #[error(transparent)]
     File(#[from] StateError),
-    /// It is too easy to guess.
-    #[error("{0} has a token of fewer than 32 characters; make one with `openssl rand -hex 32`")]
+    /// The token is too short or not printable ASCII.
+    #[error(
+        "the token in {0} must be at least 32 printable ASCII characters; create one with `openssl rand -hex 32`"
+    )]
     Short(String),
 }
 
 impl Token {
-    /// Reads a token from a file that only its owner may read: exactly the mode 0600, and no symbolic link.
+    /// Reads a token from a file with mode 0600 that is no symbolic link and belongs to `owner`.
     ///
     /// # Errors
-    /// When the file is open to others, not the owner's, or has no token.
+    /// If the file is not such a file or has no valid token.
     pub fn read(path: &Path, owner: u32) -> Result<Self, BadToken> {
         let file =
             OpenOptions::new().read(true).custom_flags(NOFOLLOW).open(path).map_err(failed("read", path))?;
-        private(&file, path, owner)?;
+        require_private(&file, path, owner)?;
         let mut text = String::new();
         file.take(4096).read_to_string(&mut text).map_err(failed("read", path))?;
         let token = text.trim();
-        if token.len() < SHORTEST_TOKEN || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        if token.len() < MIN_TOKEN_CHARS || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(BadToken::Short(path.display().to_string()));
         }
         Ok(Self(Sha256::digest(token.as_bytes()).into()))
     }
 
-    /// Whether a request shows it. Hashes are compared, so that time says nothing about how much of it was right.
-    fn shown(&self, request: &Request<Incoming>) -> bool {
+    /// Whether a request has the token. Comparing hashes keeps the time independent of how much of it is right.
+    fn authorizes(&self, request: &Request<Incoming>) -> bool {
         let mut values = request.headers().get_all(AUTHORIZATION).iter();
         let (Some(value), None) = (values.next(), values.next()) else { return false };
         let Some((scheme, token)) = value.to_str().ok().and_then(|value| value.split_once(' ')) else {
@@ -79,11 +81,11 @@ impl Token {
     }
 }
 
-/// Serves until SIGTERM or SIGINT; what has begun on a host by then goes to its end, unless a second one comes.
+/// Serves until SIGTERM or SIGINT, and then until the changes in progress are done or a second signal arrives.
 ///
 /// # Errors
-/// When the port cannot be taken, or is not of this machine alone.
-pub async fn serve(
+/// If the address cannot be bound or is no loopback address.
+pub(crate) async fn serve(
     server: Server,
     address: SocketAddr,
     token: Token,
@@ -91,26 +93,26 @@ pub async fn serve(
 ) -> io::Result<()> {
     let mut stops = Stops::new()?;
     let shared = Arc::clone(&server.shared);
-    let connections = Arc::new(Semaphore::new(MOST_CONNECTIONS as usize));
-    let (end, ending) = watch::channel(());
+    let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS as usize));
+    let (shutdown, shutting_down) = watch::channel(());
     tokio::select! {
-        ended = accept(server, address, token, ready, &connections, &ending) => return ended,
+        served = accept(server, address, token, ready, &connections, &shutting_down) => return served,
         () = stops.next() => {}
     }
-    // The port is closed by now. Connections that are open close when they have the answer that they wait for.
-    let _ = end.send(());
-    let all = connections.acquire_many(MOST_CONNECTIONS);
+    // The listener is closed now. Open connections close after the answer that they wait for.
+    let _ = shutdown.send(());
+    let all = connections.acquire_many(MAX_CONNECTIONS);
     tokio::select! {
         () = async {
-            shared.changes_end().await;
-            let _ = tokio::time::timeout(LAST_ANSWERS, all).await;
+            shared.changes_done().await;
+            let _ = tokio::time::timeout(SHUTDOWN_GRACE, all).await;
         } => {}
         () = stops.next() => {}
     }
     Ok(())
 }
 
-/// The signals that end a server.
+/// The signals that stop a server.
 struct Stops {
     terminate: Signal,
     interrupt: Signal,
@@ -135,10 +137,10 @@ async fn accept(
     token: Token,
     ready: impl FnOnce(SocketAddr),
     connections: &Arc<Semaphore>,
-    ending: &watch::Receiver<()>,
+    shutting_down: &watch::Receiver<()>,
 ) -> io::Result<()> {
     if !address.ip().is_loopback() {
-        let why = "it is no address of this machine alone; give 127.0.0.1:PORT, and reach it from elsewhere with `ssh -L`";
+        let why = "not a loopback address; use 127.0.0.1:PORT, and `ssh -L` to reach it from another machine";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     }
     let listener = TcpListener::bind(address).await?;
@@ -146,14 +148,14 @@ async fn accept(
     let port = address.port();
     let hosts = [format!("127.0.0.1:{port}"), format!("localhost:{port}"), format!("[::1]:{port}")];
     let config = StreamableHttpServerConfig::default()
-        // An assistant is no browser: whoever sends an Origin is a page, and the only ones that may ask are those of this very
-        // address, which serves none. The protocol wants these to be taken.
+        // Only browsers send an Origin. The server has no pages, so no Origin is needed, but the protocol requires that its
+        // own is accepted.
         .with_allowed_origins(hosts.iter().map(|host| format!("http://{host}")))
         .enforce_origin_validation()
         .with_allowed_hosts(hosts)
         .with_legacy_session_mode(false)
         .with_json_response(true)
-        .with_max_request_body_bytes(MOST_REQUEST);
+        .with_max_request_body_bytes(MAX_REQUEST_BYTES);
     let service = StreamableHttpService::new(
         move || Ok(server.clone()),
         Arc::new(NeverSessionManager::default()),
@@ -161,15 +163,15 @@ async fn accept(
     );
     ready(address);
     loop {
-        let Ok(slot) = Arc::clone(connections).acquire_owned().await else { return Ok(()) };
+        let Ok(permit) = Arc::clone(connections).acquire_owned().await else { return Ok(()) };
         let Ok((stream, _)) = listener.accept().await else {
-            // No more files may be open: one will be closed.
+            // Most likely too many open files: wait until a connection is closed.
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
-        let (service, token, mut ending) = (service.clone(), token.clone(), ending.clone());
+        let (service, token, mut shutting_down) = (service.clone(), token.clone(), shutting_down.clone());
         tokio::spawn(async move {
-            let _slot = slot;
+            let _permit = permit;
             let answer = service_fn(move |request| {
                 let (service, token) = (service.clone(), token.clone());
                 async move { Ok::<_, Infallible>(answer(&service, &token, request).await) }
@@ -179,10 +181,10 @@ async fn accept(
                 .header_read_timeout(Duration::from_secs(30))
                 .serve_connection(TokioIo::new(stream), answer);
             let mut connection = pin!(connection);
-            // A client that breaks off is no failure of the server.
+            // A client that disconnects is no error of the server.
             tokio::select! {
                 _ = connection.as_mut() => return,
-                _ = ending.changed() => connection.as_mut().graceful_shutdown(),
+                _ = shutting_down.changed() => connection.as_mut().graceful_shutdown(),
             }
             let _ = connection.await;
         });
@@ -194,12 +196,12 @@ async fn answer(
     token: &Token,
     request: Request<Incoming>,
 ) -> Response<BoxBody<Bytes, Infallible>> {
-    // rmcp checks that it is one of ours; that there is exactly one is checked here.
+    // rmcp checks the value of Host, but not that there is exactly one.
     if request.headers().get_all(HOST).iter().count() != 1 {
-        return refused(StatusCode::BAD_REQUEST, "exactly one Host is needed\n");
+        return refused(StatusCode::BAD_REQUEST, "exactly one Host header is required\n");
     }
-    if !token.shown(&request) {
-        return refused(StatusCode::UNAUTHORIZED, "a bearer token is needed\n");
+    if !token.authorizes(&request) {
+        return refused(StatusCode::UNAUTHORIZED, "a valid bearer token is required\n");
     }
     if !matches!(request.uri().path(), "/" | "/mcp") {
         return refused(StatusCode::NOT_FOUND, "the server is at /mcp\n");

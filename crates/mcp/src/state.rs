@@ -1,4 +1,4 @@
-//! The state folder: plans that wait for a grant, grants, and the audit.
+//! The state folder: plans, approvals and the audit log.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -8,88 +8,96 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// What is kept is small.
-const MOST_BYTES: u64 = 4 << 20;
+/// The largest file that is read.
+const MAX_BYTES: u64 = 4 << 20;
 
-/// A folder that only its owner may look into.
+/// The folder of plans that wait for approval.
+pub const PLANS: &str = "plans";
+/// The folder of approvals that were not used yet.
+pub const APPROVALS: &str = "approvals";
+/// The folder of approvals that were used.
+pub const USED: &str = "used";
+
+/// A folder that only its owner can access.
 #[derive(Clone, Debug)]
-pub struct Folder {
+pub struct StateDir {
     path: PathBuf,
     owner: u32,
 }
 
-/// Why the folder cannot be used.
+/// Why the state folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    /// The system says no.
-    #[error("cannot {doing} {path}: {source}")]
+    /// A file operation failed.
+    #[error("cannot {operation} {path}: {source}")]
     File {
-        /// What was tried.
-        doing: &'static str,
-        /// Where.
+        /// The operation.
+        operation: &'static str,
+        /// The path.
         path: String,
-        /// Why not.
+        /// The error.
         source: io::Error,
     },
-    /// Others may look into it or change it.
-    #[error("{path} must be {must}, of the user that runs this; it is not used as it is")]
-    Open {
-        /// Where.
+    /// Other users can access it.
+    #[error("{path} must be {required} and must belong to the user that runs oomguard")]
+    Permissions {
+        /// The path.
         path: String,
         /// What it must be.
-        must: &'static str,
+        required: &'static str,
     },
-    /// Somebody changed it, or another version wrote it.
-    #[error("{path} cannot be understood: {why}")]
+    /// A file has another format.
+    #[error("{path} is damaged, or was written by another version of oomguard: {error}")]
     Damaged {
-        /// Where.
+        /// The path.
         path: String,
-        /// What is wrong.
-        why: String,
+        /// The error.
+        error: serde_json::Error,
     },
 }
 
-impl Folder {
-    /// Opens the folder, or makes it, for the user with this number.
+impl StateDir {
+    /// Opens the folder for the user with this id, and creates it if it does not exist.
     ///
     /// # Errors
-    /// When it cannot be made, or is open to others.
+    /// If it cannot be created, or other users can access it.
     pub fn open(path: &Path, owner: u32) -> Result<Self, StateError> {
-        let folder = Self { path: path.to_owned(), owner };
-        DirBuilder::new().mode(0o700).recursive(true).create(path).map_err(failed("create", path))?;
-        folder.closed(path)?;
-        for name in ["plans", "grants", "used"] {
-            let path = path.join(name);
-            DirBuilder::new().mode(0o700).recursive(true).create(&path).map_err(failed("create", &path))?;
-            folder.closed(&path)?;
+        let state = Self { path: path.to_owned(), owner };
+        state.create(path)?;
+        for folder in [PLANS, APPROVALS, USED] {
+            state.create(&path.join(folder))?;
         }
-        Ok(folder)
+        Ok(state)
     }
 
-    /// Where it is.
+    fn create(&self, path: &Path) -> Result<(), StateError> {
+        DirBuilder::new().mode(0o700).recursive(true).create(path).map_err(failed("create", path))?;
+        let meta = fs::symlink_metadata(path).map_err(failed("stat", path))?;
+        if meta.is_dir() && meta.uid() == self.owner && meta.mode() & 0o077 == 0 {
+            return Ok(());
+        }
+        Err(StateError::Permissions {
+            path: path.display().to_string(),
+            required: "a directory with mode 0700",
+        })
+    }
+
+    /// Its path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    fn closed(&self, path: &Path) -> Result<(), StateError> {
-        let meta = fs::symlink_metadata(path).map_err(failed("look at", path))?;
-        if meta.is_dir() && meta.uid() == self.owner && meta.mode() & 0o077 == 0 {
-            return Ok(());
-        }
-        Err(StateError::Open { path: path.display().to_string(), must: "a folder with the mode 0700" })
-    }
-
-    /// A file of a folder in it.
+    /// The path of a file in one of its folders.
     #[must_use]
     pub fn file(&self, folder: &str, name: &str) -> PathBuf {
         self.path.join(folder).join(format!("{name}.json"))
     }
 
-    /// Writes a new file, 0600, that is durable and whole when it is there.
+    /// Writes a file with mode 0600, atomically and durably.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If it cannot be written.
     pub fn write(&self, path: &Path, value: &impl Serialize) -> Result<(), StateError> {
         let write = || -> io::Result<()> {
             let folder = path.parent().unwrap_or(Path::new("."));
@@ -102,54 +110,54 @@ impl Folder {
         write().map_err(failed("write", path))
     }
 
-    /// Reads a file that nobody else may have written; `None` when there is none.
+    /// Reads a file that only the owner can write; `None` if it does not exist.
     ///
     /// # Errors
-    /// When it is open to others, or no such file.
+    /// If it cannot be read, or other users can access it.
     pub fn read<T: DeserializeOwned>(&self, path: &Path) -> Result<Option<T>, StateError> {
         let file = match OpenOptions::new().read(true).custom_flags(NOFOLLOW).open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file.map_err(failed("read", path))?,
         };
-        private(&file, path, self.owner)?;
+        require_private(&file, path, self.owner)?;
         let mut bytes = Vec::new();
-        file.take(MOST_BYTES).read_to_end(&mut bytes).map_err(failed("read", path))?;
+        file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(failed("read", path))?;
         serde_json::from_slice(&bytes)
             .map(Some)
-            .map_err(|error| StateError::Damaged { path: path.display().to_string(), why: error.to_string() })
+            .map_err(|error| StateError::Damaged { path: path.display().to_string(), error })
     }
 
-    /// Opens a file that grows.
+    /// Opens a file for appending.
     ///
     /// # Errors
-    /// When it cannot be opened, or is open to others.
+    /// If it cannot be opened, or other users can access it.
     pub fn append(&self, name: &str) -> Result<File, StateError> {
         let path = self.path.join(name);
         let mut options = OpenOptions::new();
         options.create(true).append(true).mode(0o600).custom_flags(NOFOLLOW);
         let file = options.open(&path).map_err(failed("open", &path))?;
-        private(&file, &path, self.owner)?;
+        require_private(&file, &path, self.owner)?;
         Ok(file)
     }
 }
 
-/// O_NOFOLLOW of Linux: a symbolic link is not followed.
+/// `O_NOFOLLOW` of Linux.
 #[cfg(not(any(target_arch = "aarch64", target_arch = "arm", target_arch = "powerpc64")))]
 pub(crate) const NOFOLLOW: i32 = 0o400_000;
-/// O_NOFOLLOW of Linux: a symbolic link is not followed.
+/// `O_NOFOLLOW` of Linux.
 #[cfg(any(target_arch = "aarch64", target_arch = "arm", target_arch = "powerpc64"))]
 pub(crate) const NOFOLLOW: i32 = 0o100_000;
 
-/// Only its owner reads and writes it.
-pub(crate) fn private(file: &File, path: &Path, owner: u32) -> Result<(), StateError> {
-    let meta = file.metadata().map_err(failed("look at", path))?;
+/// Requires that only the owner can read and write the file.
+pub(crate) fn require_private(file: &File, path: &Path, owner: u32) -> Result<(), StateError> {
+    let meta = file.metadata().map_err(failed("stat", path))?;
     if meta.is_file() && meta.uid() == owner && meta.mode() & 0o777 == 0o600 {
         return Ok(());
     }
-    Err(StateError::Open { path: path.display().to_string(), must: "a file with the mode 0600" })
+    Err(StateError::Permissions { path: path.display().to_string(), required: "a file with mode 0600" })
 }
 
-pub(crate) fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StateError {
+pub(crate) fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StateError {
     let path = path.display().to_string();
-    move |source| StateError::File { doing, path, source }
+    move |source| StateError::File { operation, path, source }
 }

@@ -1,4 +1,4 @@
-//! `oomguard mcp`: the server for assistants.
+//! `oomguard mcp`: the MCP server for assistants.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use oomguard_fleet::inventory::Form;
 use oomguard_host::Host;
-use oomguard_mcp::documents::Folders;
+use oomguard_mcp::documents::AllowedFolders;
 use oomguard_mcp::hosts::Hosts;
 use oomguard_mcp::http::Token;
-use oomguard_mcp::state::Folder;
+use oomguard_mcp::state::StateDir;
 use oomguard_mcp::{Config, Server};
 
 use super::many;
@@ -23,7 +23,7 @@ pub fn run(args: &Mcp, root: Option<PathBuf>, host: Host, terminal: &mut Termina
     }
     let fleet = FleetArgs { inventory: args.inventory.clone(), ..FleetArgs::default() };
     let inventory = many::targets(&fleet, terminal)?;
-    // What would be changed is known only to root, and the plan that is granted must be the one that is done.
+    // Only root sees everything that a plan depends on, and the approved plan must be the one that is applied.
     let means = many::means(&args.reach, args.reach.sudo || args.allow_write)?;
     let before = root.map_or_else(Vec::new, |root| vec![OsString::from("--root"), root.into_os_string()]);
     let hosts = Hosts {
@@ -35,9 +35,9 @@ pub fn run(args: &Mcp, root: Option<PathBuf>, host: Host, terminal: &mut Termina
     let config = Config {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         hosts,
-        folders: Folders(args.folder.iter().map(|folder| given(folder)).collect::<Result<_, _>>()?),
+        folders: AllowedFolders(args.folder.iter().map(|folder| existing(folder)).collect::<Result<_, _>>()?),
         runs: many::runs(args.reach.runs.as_deref())?,
-        state: state(&args.place)?,
+        state: state_dir(&args.place)?,
         allow_write: args.allow_write,
         host: host.clone(),
         now: Box::new(move || host.now()),
@@ -51,30 +51,32 @@ pub fn run(args: &Mcp, root: Option<PathBuf>, host: Host, terminal: &mut Termina
             let served = server.serve_http(*address, token, ready);
             served.map_err(|error| Failure::error(format!("cannot serve on {address}: {error}")))?;
         }
-        _ => server.serve_stdio().map_err(|error| Failure::error(format!("the client is lost: {error}")))?,
+        _ => server
+            .serve_stdio()
+            .map_err(|error| Failure::error(format!("the connection to the client failed: {error}")))?,
     }
     Ok(code::AS_IT_SHOULD_BE)
 }
 
-/// Where plans, grants and the audit are.
-pub fn state(place: &StateArgs) -> Result<Folder, Failure> {
+/// The folder of plans, approvals and the audit log.
+pub fn state_dir(place: &StateArgs) -> Result<StateDir, Failure> {
     let folder = match &place.state {
         Some(folder) => std::path::absolute(folder).map_err(Failure::error)?,
         None => many::state_folder("mcp", "--state DIR")?,
     };
-    Folder::open(&folder, owner()).map_err(Failure::error)
+    StateDir::open(&folder, owner()).map_err(Failure::error)
 }
 
 fn owner() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-fn given(folder: &Path) -> Result<PathBuf, Failure> {
-    let there = folder.canonicalize().ok().filter(|folder| folder.is_dir());
-    there.ok_or_else(|| Failure::usage(format!("--folder {}: there is no such folder", folder.display())))
+fn existing(folder: &Path) -> Result<PathBuf, Failure> {
+    let directory = folder.canonicalize().ok().filter(|folder| folder.is_dir());
+    directory.ok_or_else(|| Failure::usage(format!("--folder {}: not a directory", folder.display())))
 }
 
-/// An inventory that is a document often has policies, too.
+/// An inventory that is a cspec document may have policies, too.
 fn policies(inventory: &Path) -> Option<oomguard_spec::Document> {
     let bytes = std::fs::read(inventory).ok()?;
     let name = inventory.display().to_string();

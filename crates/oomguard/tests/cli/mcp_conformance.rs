@@ -1,6 +1,5 @@
-//! The protocol's own conformance tests, against `oomguard mcp --http`. What asks for things that this server does not offer
-//! fails, and is listed with the reason in tests/mcp_clients/conformance.txt; nothing else may fail, and nothing that is
-//! listed may pass.
+//! The protocol's own conformance tests against `oomguard mcp --http`. Checks of features that this server does not offer fail;
+//! they are listed with the reason in tests/mcp_clients/conformance.txt. No other check may fail, and no listed one may pass.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
@@ -16,14 +15,14 @@ use crate::run::{open_dir, repository};
 
 const LIST: &str = "crates/oomguard/tests/mcp_clients/conformance.txt";
 
-/// Passes requests on with the token, which the tests cannot give; the address of this in them becomes the server's.
+/// A proxy that adds the token, which the tests cannot send, and replaces its own address by the server's.
 fn with_token(server: u16) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let own = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
         for client in listener.incoming() {
             let client = client.unwrap();
-            // A client that breaks off is no failure.
+            // A client that disconnects is no failure.
             std::thread::spawn(move || pass_on(client, own, server));
         }
     });
@@ -56,7 +55,7 @@ fn pass_on(client: TcpStream, own: u16, server: u16) -> std::io::Result<()> {
     client.shutdown(Shutdown::Both)
 }
 
-/// The checks of a run: those that passed and those that failed, each as `scenario/check`.
+/// The checks that passed and the checks that failed, each as `scenario/check`.
 fn checks(results: &Path) -> (BTreeSet<String>, BTreeSet<String>) {
     let (mut passed, mut failed) = (BTreeSet::new(), BTreeSet::new());
     for folder in std::fs::read_dir(results).unwrap() {
@@ -80,7 +79,7 @@ fn checks(results: &Path) -> (BTreeSet<String>, BTreeSet<String>) {
     (passed, failed)
 }
 
-/// What is listed, each beneath its reason.
+/// The listed checks. Each group is preceded by its reason.
 fn listed() -> BTreeSet<String> {
     let text = std::fs::read_to_string(repository().join(LIST)).unwrap();
     let mut listed = BTreeSet::new();
@@ -95,7 +94,7 @@ fn listed() -> BTreeSet<String> {
 }
 
 #[test]
-fn what_applies_passes_and_the_rest_is_listed() {
+fn checks_pass_unless_they_are_listed() {
     let host = Folder::fresh();
     let server = Server::start(&host);
     let url = format!("http://127.0.0.1:{}/mcp", with_token(server.port));
@@ -118,7 +117,7 @@ fn what_applies_passes_and_the_rest_is_listed() {
     assert!(unlisted.is_empty(), "these failed and are not in {LIST}:\n{unlisted:#?}");
     let stale: Vec<&String> = listed.difference(&failed).collect();
     assert!(stale.is_empty(), "these did not fail and are in {LIST}:\n{stale:#?}");
-    // It was this server that was asked.
+    // The checks that apply did run.
     for (scenario, least) in [
         ("server-initialize", 1),
         ("ping", 1),

@@ -1,4 +1,4 @@
-//! `oomguard mcp --http`: the token, Host and Origin, with requests as they are on the wire.
+//! `oomguard mcp --http`: token, Host and Origin, with raw requests.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -28,7 +28,7 @@ pub struct Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have exited already.
         let _ = self.child.kill();
         self.child.wait().unwrap();
     }
@@ -69,7 +69,7 @@ impl Server {
         Self { child, port, state, token_file }
     }
 
-    /// Sends a request with these headers, and the usual ones; the status and the body.
+    /// Sends a request with these headers and the usual ones; returns the status and the body.
     fn post(&self, headers: &[(&str, &str)], body: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         let mut head = "POST /mcp HTTP/1.1\r\nConnection: close\r\nContent-Type: application/json\r\n\
@@ -80,7 +80,7 @@ impl Server {
         }
         head.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
         stream.write_all(head.as_bytes()).unwrap();
-        // A server may say no before it has heard all.
+        // A server may refuse a request before it has read all of it.
         let _ = stream.write_all(body.as_bytes());
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
@@ -136,7 +136,7 @@ fn both_eras_list_and_call() {
 }
 
 #[test]
-fn when_it_is_told_to_end_it_takes_nothing_new_and_answers_what_was_asked() {
+fn shutdown_accepts_no_connections_and_answers_open_calls() {
     let fleet = Fleet::new();
     fleet.program("ssh", SLOW_SSH);
     std::fs::write(fleet.path("hosts"), "slow\n").unwrap();
@@ -147,7 +147,7 @@ fn when_it_is_told_to_end_it_takes_nothing_new_and_answers_what_was_asked() {
     let asks = json!({"jsonrpc": "2.0", "id": 2, "method": "tools/call",
         "params": {"name": "check_host", "arguments": {"host": "slow"}}});
     let old = [("MCP-Protocol-Version", "2025-11-25")];
-    // A client that only keeps its connection does not keep the server.
+    // An idle connection does not delay the shutdown.
     let _idle = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
     let answer = std::thread::scope(|scope| {
         let answer = scope.spawn(|| server.json(&old, &asks));
@@ -172,7 +172,7 @@ fn signal(child: &Child, signal: Signal) {
 }
 
 #[test]
-fn whoever_may_not_is_refused() {
+fn wrong_tokens_hosts_origins_and_large_bodies_are_refused() {
     let host = Folder::fresh();
     let server = Server::start(&host);
     let (own, bearer) = (server.host(), format!("Bearer {TOKEN}"));
@@ -199,11 +199,11 @@ fn whoever_may_not_is_refused() {
     let code = server.post(&[("Host", &own), ("Authorization", &bearer)], &large.to_string()).0;
     assert!(matches!(code, 413 | 0), "10 MB: {code}");
     let list = server.json(&[], &json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}));
-    assert!(list["result"]["tools"].is_array(), "it serves on: {list}");
+    assert!(list["result"]["tools"].is_array(), "the server stopped: {list}");
 }
 
 #[test]
-fn a_token_that_others_may_read_is_none() {
+fn a_token_file_that_others_can_access_is_refused() {
     let dir = open_dir();
     let starts = |token: &Path, address: &str| {
         let mut command = oomguard(["mcp", "--http", address, "--token-file"]);
@@ -218,6 +218,6 @@ fn a_token_that_others_may_read_is_none() {
     std::os::unix::fs::symlink(&good, &link).unwrap();
     starts(&link, "127.0.0.1:0").exits(1);
     assert!(starts(&token_file(dir.path(), "short", 0o600), "127.0.0.1:0").exits(1).err.contains("32"));
-    assert!(starts(&good, "0.0.0.0:0").exits(1).err.contains("this machine alone"));
+    assert!(starts(&good, "0.0.0.0:0").exits(1).err.contains("not a loopback address"));
     ran(&mut oomguard(["mcp", "--http", "127.0.0.1:0"])).exits(64);
 }

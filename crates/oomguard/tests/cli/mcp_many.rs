@@ -1,4 +1,4 @@
-//! `oomguard mcp` with many calls at once, of a host that takes its time.
+//! `oomguard mcp` with many concurrent calls to a slow host.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::fleet::Fleet;
 use crate::mcp::Client;
 use crate::run::oomguard;
 
-/// An ssh to a host that says nothing until the file `go` is there, and then that it is full.
+/// An ssh to a host that does not answer until the file `go` exists, and then refuses the connection.
 pub const SSH: &str = r#"#!/bin/sh
 case " $* " in *" -G "*|*" -O "*) exit 0 ;; esac
 echo asked >>"${0%/*}/../asked"
@@ -24,7 +24,7 @@ fn check(id: u64) -> Value {
 }
 
 #[test]
-fn four_are_worked_on_sixty_wait_and_more_are_refused() {
+fn four_calls_run_sixty_wait_and_more_are_refused() {
     let fleet = Fleet::new();
     fleet.program("ssh", SSH);
     std::fs::write(fleet.path("hosts"), "slow\n").unwrap();
@@ -37,15 +37,15 @@ fn four_are_worked_on_sixty_wait_and_more_are_refused() {
     }
     for _ in 0..6 {
         let answer = client.hear();
-        assert!(answer.to_string().contains("too many calls wait already"), "{answer}");
+        assert!(answer.to_string().contains("too many calls are waiting"), "{answer}");
     }
-    // One that waits is given up; it is never begun.
+    // A cancelled call that still waits never starts.
     let reason = json!({"requestId": 110, "reason": "no more"});
     client.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": reason}));
     while !client.audit().iter().any(|line| line["outcome"] == "cancelled") {
         std::thread::sleep(Duration::from_millis(50));
     }
-    // Another takes its place, and the next is refused.
+    // Its place is free for another call, and the next is refused.
     client.send(&check(170));
     client.send(&check(171));
     assert_eq!(client.hear()["id"], 171);
@@ -53,7 +53,7 @@ fn four_are_worked_on_sixty_wait_and_more_are_refused() {
     while asked() < 4 {
         std::thread::sleep(Duration::from_millis(50));
     }
-    assert_eq!(asked(), 4, "more than four hosts are asked at a time");
+    assert_eq!(asked(), 4, "more than four calls run at the same time");
     std::fs::write(fleet.path("go"), "").unwrap();
     let mut answered = BTreeSet::new();
     while answered.len() < 64 {
@@ -62,6 +62,6 @@ fn four_are_worked_on_sixty_wait_and_more_are_refused() {
         assert!(answered.insert(answer["id"].as_u64().unwrap()), "answered twice: {answer}");
     }
     assert!(!answered.contains(&110) && answered.contains(&170));
-    assert_eq!(client.given("check_spec", json!({"text": "a: 1\n"}))["fine"], true);
+    assert_eq!(client.given("check_spec", json!({"text": "a: 1\n"}))["valid"], true);
     client.ends();
 }

@@ -1,5 +1,5 @@
-//! `oomguard mcp` as clients of others see it: the official inspector and Python's `mcp` package, over standard input and
-//! output and over HTTP, in both eras. What only a real host can show is in crates/lab/tests/mcp.rs.
+//! `oomguard mcp` with third-party clients: the official inspector and Python's `mcp` package, over stdio and HTTP, in both
+//! eras of the protocol. Changes of real hosts are tested in crates/lab/tests/mcp.rs.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -8,15 +8,16 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::hosts::Folder;
+use crate::mcp::approve;
 use crate::mcp_clients::{ERAS, Era, Person, Python, Reach, inspect, inspector, node_program};
 use crate::mcp_http::Server;
-use crate::run::{PROGRAM, oomguard, open_dir, ran, repository};
+use crate::run::{PROGRAM, open_dir, repository};
 
 const LOG: &str = "cc invoked oom-killer: gfp_mask=0x140cca(GFP_HIGHUSER_MOVABLE), order=0, oom_score_adj=0\n\
     Out of memory: Killed process 42 (cc) total-vm:1000kB, anon-rss:900kB, file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:44kB \
     oom_score_adj:0\n";
 
-/// A server for both ways to reach one.
+/// The same server over both transports.
 struct Both {
     http: Server,
     stdio_state: TempDir,
@@ -62,7 +63,7 @@ fn golden(name: &str) -> Value {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
-/// What every tool that looks is called with, and a part of what it then says.
+/// Arguments for every read-only tool, and a part of its result.
 fn calls() -> Vec<(&'static str, Value, &'static str)> {
     vec![
         ("check_host", json!({"role": "ci", "limit": 1}), "no-swap"),
@@ -78,7 +79,7 @@ fn calls() -> Vec<(&'static str, Value, &'static str)> {
 }
 
 #[test]
-fn the_inspector_lists_every_tool_and_finds_nothing_to_say_of_its_schemas() {
+fn the_inspector_lists_every_tool_without_warnings_about_its_schema() {
     let host = Folder::fresh();
     let (folder, home) = (folder_with_log(), open_dir());
     for (server, list) in
@@ -98,7 +99,7 @@ fn the_inspector_lists_every_tool_and_finds_nothing_to_say_of_its_schemas() {
 }
 
 #[test]
-fn the_inspector_calls_every_tool_and_is_refused() {
+fn the_inspector_calls_every_tool_and_shows_refusals() {
     let host = Folder::fresh();
     let (folder, home) = (folder_with_log(), open_dir());
     let server = Both::on(&host, folder.path());
@@ -109,7 +110,7 @@ fn the_inspector_calls_every_tool_and_is_refused() {
         }
         let refused =
             |tool: &str, arguments: Value| inspect(&reach, era, home.path(), tool, &arguments).unwrap_err();
-        assert!(refused("check_host", json!({"host": "db1"})).contains("no host of the inventory"));
+        assert!(refused("check_host", json!({"host": "db1"})).contains("not in the inventory"));
         assert!(refused("apply_plan", json!({"plan_id": "0", "digest": "0"})).contains("not found"));
     }
     let Reach::Http { url, .. } = server.http() else { panic!("it is HTTP") };
@@ -146,7 +147,7 @@ fn two_thousand_calls_of_the_inspector_forty_at_a_time_are_all_answered() {
 }
 
 #[test]
-fn python_lists_calls_and_is_refused() {
+fn python_lists_and_calls_every_tool_and_shows_refusals() {
     let host = Folder::fresh();
     let folder = folder_with_log();
     let server = Both::on(&host, folder.path());
@@ -162,23 +163,23 @@ fn python_lists_calls_and_is_refused() {
                 assert_eq!(done["result"]["isError"], false, "{tool}: {done}");
                 assert!(done["result"].to_string().contains(part), "{tool}: {part:?} is not in {done}");
                 let asks = ["check_host", "plan_host", "host_status", "rank_victims"].contains(&tool);
-                let told = if asks { json!(["the host is asked"]) } else { json!([]) };
+                let told = if asks { json!(["waiting for the host"]) } else { json!([]) };
                 assert_eq!(done["progress"], told, "{tool}, {era:?}: {done}");
             }
-            client.refused("check_host", &json!({"host": "-oProxyCommand=x"}), "no host of the inventory");
-            client.refused("check_spec", &json!({"document": "../Cargo.toml"}), "in no folder");
+            client.refused("check_host", &json!({"host": "-oProxyCommand=x"}), "not in the inventory");
+            client.refused("check_spec", &json!({"document": "../Cargo.toml"}), "outside of the folders");
             let done = client.call("apply_plan", &json!({"plan_id": "0", "digest": "0"}));
-            assert!(done["error"].as_str().unwrap().contains("no such tool"), "{done}");
+            assert!(done["error"].as_str().unwrap().contains("unknown tool"), "{done}");
             client.ends();
         }
         let audit = std::fs::read_to_string(state.join("state/audit.jsonl")).unwrap();
-        assert!(audit.contains("python 1") && audit.contains("refused: no such tool"), "{audit}");
+        assert!(audit.contains("python 1") && audit.contains("failed: unknown tool"), "{audit}");
     }
 }
 
-/// docs/mcp.md, tried as a new user would: its files for clients, with paths, port and token of this test.
+/// The configuration files in docs/mcp.md, with the paths, port and token of this test.
 #[test]
-fn the_configuration_of_the_docs_works() {
+fn the_configurations_in_the_docs_work() {
     let host = Folder::fresh();
     let (folder, home) = (folder_with_log(), open_dir());
     let server = Both::on(&host, folder.path());
@@ -188,7 +189,7 @@ fn the_configuration_of_the_docs_works() {
         page.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
     let [stdio, http] = blocks[..] else { panic!("{} blocks", blocks.len()) };
     let stdio = stdio.replace("\"command\": \"oomguard\"", &format!("\"command\": \"{PROGRAM}\""));
-    // Its own folders, not those of this machine.
+    // Folders of this test instead of those of this machine.
     let own = ["state", "runs"].map(|name| format!("\"--{name}\", \"{}\"", home.path().join(name).display()));
     let stdio = stdio.replace("[\"mcp\"", &format!("[\"mcp\", {}", own.join(", ")));
     let http = http.replace("8765", &server.http.port.to_string()).replace("TOKEN", crate::mcp_http::TOKEN);
@@ -211,44 +212,43 @@ fn the_configuration_of_the_docs_works() {
         assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
         assert!(said.contains(part), "{part:?} is not in {said}");
     }
-    assert!(home.path().join("state/audit.jsonl").is_file(), "it was another server");
+    assert!(home.path().join("state/audit.jsonl").is_file(), "another server answered");
 }
 
-/// The one change that can be made without changing the machine that runs the test.
+/// record_session is the one changing tool that can be tested without changing this machine.
 #[test]
-fn clients_change_something_once_it_is_granted() {
+fn approved_calls_of_third_party_clients_succeed_once() {
     let (folder, home) = (folder_with_log(), open_dir());
     let server = Both::start(&["--allow-write", "--folder", folder.path().to_str().unwrap()]);
     let written = || std::fs::read_dir(folder.path()).unwrap().count() - 1;
     let title = |who: &str, number: usize| json!({"title": format!("{who} {number}"), "from": ["kern.log"]});
     let mut wanted = 0;
     for (reach, state) in server.reaches() {
-        let grant = |id: &Value| {
-            let mut grant = oomguard(["grant", "--yes", "--state"]);
-            ran(grant.arg(state.join("state")).arg(id.as_str().unwrap())).exits(0);
+        let approve = |id: &Value| {
+            approve(&state.join("state"), id.as_str().unwrap()).exits(0);
         };
         for era in ERAS {
-            let ready = |given: &Value| {
-                let ready = &given["ready"];
-                (ready["plan_id"].clone(), json!({"plan_id": ready["plan_id"], "digest": ready["digest"]}))
+            let pending = |given: &Value| {
+                let plan = &given["pending"];
+                (plan["plan_id"].clone(), json!({"plan_id": plan["plan_id"], "digest": plan["digest"]}))
             };
             let mut client = Python::start(&reach, era, Person::CannotBeAsked);
-            let (id, granted) = ready(&client.given("record_session", &title("Python", wanted)));
-            client.refused("record_session", &granted, "oomguard grant");
+            let (id, arguments) = pending(&client.given("record_session", &title("Python", wanted)));
+            client.refused("record_session", &arguments, "oomguard mcp approve");
             assert_eq!(written(), wanted);
-            grant(&id);
-            assert_eq!(client.given("record_session", &granted)["result"]["done"], true);
+            approve(&id);
+            assert_eq!(client.given("record_session", &arguments)["result"]["done"], true);
             wanted += 1;
-            client.refused("record_session", &granted, "has been used");
+            client.refused("record_session", &arguments, "already been used");
             client.ends();
 
             let ask = |arguments: &Value| inspect(&reach, era, home.path(), "record_session", arguments);
             let shown = ask(&title("Inspector", wanted)).unwrap();
-            let (id, granted) = ready(&shown["result"]["structuredContent"]);
-            assert!(ask(&granted).unwrap_err().contains("isError"));
+            let (id, arguments) = pending(&shown["result"]["structuredContent"]);
+            assert!(ask(&arguments).unwrap_err().contains("isError"));
             assert_eq!(written(), wanted);
-            grant(&id);
-            let done = ask(&granted).unwrap();
+            approve(&id);
+            let done = ask(&arguments).unwrap();
             assert_eq!(done["result"]["structuredContent"]["result"]["done"], true);
             wanted += 1;
             assert_eq!(written(), wanted);
@@ -256,9 +256,8 @@ fn clients_change_something_once_it_is_granted() {
     }
 }
 
-/// A question to the person is a convenience: what the client says of the person grants nothing.
 #[test]
-fn a_person_is_asked_where_the_client_can_and_a_yes_grants_nothing() {
+fn an_elicited_yes_approves_nothing() {
     let folder = folder_with_log();
     let server = Both::start(&["--allow-write", "--folder", folder.path().to_str().unwrap()]);
     for (reach, _) in server.reaches() {
@@ -270,30 +269,27 @@ fn a_person_is_asked_where_the_client_can_and_a_yes_grants_nothing() {
             let ask = |person: Person, why: &str| {
                 let mut client = Python::start(&reach, era, person);
                 let shown = client.given("record_session", &json!({"title": title, "from": ["kern.log"]}));
-                let granted =
-                    json!({"plan_id": shown["ready"]["plan_id"], "digest": shown["ready"]["digest"]});
-                let other = json!({"plan_id": shown["ready"]["plan_id"], "digest": "0"});
-                let done = client.refused("record_session", &other, "another digest");
-                assert_eq!(done["asked"], json!([]), "asked for a plan that is another one");
-                let done = client.call("record_session", &granted);
-                assert!(done["result"].to_string().contains(why), "{why:?} is not said: {done}");
+                let plan = &shown["pending"];
+                let wrong = json!({"plan_id": plan["plan_id"], "digest": "0"});
+                let done = client.refused("record_session", &wrong, "a different digest");
+                assert_eq!(done["asked"], json!([]), "the person was asked about a wrong digest");
+                let arguments = json!({"plan_id": plan["plan_id"], "digest": plan["digest"]});
+                let done = client.call("record_session", &arguments);
+                assert!(done["result"].to_string().contains(why), "{why:?} is missing: {done}");
                 let asked = if can_ask && person != Person::CannotBeAsked { 1 } else { 0 };
                 assert_eq!(done["asked"].as_array().unwrap().len(), asked, "{done}");
-                assert_eq!(
-                    done["asked"].to_string().matches("A yes alone grants nothing").count(),
-                    asked,
-                    "{done}"
-                );
+                let warning = "Accepting without running the command approves nothing";
+                assert_eq!(done["asked"].to_string().matches(warning).count(), asked, "{done}");
             };
-            ask(Person::CannotBeAsked, "nobody has granted this plan");
-            ask(Person::SaysYes, "nobody has granted this plan");
-            ask(Person::SaysNo, if can_ask { "the person said no" } else { "nobody has granted this plan" });
+            ask(Person::CannotBeAsked, "this plan is not approved");
+            ask(Person::Accepts, "this plan is not approved");
+            ask(Person::Declines, if can_ask { "the person declined" } else { "this plan is not approved" });
             let written = || std::fs::read_dir(folder.path()).unwrap().count();
             let before = written();
-            ask(Person::Grants(PROGRAM), if can_ask { "Written: " } else { "nobody has granted this plan" });
+            ask(Person::Approves(PROGRAM), if can_ask { "Wrote " } else { "this plan is not approved" });
             assert_eq!(written(), before + usize::from(can_ask));
         }
     }
     let audit = std::fs::read_to_string(server.http.state.path().join("state/audit.jsonl")).unwrap();
-    assert!(audit.contains("the person is asked") && audit.contains("the person said no"), "{audit}");
+    assert!(audit.contains("waiting for the person") && audit.contains("the person declined"), "{audit}");
 }

@@ -1,4 +1,4 @@
-"""An MCP client that does what the lines on standard input say, one at a time.
+"""An MCP client that executes requests from standard input, one per line.
 
     client.py ERA http URL TOKEN_FILE
     client.py ERA stdio PROGRAM [ARGUMENT..]
@@ -8,10 +8,10 @@ ERA is `legacy` or a revision, as in 2026-07-28. A line of input is a JSON objec
     {"list": true}
     {"call": "check_host", "arguments": {..}, "cancel": false}
 
-With `cancel`, the call is given up as soon as the server has told of progress. A line of output is a JSON object with
-`tools`, or `result` and `progress`, or `error`, and with `asked`: what the server has asked the person meanwhile. The
-person always says yes when CLIENT_SAYS is `accept`, and no when it is `decline`; without it, nobody can be asked. With the
-path of an oomguard as CLIENT_GRANTS, the person runs the command of the question first.
+With `cancel`, the call is cancelled at the first progress notification. A line of output is a JSON object with `tools`, or
+`result` and `progress`, or `error`, and with `asked`: the questions of the server to the person. CLIENT_ANSWER is what the
+person answers, `accept` or `decline`; without it, the client does not support questions. If CLIENT_APPROVES is the path of
+an oomguard, the person runs the command in the question with it first.
 """
 
 import asyncio
@@ -31,18 +31,18 @@ from mcp.client.streamable_http import streamable_http_client
 
 
 class Person:
-    """Who is asked by the server, through the client."""
+    """Answers the questions of the server."""
 
-    def __init__(self, says):
-        self.says = says
+    def __init__(self, answer):
+        self.action = answer
         self.asked = []
 
     async def answer(self, context, params):
         self.asked.append(params.message)
-        if program := os.environ.get("CLIENT_GRANTS"):
-            command = next(line for line in params.message.splitlines() if line.startswith("oomguard grant "))
+        if program := os.environ.get("CLIENT_APPROVES"):
+            command = next(line for line in params.message.splitlines() if line.startswith("oomguard mcp approve "))
             subprocess.run([program, *shlex.split(command)[1:], "--yes"], check=True, stdout=subprocess.DEVNULL)
-        return types.ElicitResult(action=self.says, content={} if self.says == "accept" else None)
+        return types.ElicitResult(action=self.action, content={} if self.action == "accept" else None)
 
 
 async def call(client, wanted, person):
@@ -76,8 +76,8 @@ async def do(client, wanted, person):
 
 
 async def serve(server, era):
-    person = Person(os.environ.get("CLIENT_SAYS"))
-    elicitation = person.answer if person.says else None
+    person = Person(os.environ.get("CLIENT_ANSWER"))
+    elicitation = person.answer if person.action else None
     info = types.Implementation(name="python", version="1")
     async with Client(server, mode=era, elicitation_callback=elicitation, client_info=info) as client:
         while line := await asyncio.to_thread(sys.stdin.readline):
@@ -92,7 +92,7 @@ async def main():
     url, token_file = rest
     with open(token_file, encoding="ascii") as file:
         headers = {"Authorization": f"Bearer {file.read().strip()}"}
-    # Changing a host takes as long as it takes.
+    # Changing a host may take long.
     async with httpx2.AsyncClient(headers=headers, timeout=None) as http:
         await serve(streamable_http_client(url, http_client=http), era)
 

@@ -1,7 +1,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
-//! MCP clients that others wrote: the `mcp` package of Python, the official inspector, and the conformance tests.
+//! Third-party MCP clients: the `mcp` package of Python, the official inspector, and the conformance tests.
 //!
-//! `cargo xtask test` installs them and names their folder.
+//! `cargo xtask test` installs them and passes their folder.
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
@@ -10,7 +10,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
-/// Requests carry no version before 2026: a session begins with `initialize`.
+/// Legacy sessions begin with `initialize`; modern requests carry the protocol version themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Era {
     Legacy,
@@ -22,9 +22,9 @@ pub const ERAS: [Era; 2] = [Era::Legacy, Era::Modern];
 /// How a client reaches the server.
 #[derive(Clone, Debug)]
 pub enum Reach {
-    /// It starts this command.
+    /// The client starts this command.
     Stdio(Vec<OsString>),
-    /// It goes to this address, with the token of this file.
+    /// The client connects to this address with the token in this file.
     Http { url: String, token_file: PathBuf },
 }
 
@@ -39,7 +39,7 @@ fn folder() -> PathBuf {
     folder
 }
 
-/// A program of npm's, with a folder for what it keeps, and no settings of this machine.
+/// A program from npm, with a home folder of its own and without the environment of this machine.
 pub fn node_program(name: &str, home: &Path) -> Command {
     let folder = folder();
     let mut command = Command::new(folder.join("node/node_modules/.bin").join(name));
@@ -48,9 +48,9 @@ pub fn node_program(name: &str, home: &Path) -> Command {
     command
 }
 
-/// The inspector on a command line; it ends with 0, with 5 when a tool refuses, with 3 without a good token.
+/// Runs the inspector. Its exit code is 0, 5 if a tool fails, or 3 without a valid token.
 pub fn inspector(reach: &Reach, era: Era, home: &Path, args: &[&str]) -> Output {
-    // It waits for an answer for a minute from one word of progress to the next.
+    // By default it waits at most a minute between two progress notifications.
     let mut server = json!({"connectionTimeout": 0});
     match reach {
         Reach::Stdio(command) => {
@@ -72,7 +72,7 @@ pub fn inspector(reach: &Reach, era: Era, home: &Path, args: &[&str]) -> Output 
     command.args(args).output().unwrap()
 }
 
-/// What the inspector has from a tool, or what it says when it has nothing.
+/// Calls a tool with the inspector: its result, or the output of a failed call.
 pub fn inspect(reach: &Reach, era: Era, home: &Path, tool: &str, arguments: &Value) -> Result<Value, String> {
     let arguments = arguments.to_string();
     let args = ["--method", "tools/call", "--tool-name", tool, "--tool-args-json", &arguments];
@@ -86,17 +86,17 @@ pub fn inspect(reach: &Reach, era: Era, home: &Path, tool: &str, arguments: &Val
     }
 }
 
-/// Who is asked by the server, through the client.
+/// What the person answers when the server asks through the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Person<'a> {
     CannotBeAsked,
-    SaysYes,
-    SaysNo,
-    /// Runs the command of the question with this oomguard, and then says yes.
-    Grants(&'a str),
+    Accepts,
+    Declines,
+    /// Runs the command in the question with this oomguard, and then accepts.
+    Approves(&'a str),
 }
 
-/// The client in Python, which does one thing after the other.
+/// The Python client; it handles one request at a time.
 pub struct Python {
     child: Child,
     to: Option<ChildStdin>,
@@ -114,9 +114,11 @@ impl Python {
         };
         match person {
             Person::CannotBeAsked => &mut command,
-            Person::SaysYes => command.env("CLIENT_SAYS", "accept"),
-            Person::SaysNo => command.env("CLIENT_SAYS", "decline"),
-            Person::Grants(program) => command.env("CLIENT_SAYS", "accept").env("CLIENT_GRANTS", program),
+            Person::Accepts => command.env("CLIENT_ANSWER", "accept"),
+            Person::Declines => command.env("CLIENT_ANSWER", "decline"),
+            Person::Approves(program) => {
+                command.env("CLIENT_ANSWER", "accept").env("CLIENT_APPROVES", program)
+            }
         };
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (to, from) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()));
@@ -126,7 +128,7 @@ impl Python {
     fn ask(&mut self, wanted: &Value) -> Value {
         writeln!(self.to.as_ref().unwrap(), "{wanted}").unwrap();
         let mut line = String::new();
-        assert!(self.from.read_line(&mut line).unwrap() > 0, "the client has gone");
+        assert!(self.from.read_line(&mut line).unwrap() > 0, "the client exited");
         serde_json::from_str(&line).unwrap()
     }
 
@@ -134,13 +136,13 @@ impl Python {
         self.ask(&json!({"list": true}))["tools"].take()
     }
 
-    /// All that came of a call: `result` and `progress`, or `error`; and `asked`.
+    /// Everything that came of a call: `result` and `progress`, or `error`; and `asked`.
     pub fn call(&mut self, tool: &str, arguments: &Value) -> Value {
         self.ask(&json!({"call": tool, "arguments": arguments}))
     }
 
-    /// A call that is given up when the first of the progress is told.
-    pub fn give_up(&mut self, tool: &str, arguments: &Value) -> Value {
+    /// A call that is cancelled at the first progress notification.
+    pub fn cancel(&mut self, tool: &str, arguments: &Value) -> Value {
         self.ask(&json!({"call": tool, "arguments": arguments, "cancel": true}))
     }
 
@@ -155,11 +157,11 @@ impl Python {
     pub fn refused(&mut self, tool: &str, arguments: &Value, why: &str) -> Value {
         let done = self.call(tool, arguments);
         assert_eq!(done["result"]["isError"], true, "{tool}: {done}");
-        assert!(done.to_string().contains(why), "{why:?} is not said: {done}");
+        assert!(done.to_string().contains(why), "{why:?} is missing: {done}");
         done
     }
 
-    /// Closes the connection, and waits until it has ended.
+    /// Closes the connection and waits for the client to exit.
     pub fn ends(mut self) {
         drop(self.to.take());
         assert!(self.child.wait().unwrap().success());
