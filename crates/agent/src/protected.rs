@@ -228,7 +228,7 @@ mod tests {
             user: None,
             exe: None,
             under_keeper: false,
-            keeper: Some(oomguard_converge::facts::processes::KeeperKind::Multiplexer),
+            keeper: Some(oomguard_converge::facts::KeeperKind::Multiplexer),
         };
         let found = ProtectedProcess::of(&process, &policy).unwrap();
         assert_eq!((found.pid, found.start_time, found.score), (800, 5, -800));

@@ -1,86 +1,21 @@
 //! Applying a plan: lock, recover, plan, record, change, check.
 
-use std::ops::ControlFlow;
+#![deny(clippy::wildcard_enum_match_arm, reason = "a rollback needs to know how everything was")]
 
-use oomguard_host::files::{Lock, sha256, temp_sibling};
+use oomguard_host::files::{Lock, sha256};
 use oomguard_host::{Host, HostError};
 use oomguard_spec::policy::Policy;
 
 use crate::change::Change;
-use crate::execute::{StepError, execute};
 use crate::facts::Facts;
 use crate::finding::{Finding, Refusal};
 use crate::findings;
-use crate::history::{self, Before, FileBefore, HistoryError, Record, ScoreBefore, State, SwapBefore};
-use crate::layout;
+use crate::history::{self, Before, FileBefore, Record, ScoreBefore, State, SwapBefore};
 use crate::plan::Plan;
 use crate::preflight;
 use crate::rollback;
-use crate::step::{self, Step};
-
-/// Why nothing was changed, or not everything.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ApplyError {
-    /// Only root may.
-    #[error("only root may change this host; run it with sudo")]
-    NotRoot,
-    /// Somebody else is at it.
-    #[error(
-        "another oomguard (pid {pid}) is changing this host; wait for it, or see what it does with `ps {pid}`"
-    )]
-    Locked {
-        /// The other process.
-        pid: String,
-    },
-    /// The host is not as the saved plan expects.
-    #[error("the host has changed since this plan was made; nothing was changed")]
-    HostChanged {
-        /// How the host's plan now differs from the saved one, a line each.
-        differences: Vec<String>,
-    },
-    /// Something speaks against it.
-    #[error("nothing was changed, for {} reason(s)", .0.len())]
-    Refused(Vec<Refusal>),
-    /// A step failed.
-    #[error("step {number} of {total} failed ({step}): {source}")]
-    Step {
-        /// 1-based.
-        number: usize,
-        /// How many there are.
-        total: usize,
-        /// The step in words.
-        step: String,
-        /// What went wrong.
-        source: StepError,
-    },
-    /// The watcher said stop.
-    #[error(
-        "stopped after step {number} of {total}; the same command again finishes it, `oomguard rollback` undoes it"
-    )]
-    Stopped {
-        /// 1-based.
-        number: usize,
-        /// How many there are.
-        total: usize,
-    },
-    /// The journal cannot be used.
-    #[error(transparent)]
-    Journal(#[from] HistoryError),
-    /// The machine said no.
-    #[error(transparent)]
-    Host(#[from] HostError),
-}
-
-/// Is told what happens, and may stop it between two steps.
-pub trait Watcher {
-    /// A step begins: its number from 1, how many there are, what it does.
-    fn begins(&mut self, number: usize, total: usize, step: &str);
-    /// A long step has done so many bytes.
-    fn progress(&mut self, bytes: u64);
-    /// A step is done and durable.
-    fn done(&mut self, number: usize, total: usize, step: &str) -> ControlFlow<()>;
-}
+pub use crate::run::{ApplyError, Watcher};
+use crate::run::{Silent, lock, remove_temporaries, run};
 
 /// A host that nobody else changes while this value lives, with a plan for it.
 #[derive(Debug)]
@@ -237,17 +172,17 @@ impl<'h> Session<'h> {
 
     fn remember(&self, change: &Change, before: &mut Before) -> Result<(), ApplyError> {
         match change {
-            Change::FileWrite { path, .. } | Change::FileRemove { path, .. }
-                if !before.files.contains_key(path) =>
-            {
-                before.files.insert(path.clone(), file_before(self.host, path)?);
-                remember_missing_dirs(self.host, path, &mut before.missing_dirs)?;
+            Change::FileWrite { path, .. } | Change::FileRemove { path, .. } => {
+                if !before.files.contains_key(path) {
+                    before.files.insert(path.clone(), file_before(self.host, path)?);
+                    remember_missing_dirs(self.host, path, &mut before.missing_dirs)?;
+                }
             }
-            Change::LinkPut { path, .. } | Change::LinkRemove { path, .. }
-                if !before.links.contains_key(path) =>
-            {
-                before.links.insert(path.clone(), self.host.link_target(path));
-                remember_missing_dirs(self.host, path, &mut before.missing_dirs)?;
+            Change::LinkPut { path, .. } | Change::LinkRemove { path, .. } => {
+                if !before.links.contains_key(path) {
+                    before.links.insert(path.clone(), self.host.link_target(path));
+                    remember_missing_dirs(self.host, path, &mut before.missing_dirs)?;
+                }
             }
             Change::ProgramInstall { path, .. } => {
                 remember_missing_dirs(self.host, path, &mut before.missing_dirs)?;
@@ -269,28 +204,25 @@ impl<'h> Session<'h> {
                     start_time: *start_time,
                     comm: comm.clone(),
                     score: *from,
-                    boot_id: boot_id(self.host),
+                    boot_id: history::boot_id(self.host),
                 };
                 if !before.scores.iter().any(|known| known.is_of_same_process(&score)) {
                     before.scores.push(score);
                 }
             }
-            _ => {}
+            // Swap files of oomguard's are in `own_swaps`; the rest changes nothing that lasts.
+            Change::SwapCreate { .. }
+            | Change::SwapOff { .. }
+            | Change::SwapRetire { .. }
+            | Change::DirRemove { .. }
+            | Change::ProgramRemove { .. }
+            | Change::AgentStart
+            | Change::AgentStop
+            | Change::ReloadSystem
+            | Change::ReloadUserManager { .. } => {}
         }
         Ok(())
     }
-}
-
-/// Takes the lock, creating oomguard's own folder on the first call.
-pub(crate) fn lock(host: &Host) -> Result<Lock, ApplyError> {
-    if !host.may_change() {
-        return Err(ApplyError::NotRoot);
-    }
-    host.create_dirs(layout::HISTORY_DIR)?;
-    host.try_lock(layout::LOCK)?.ok_or_else(|| {
-        let pid = host.read(layout::LOCK).unwrap_or_default();
-        ApplyError::Locked { pid: String::from_utf8_lossy(&pid).trim().to_owned() }
-    })
 }
 
 /// Cleans up after an apply or rollback that was cut. The unfinished apply is what the next one continues.
@@ -310,67 +242,6 @@ fn recover(host: &Host) -> Result<Option<Record>, ApplyError> {
         }
     }
     Ok(unfinished)
-}
-
-/// Hidden files that a cut apply may have left: exactly those that its steps, or their undoing, create.
-pub(crate) fn remove_temporaries(host: &Host, record: &Record) -> Result<(), HostError> {
-    let planned = record.plans.iter().flat_map(|plan| &plan.changes).filter_map(|change| match change {
-        Change::SwapCreate { path, .. }
-        | Change::FileWrite { path, .. }
-        | Change::LinkPut { path, .. }
-        | Change::ProgramInstall { path, .. } => Some(path),
-        _ => None,
-    });
-    for path in planned
-        .chain(record.before.links.keys())
-        .chain(record.before.files.keys())
-        .chain(record.before.own_swaps.keys())
-    {
-        host.remove_file(&temp_sibling(path))?;
-    }
-    Ok(())
-}
-
-/// Runs the steps of some changes, each recorded when it is done.
-pub(crate) fn run(
-    host: &Host,
-    id: &str,
-    changes: &[Change],
-    watcher: &mut dyn Watcher,
-) -> Result<(), ApplyError> {
-    let steps: Vec<Step<'_>> = step::steps(changes);
-    let total = steps.len();
-    for (number, step) in steps.iter().enumerate().map(|(at, step)| (at + 1, step)) {
-        let words = step.to_string();
-        watcher.begins(number, total, &words);
-        execute(host, step, &mut |bytes| watcher.progress(bytes)).map_err(|source| ApplyError::Step {
-            number,
-            total,
-            step: words.clone(),
-            source,
-        })?;
-        history::step_done(host, id, &words)?;
-        if watcher.done(number, total, &words).is_break() {
-            return Err(ApplyError::Stopped { number, total });
-        }
-    }
-    Ok(())
-}
-
-/// Nobody watches.
-pub(crate) struct Silent;
-
-impl Watcher for Silent {
-    fn begins(&mut self, _: usize, _: usize, _: &str) {}
-    fn progress(&mut self, _: u64) {}
-    fn done(&mut self, _: usize, _: usize, _: &str) -> ControlFlow<()> {
-        ControlFlow::Continue(())
-    }
-}
-
-pub(crate) fn boot_id(host: &Host) -> String {
-    let bytes = host.read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    String::from_utf8_lossy(&bytes).trim().to_owned()
 }
 
 fn file_before(host: &Host, path: &str) -> Result<Option<FileBefore>, HostError> {

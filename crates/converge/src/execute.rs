@@ -1,16 +1,17 @@
 //! One step on a machine. Each looks again at what it is about to change, and is durable when it returns.
 
+#![deny(clippy::wildcard_enum_match_arm, reason = "a step without an arm would be recorded as done")]
+
 use oomguard_host::files::{Access, temp_sibling};
 use oomguard_host::proc::{meminfo, oom_score_adj, stat, swaps};
 use oomguard_host::swapfile::{Allocation, LABEL};
 use oomguard_host::{Host, HostError, swap_header};
 
 use crate::blob::Blob;
-use crate::change::Change;
 use crate::facts::swap::has_room_for;
 use crate::facts::sysctl;
 use crate::layout;
-use crate::step::{Action, Step};
+use crate::step::Step;
 
 /// Why a step was not done.
 #[derive(Debug, thiserror::Error)]
@@ -55,64 +56,48 @@ pub enum StepError {
     },
 }
 
-/// Does one step. `progress` is told the bytes done of a long one.
+/// Does one step. `progress` receives the bytes done of a long one.
 ///
 /// # Errors
 /// When it was not done; what the step would change is then as it was.
 pub fn execute(host: &Host, step: &Step<'_>, progress: &mut dyn FnMut(u64)) -> Result<(), StepError> {
-    match (step.action, step.change) {
-        (Action::SwapTemporary, Change::SwapCreate { path, nocow, .. }) => {
-            Ok(host.swapfile_create(&temp_sibling(path), *nocow)?)
+    match *step {
+        Step::SwapCreateTemporary { path, nocow } => Ok(host.swapfile_create(&temp_sibling(path), nocow)?),
+        Step::SwapAllocate { path, size, zeros } => {
+            let how = if zeros { Allocation::Zeros } else { Allocation::Fallocate };
+            Ok(host.swapfile_allocate(&temp_sibling(path), size, how, progress)?)
         }
-        (Action::SwapAllocate, Change::SwapCreate { path, size, zeros, .. }) => {
-            let how = if *zeros { Allocation::Zeros } else { Allocation::Fallocate };
-            Ok(host.swapfile_allocate(&temp_sibling(path), *size, how, progress)?)
-        }
-        (Action::SwapFormat, Change::SwapCreate { path, .. }) => {
-            Ok(host.swapfile_format(&temp_sibling(path))?)
-        }
-        (Action::SwapPublish, Change::SwapCreate { path, .. }) => {
-            Ok(host.rename_noreplace(&temp_sibling(path), path)?)
-        }
-        (Action::SwapOn, Change::SwapCreate { path, priority, .. } | Change::SwapOn { path, priority }) => {
-            swap_on(host, path, *priority)
-        }
-        (Action::SwapOff, Change::SwapOff { path } | Change::SwapRetire { path }) => swap_off(host, path),
-        (Action::SwapDelete, Change::SwapRetire { path }) => swap_delete(host, path),
-        (Action::FilePrepare, Change::FileWrite { path, before, after, .. }) => {
-            file_prepare(host, path, before.as_ref(), after)
-        }
-        (Action::FilePlace, Change::FileWrite { path, before, .. }) => {
-            unchanged(host, path, before.as_ref())?;
+        Step::SwapFormat { path } => Ok(host.swapfile_format(&temp_sibling(path))?),
+        Step::SwapPublish { path } => Ok(host.rename_noreplace(&temp_sibling(path), path)?),
+        Step::SwapOn { path, priority } => swap_on(host, path, priority),
+        Step::SwapOff { path } => swap_off(host, path),
+        Step::SwapDelete { path } => swap_delete(host, path),
+        Step::FilePrepare { path, before, after } => file_prepare(host, path, before, after),
+        Step::FilePlace { path, before } => {
+            unchanged(host, path, before)?;
             Ok(host.rename_over(&temp_sibling(path), path)?)
         }
-        (Action::FileRemove, Change::FileRemove { path, before, .. }) => {
+        Step::FileRemove { path, before } => {
             unchanged(host, path, Some(before))?;
             Ok(host.remove_file(path)?)
         }
-        (Action::DirRemove, Change::DirRemove { path }) => Ok(host.remove_dir_if_empty(path).map(drop)?),
-        (Action::ProgramPrepare, Change::ProgramInstall { path, sha256, .. }) => {
-            program_prepare(host, path, sha256)
-        }
-        (Action::ProgramPlace, Change::ProgramInstall { path, .. }) => {
-            Ok(host.rename_over(&temp_sibling(path), path)?)
-        }
-        (Action::ProgramRemove, Change::ProgramRemove { path }) => Ok(host.remove_file(path)?),
-        (Action::LinkPut, Change::LinkPut { path, target, .. }) => {
+        Step::DirRemove { path } => Ok(host.remove_dir_if_empty(path).map(drop)?),
+        Step::ProgramPrepare { path, sha256 } => program_prepare(host, path, sha256),
+        Step::ProgramPlace { path } => Ok(host.rename_over(&temp_sibling(path), path)?),
+        Step::ProgramRemove { path } => Ok(host.remove_file(path)?),
+        Step::LinkPut { path, target } => {
             host.create_dirs(oomguard_host::files::parent(path))?;
             Ok(host.replace_symlink(path, target)?)
         }
-        (Action::LinkRemove, Change::LinkRemove { path, target }) => link_remove(host, path, target),
-        (Action::AgentStart, Change::AgentStart) => agent(host, "restart"),
-        (Action::AgentStop, Change::AgentStop) => agent(host, "stop"),
-        (Action::Sysctl, Change::Sysctl { key, to, .. }) => set_sysctl(host, key, to),
-        (Action::Reload, Change::ReloadSystem) => reload_system(host),
-        (Action::Reload, Change::ReloadUserManager { pid, start_time }) => {
-            if is_same_process(host, *pid, *start_time) { Ok(host.hang_up(*pid)?) } else { Ok(()) }
+        Step::LinkRemove { path, target } => link_remove(host, path, target),
+        Step::AgentStart => agent(host, "restart"),
+        Step::AgentStop => agent(host, "stop"),
+        Step::Sysctl { key, to } => set_sysctl(host, key, to),
+        Step::ReloadSystem => reload_system(host),
+        Step::ReloadUserManager { pid, start_time } => {
+            if is_same_process(host, pid, start_time) { Ok(host.hang_up(pid)?) } else { Ok(()) }
         }
-        (Action::Score, Change::Score { pid, start_time, to, .. }) => set_score(host, *pid, *start_time, *to),
-        // `step::actions` is the only maker of steps, and it pairs them as above.
-        (_, _) => Ok(()),
+        Step::Score { pid, start_time, comm: _, to } => set_score(host, pid, start_time, to),
     }
 }
 

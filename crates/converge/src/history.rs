@@ -262,6 +262,12 @@ pub(crate) fn new_id(host: &Host) -> Result<String, HistoryError> {
     Ok(format!("{:04}-{}", last + 1, time.strftime("%Y%m%dT%H%M%SZ")))
 }
 
+/// Which boot this is.
+pub(crate) fn boot_id(host: &Host) -> String {
+    let bytes = host.read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    String::from_utf8_lossy(&bytes).trim().to_owned()
+}
+
 fn file(id: &str, name: &str) -> String {
     format!("{}/{id}/{name}", layout::HISTORY_DIR)
 }

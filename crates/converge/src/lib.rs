@@ -20,6 +20,7 @@ pub mod plan;
 mod preflight;
 pub mod rank;
 pub mod rollback;
+mod run;
 pub mod step;
 pub mod swap_decision;
 pub mod target_score;

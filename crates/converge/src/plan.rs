@@ -9,7 +9,7 @@ use crate::agent;
 use crate::blob::Blob;
 use crate::change::Change;
 use crate::facts::agent::{Content, Program};
-use crate::facts::processes::KeeperKind;
+use crate::facts::KeeperKind;
 use crate::facts::{Facts, Process, sysctl};
 use crate::finding::Refusal;
 use crate::fstab_edit;

@@ -1,5 +1,7 @@
 //! What is looked at before anything is changed: read-only, and all refusals together.
 
+#![deny(clippy::wildcard_enum_match_arm, reason = "a new change must say whether its path is checked")]
+
 use oomguard_host::Host;
 use oomguard_host::files::{Kind, parent};
 
@@ -18,7 +20,18 @@ pub fn refusals(host: &Host, plan: &Plan) -> Vec<Refusal> {
             | Change::ProgramInstall { path, .. }
             | Change::ProgramRemove { path } => file(host, path, Kind::File),
             Change::LinkPut { path, .. } | Change::LinkRemove { path, .. } => file(host, path, Kind::Symlink),
-            _ => None,
+            // A swap file has its refusals in the swap's decision; a step looks again before it touches the rest.
+            Change::SwapCreate { .. }
+            | Change::SwapOn { .. }
+            | Change::SwapOff { .. }
+            | Change::SwapRetire { .. }
+            | Change::DirRemove { .. }
+            | Change::AgentStart
+            | Change::AgentStop
+            | Change::Sysctl { .. }
+            | Change::ReloadSystem
+            | Change::ReloadUserManager { .. }
+            | Change::Score { .. } => None,
         });
     }
     found

@@ -6,7 +6,6 @@ use oomguard_host::files::Kind;
 use oomguard_host::proc::oom_score_adj;
 use oomguard_host::{Host, HostError, swap_header, swapfile};
 
-use crate::apply::{ApplyError, Watcher, boot_id, lock, remove_temporaries, run};
 use crate::blob::Blob;
 use crate::change::Change;
 use crate::execute::is_same_process;
@@ -16,6 +15,7 @@ use crate::history::{self, Entry, Record, State};
 use crate::layout;
 use crate::plan::{self, Plan};
 use crate::preflight;
+use crate::run::{ApplyError, Watcher, lock, remove_temporaries, run};
 
 /// What a rollback does, before it does it.
 #[derive(Debug)]
@@ -351,7 +351,7 @@ impl Undo<'_> {
     }
 
     fn scores(&mut self) {
-        let boot = boot_id(self.host);
+        let boot = history::boot_id(self.host);
         for before in self.record.before.scores.iter().filter(|before| before.boot_id == boot) {
             let score = self.host.read(&format!("/proc/{}/oom_score_adj", before.pid)).ok();
             let Some(now) = score.and_then(|bytes| oom_score_adj::parse(&bytes).ok()) else { continue };

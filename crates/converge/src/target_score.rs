@@ -2,8 +2,8 @@
 
 use oomguard_spec::policy::{Policy, ProcessRule, Protection};
 
-use crate::facts::Process;
-use crate::facts::processes::KeeperKind;
+use crate::facts::process_rules::{self, Match};
+use crate::facts::{KeeperKind, Process};
 
 /// What a process's score should be, and who source so.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,29 +49,10 @@ pub fn target_score(process: &Process, policy: &Policy) -> TargetScore {
         .unwrap_or_else(|| if process.in_user_slice() { load(protection) } else { own_unit(process) })
 }
 
-/// Whether a process rule names it, or may: see [`target_score`].
-#[must_use]
-pub(crate) fn has_rule(process: &Process, protection: &Protection) -> bool {
-    protection.processes.iter().any(|rule| names(rule, process) != Named::No)
-}
-
-/// Whether a rule names a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Named {
-    Yes,
-    No,
-    /// Everything that can be seen fits, and its program cannot be seen by this user.
-    Unseen,
-}
-
 /// The first rule that fits decides. It may stand outside user.slice: then it is the policy that names it.
 fn named_process(process: &Process, protection: &Protection) -> Option<TargetScore> {
-    let (rule, named) = protection
-        .processes
-        .iter()
-        .map(|rule| (rule, names(rule, process)))
-        .find(|(_, n)| *n != Named::No)?;
-    if named == Named::Unseen {
+    let (rule, matched) = process_rules::first_match(process, protection)?;
+    if matched == Match::Unknown {
         return Some(anything());
     }
     let source = format!("the policy's rule for {}", title(rule));
@@ -82,29 +63,6 @@ fn named_process(process: &Process, protection: &Protection) -> Option<TargetSco
     } else {
         TargetScore { bound: Bound::AtLeast(score), source, fixable: true }
     })
-}
-
-fn names(rule: &ProcessRule, process: &Process) -> Named {
-    let user = rule.user.as_deref().is_none_or(|user| {
-        process.user.as_deref() == Some(user) || process.uid.is_some_and(|uid| user == uid.to_string())
-    });
-    let command = rule.command.as_ref().is_none_or(|command| *command == process.comm);
-    let cgroup = rule.cgroup.as_deref().is_none_or(|cgroup| is_within(&process.cgroup, cgroup));
-    if !(user && command && cgroup) {
-        return Named::No;
-    }
-    match (&rule.exe, &process.exe) {
-        (None, _) => Named::Yes,
-        (Some(_), None) => Named::Unseen,
-        (Some(path), Some(program)) => {
-            let trusted = program.roots || (program.own && rule.user.is_some());
-            if *path == program.path && trusted { Named::Yes } else { Named::No }
-        }
-    }
-}
-
-fn is_within(cgroup: &str, place: &str) -> bool {
-    cgroup.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn title(rule: &ProcessRule) -> String {

@@ -151,7 +151,8 @@ impl Said {
 /// Which step each step of an apply belongs to: one for each that the journal counts.
 #[must_use]
 pub fn belongs_to(changes: &[Change]) -> Vec<Step> {
-    step::steps(changes).iter().map(|step| Step::of(step.change)).collect()
+    let of = |change| step::steps_of(change).into_iter().map(move |_| Step::of(change));
+    changes.iter().flat_map(of).collect()
 }
 
 /// A host that was looked at.

@@ -112,7 +112,7 @@ fn from_check_mode_to_rollback(release: Release) {
         .says("+++ after: /etc/fstab")
         .says("+/swapfile none swap sw,nofail,pri=10 0 0")
         .says("+vm.swappiness = 10")
-        .says("\"give its name to /swapfile\"")
+        .says("\"rename the temporary swap file to /swapfile\"")
         .says("\"no-swap\"");
     assert_eq!(everything(&vm), before, "check mode changed something");
 

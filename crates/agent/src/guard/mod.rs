@@ -9,9 +9,9 @@ mod queue;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use oomguard_converge::facts::KeeperKind;
 use oomguard_converge::facts::Process;
 use oomguard_converge::facts::process_reader::{ProcessReader, Relevance};
-use oomguard_converge::facts::processes::KeeperKind;
 use oomguard_converge::target_score::target_score;
 use oomguard_host::proc::{oom_score_adj, stat};
 use oomguard_host::proc_event::ProcEvent;

@@ -5,7 +5,8 @@ use oomguard_host::files::Kind;
 use oomguard_spec::policy::Policy;
 use serde::Serialize;
 
-use super::{Processes, Unread};
+use super::processes::Processes;
+use super::unread::Unread;
 use crate::layout;
 
 /// The agent on a host.

@@ -7,7 +7,7 @@ use oomguard_host::proc::version;
 use oomguard_host::{Host, HostError};
 use serde::Serialize;
 
-use super::Unread;
+use super::unread::Unread;
 
 /// Which cgroup hierarchies are mounted under /sys/fs/cgroup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -2,25 +2,29 @@
 
 pub mod agent;
 mod kernel;
+pub mod process;
 pub mod process_reader;
+pub(crate) mod process_rules;
 pub mod processes;
 pub mod swap;
 pub mod sysctl;
 pub mod units;
+mod unread;
 
 use oomguard_host::Host;
 use oomguard_host::proc::meminfo::Meminfo;
 use oomguard_host::proc::pressure::Pressure;
 use oomguard_spec::policy::Policy;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 pub use agent::AgentFacts;
 pub use kernel::Cgroups;
-pub use processes::{Process, Processes};
+pub use process::{KeeperKind, Process, Program};
+pub use processes::Processes;
 pub use swap::SwapFacts;
 pub use sysctl::SwappinessFacts;
 pub use units::UnitFacts;
+pub use unread::Unread;
 
 /// What a host looks like now, as far as a policy asks.
 #[derive(Clone, Debug, Serialize)]
@@ -55,17 +59,6 @@ pub struct Facts {
     pub unread: Vec<Unread>,
 }
 
-/// Something that could not be read, and what that means.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Unread {
-    /// The path, or what it is about.
-    pub what: String,
-    /// The reason.
-    pub why: String,
-    /// What is not known because of it.
-    pub unknown: String,
-}
-
 impl Facts {
     /// Reads a host, as far as `policy` asks about it.
     ///
@@ -95,11 +88,5 @@ impl Facts {
             processes,
             unread,
         })
-    }
-}
-
-impl Unread {
-    pub(crate) fn new(what: impl Into<String>, why: impl ToString, unknown: impl Into<String>) -> Self {
-        Self { what: what.into(), why: why.to_string(), unknown: unknown.into() }
     }
 }

@@ -5,10 +5,10 @@ use oomguard_host::processes::ProcDir;
 use oomguard_host::{Host, passwd};
 use oomguard_spec::policy::{Policy, Protection};
 
-use super::Unread;
-use super::processes::{KeeperKind, Process, Program};
+use super::process::{KeeperKind, Process, Program};
+use super::process_rules;
 use super::units;
-use crate::target_score;
+use super::unread::Unread;
 
 /// How many ancestors of a process are looked at. No real line of processes is longer.
 const GENERATIONS: usize = 64;
@@ -130,7 +130,7 @@ impl ProcessReader {
         let Some(process) = self.details(pid, score, buffer) else { return Relevance::Unreadable };
         let Some(mut process) = process else { return Relevance::Irrelevant };
         let named = process.unit.as_deref().is_some_and(|unit| self.is_named(unit))
-            || self.protection().is_some_and(|protection| target_score::has_rule(&process, protection));
+            || self.protection().is_some_and(|protection| process_rules::first_match(&process, protection).is_some());
         if !protected && !named && process.keeper.is_none() {
             return Relevance::Irrelevant;
         }
@@ -158,7 +158,7 @@ impl ProcessReader {
                 return false;
             }
             let Some(Some(parent)) = self.details(above, 0, buffer) else { return false };
-            if target_score::has_rule(&parent, protection) {
+            if process_rules::first_match(&parent, protection).is_some() {
                 return true;
             }
             above = parent.ppid;

@@ -8,7 +8,7 @@ use oomguard_host::proc::{kernel_cmdline, meminfo};
 use oomguard_host::{Host, swap_header, swapfile, unit_file};
 use serde::Serialize;
 
-use super::Unread;
+use super::unread::Unread;
 use crate::blob::Blob;
 use crate::layout;
 

@@ -4,7 +4,7 @@ use oomguard_host::Host;
 use oomguard_host::sysctl::{self, SysctlFile};
 use serde::Serialize;
 
-use super::Unread;
+use super::unread::Unread;
 
 /// The key, as sysctl(8) writes it.
 pub const KEY: &str = "vm.swappiness";

@@ -7,7 +7,7 @@ use oomguard_host::unit_file::{self, UnitFile};
 use oomguard_spec::policy::Policy;
 use serde::Serialize;
 
-use super::Unread;
+use super::unread::Unread;
 use crate::blob::Blob;
 use crate::layout;
 

@@ -2,7 +2,7 @@
 
 use oomguard_spec::policy::Policy;
 
-use crate::facts::processes::KeeperKind;
+use crate::facts::KeeperKind;
 use crate::facts::{Facts, Process};
 use crate::finding::{Finding, Severity};
 use crate::target_score::{Bound, target_score};
