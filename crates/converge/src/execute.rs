@@ -95,7 +95,11 @@ pub fn execute(host: &Host, step: &Step<'_>, progress: &mut dyn FnMut(u64)) -> R
         Step::Sysctl { key, to } => set_sysctl(host, key, to),
         Step::ReloadSystem => reload_system(host),
         Step::ReloadUserManager { pid, start_time } => {
-            if is_same_process(host, pid, start_time) { Ok(host.hang_up(pid)?) } else { Ok(()) }
+            if is_same_process(host, pid, start_time) {
+                Ok(host.hang_up(pid)?)
+            } else {
+                Ok(())
+            }
         }
         Step::Score { pid, start_time, comm: _, to } => set_score(host, pid, start_time, to),
     }

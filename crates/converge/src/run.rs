@@ -162,4 +162,3 @@ impl Watcher for Silent {
         ControlFlow::Continue(())
     }
 }
-

@@ -68,4 +68,3 @@ impl Process {
         self.cgroup.starts_with("/user.slice/")
     }
 }
-

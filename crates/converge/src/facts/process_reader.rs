@@ -130,7 +130,9 @@ impl ProcessReader {
         let Some(process) = self.details(pid, score, buffer) else { return Relevance::Unreadable };
         let Some(mut process) = process else { return Relevance::Irrelevant };
         let named = process.unit.as_deref().is_some_and(|unit| self.is_named(unit))
-            || self.protection().is_some_and(|protection| process_rules::first_match(&process, protection).is_some());
+            || self
+                .protection()
+                .is_some_and(|protection| process_rules::first_match(&process, protection).is_some());
         if !protected && !named && process.keeper.is_none() {
             return Relevance::Irrelevant;
         }
