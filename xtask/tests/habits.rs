@@ -171,6 +171,41 @@ fn no_source_file_is_too_long() {
     none(&wrong, "source files to be split");
 }
 
+/// `crates/text` has the one list of unsafe characters. Another list would miss what that one has.
+#[test]
+fn untrusted_text_is_escaped_in_one_room_only() {
+    // Put together here, so that this file does not contain them.
+    let needles = [
+        ["is_", "control"].concat(),
+        ["escape_", "default"].concat(),
+        ["escape_", "debug"].concat(),
+        ["\\u{", "200b}"].concat(),
+        ["\\u{", "200e}"].concat(),
+        ["\\u{", "202a}"].concat(),
+        ["\\u{", "202e}"].concat(),
+        ["\\u{", "2066}"].concat(),
+    ];
+    let library = |path: &&String| {
+        path.starts_with("crates/")
+            && path.contains("/src/")
+            && path.ends_with(".rs")
+            && !path.ends_with("tests.rs")
+            && !path.starts_with("crates/text/")
+            && !path.starts_with("crates/lab/")
+    };
+    let mut wrong = Vec::new();
+    for path in tracked().iter().filter(library) {
+        let text = fs::read_to_string(root().join(path)).unwrap();
+        // Unit tests at the end of a file may name such characters.
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for (number, line) in code.lines().enumerate() {
+            let found = needles.iter().filter(|needle| line.to_lowercase().contains(needle.as_str()));
+            wrong.extend(found.map(|needle| format!("{path}:{}: {needle}", number + 1)));
+        }
+    }
+    none(&wrong, "code that escapes text or lists unsafe characters outside of crates/text");
+}
+
 #[test]
 fn no_file_names_the_machine_it_was_written_on_or_a_registry() {
     // Put together here, so that this file does not contain them.

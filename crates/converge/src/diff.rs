@@ -17,14 +17,8 @@ pub fn unified(path: &str, before: Option<&Blob>, after: Option<&Blob>) -> Strin
         .to_string()
 }
 
-/// The text of a file with everything escaped that could move a terminal's cursor.
+/// The text of a file, safe for a terminal. Tabs are written out: lines may differ in nothing else.
 fn shown(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    text.chars()
-        .flat_map(|c| if c.is_control() && c != '\n' && c != '\t' { escaped(c) } else { vec![c] })
-        .collect()
-}
-
-fn escaped(c: char) -> Vec<char> {
-    c.escape_default().collect()
+    let text = String::from_utf8_lossy(bytes).replace('\t', "\\t");
+    oomguard_text::terminal(&text).into_owned()
 }

@@ -242,7 +242,7 @@ pub(crate) fn step_done(host: &Host, id: &str, step: &str) -> Result<(), History
 /// Keeps who asked for a change, before it begins.
 pub(crate) fn asked(host: &Host, id: &str, what: &str, who: Option<&str>) -> Result<(), HistoryError> {
     let Some(who) = who else { return Ok(()) };
-    let line = who.replace(char::is_control, " ");
+    let line = oomguard_text::shown(who, 200);
     Ok(host.append(&file(id, "asked"), format!("{what}, by {line}\n").as_bytes(), 0o600)?)
 }
 

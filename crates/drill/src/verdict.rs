@@ -22,7 +22,7 @@ fn tried(good: bool, what: impl Into<String>) -> Option<Tried> {
 }
 
 fn count(number: usize, one: &str, many: &str) -> String {
-    if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
+    oomguard_text::counted(number, one, many)
 }
 
 fn of(report: &Report, role: Role) -> Vec<&Kill> {

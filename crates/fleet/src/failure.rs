@@ -239,7 +239,7 @@ pub fn safe(text: &str) -> String {
 /// The same, with the blanks at its beginning: a line of a table.
 #[must_use]
 pub fn safe_line(text: &str) -> String {
-    text.trim_end().chars().take(300).map(|c| if c.is_control() { '?' } else { c }).collect()
+    oomguard_text::shown(text.trim_end(), 300)
 }
 
 #[cfg(test)]
@@ -288,7 +288,7 @@ mod tests {
         fn nothing_that_is_said_reaches_the_terminal_raw(said in "(\\PC|[\\x00-\\x1f]){0,400}", code in any::<Option<i32>>(), answered: bool) {
             let progress = Progress { answered, ..Progress::default() };
             let failure = Failure::from_ssh(&said, code, progress);
-            prop_assert!(!failure.message.chars().any(char::is_control));
+            prop_assert!(!failure.message.contains(oomguard_text::is_unsafe));
             prop_assert!(failure.message.chars().count() < 500);
         }
     }

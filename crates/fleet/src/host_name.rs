@@ -147,8 +147,7 @@ impl fmt::Display for HostName {
 
 /// A text that is no name, for a message.
 pub(crate) fn shown(text: &str) -> String {
-    let cut: String = text.chars().take(80).map(|c| if c.is_control() { '?' } else { c }).collect();
-    format!("`{cut}`")
+    oomguard_text::quoted(text, 80)
 }
 
 #[cfg(test)]

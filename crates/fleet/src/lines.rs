@@ -98,7 +98,7 @@ impl Line {
     /// # Errors
     /// When it is none.
     pub fn parse(bytes: &[u8]) -> Result<Self, BadLine> {
-        let cut = |text: &str| text.chars().take(120).map(|c| if c.is_control() { '?' } else { c }).collect();
+        let cut = |text: &str| oomguard_text::shown(text, 120);
         let line = serde_json::from_slice(bytes).map_err(|e| BadLine::Unreadable(cut(&e.to_string())))?;
         match line {
             Self::Header { schema, .. } if schema != SCHEMA => Err(BadLine::Schema(cut(&schema))),

@@ -267,11 +267,11 @@ impl Looked<'_> {
             (0, false) => "nothing to change: the server is as the policy says".to_owned(),
             (0, true) => format!("nothing to change but the program of Step {step}"),
             _ => {
-                let plural = if count == 1 { "" } else { "s" };
                 let program =
                     if program { format!(", and the program of Step {step}") } else { String::new() };
                 format!(
-                    "{count} change{plural} in the steps 6 to 8, made by one apply in its own order{program}"
+                    "{} in the steps 6 to 8, made by one apply in its own order{program}",
+                    oomguard_text::counted(count, "change", "changes")
                 )
             }
         }

@@ -171,7 +171,7 @@ fn a_setup_is_looked_at_changed_and_verified_and_nothing_is_changed_twice() {
     let said = of("fresh");
     assert!(said[0].contains("Install") && said[1].contains("part_of: Some(Swap)"), "{said:?}");
     // From another host, so not raw; the blanks of a table stay.
-    assert!(said[2].contains("Status") && said[2].contains("\"  ?[2Jswap\""), "{said:?}");
+    assert!(said[2].contains("Status") && said[2].contains("\"  \\\\x1b[2Jswap\""), "{said:?}");
     assert!(of("done").is_empty(), "{:?}", notes.lines);
     let outcomes = kept.outcomes();
     assert_eq!(outcomes[2].failure.as_ref().unwrap().kind, Kind::NotHealthy);

@@ -4,7 +4,7 @@ use crate::model::{Evidence, Scope};
 use crate::record::{
     Columns, Counters, Invoked, Killed, Limit, MemcgUsage, OomKill, Record, Selected, Task, Zone, row,
 };
-use crate::safe;
+use crate::shown;
 use crate::time::Time;
 
 /// How many tasks of a table are kept: more than a host has. A task takes about 150 bytes.
@@ -400,7 +400,7 @@ impl OomReport {
 
     fn prove(&mut self, place: Place<'_>) {
         if self.proof.len() < MOST_PROOFS {
-            self.proof.push(Evidence { line: place.line, text: safe::line(place.text) });
+            self.proof.push(Evidence { line: place.line, text: shown::line(place.text) });
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use crate::assemble::{OomReport, Victim};
 use crate::model::{Evidence, Kill, Scope, Trigger, UnitLoss};
 use crate::record::{Killed, ProgramKill, Record, Unit, UnitEvent};
-use crate::safe;
+use crate::shown;
 use crate::time::Time;
 
 /// Kills that are further apart than this are of different episodes. Killing one process often does not help for long,
@@ -175,7 +175,7 @@ impl Episode {
         if self.triggers.len() < MOST_KILLS
             && let Some((comm, pid)) = &report.trigger
         {
-            self.triggers.push(Trigger { comm: Some(safe::name(comm)), pid: *pid });
+            self.triggers.push(Trigger { comm: Some(shown::name(comm)), pid: *pid });
         }
         self.kills_left_out += report.kills_left_out;
         for victim in &report.kills {
@@ -183,7 +183,7 @@ impl Episode {
         }
         for (pid, comm) in &report.reaped {
             if self.reaped.len() < MOST_KILLS {
-                self.reaped.push(Trigger { comm: comm.as_deref().map(safe::name), pid: Some(*pid) });
+                self.reaped.push(Trigger { comm: comm.as_deref().map(shown::name), pid: Some(*pid) });
             }
         }
         if self.main.as_ref().is_none_or(|main| worth(&report) > worth(main)) {
@@ -199,7 +199,7 @@ impl Episode {
         let kill = Kill {
             by: "kernel".to_owned(),
             pid: Some(killed.pid),
-            comm: killed.comm.as_deref().or(task.and_then(|task| task.comm.as_deref())).map(safe::name),
+            comm: killed.comm.as_deref().or(task.and_then(|task| task.comm.as_deref())).map(shown::name),
             uid: killed.uid.or(task.and_then(|task| task.uid)),
             total_vm_kib: killed.total_vm_kib,
             anon_rss_kib: killed.anon_rss_kib,
@@ -208,8 +208,8 @@ impl Episode {
             pgtables_kib: killed.pgtables_kib,
             swap_kib: task.and_then(|task| task.swap?.checked_mul(page?)),
             oom_score_adj: killed.oom_score_adj.or(task.and_then(|task| task.adj)),
-            memcg: memcg.map(safe::name),
-            oom_memcg: report.oom_memcg.as_deref().map(safe::name),
+            memcg: memcg.map(shown::name),
+            oom_memcg: report.oom_memcg.as_deref().map(shown::name),
             time: victim.time.text(),
             line: victim.line,
         };
@@ -256,7 +256,7 @@ impl Episode {
         }
         self.last_line = line;
         if self.proof.len() < 20 {
-            self.proof.push(Evidence { line, text: safe::line(text) });
+            self.proof.push(Evidence { line, text: shown::line(text) });
         }
         let known = kill.pid.and_then(|pid| self.by_pid.get(&pid).copied());
         // SIGTERM and then SIGKILL, and a kubelet that tells of the kernel's kill: it dies only once.
@@ -277,9 +277,9 @@ impl Episode {
         self.kills.push(Kill {
             by: kill.by.clone(),
             pid: kill.pid,
-            comm: kill.comm.as_deref().map(safe::name),
+            comm: kill.comm.as_deref().map(shown::name),
             uid: kill.uid,
-            memcg: kill.memcg.as_deref().map(safe::name),
+            memcg: kill.memcg.as_deref().map(shown::name),
             time: time.text(),
             line,
             ..Kill::default()
@@ -301,7 +301,7 @@ impl Episode {
             return;
         }
         let loss = self.units.entry(event.unit.clone()).or_default();
-        loss.unit = safe::name(&event.unit);
+        loss.unit = shown::name(&event.unit);
         match event.what {
             Unit::ProcessKilled => loss.process_killed = true,
             Unit::KilledByOomd(_) => {

@@ -17,10 +17,9 @@ pub mod reader;
 pub mod record;
 pub mod render;
 pub mod runbook;
-pub mod safe;
 pub mod saved;
 pub mod scan;
-mod size;
+mod shown;
 pub mod time;
 
 pub use log::{LogError, Options, Since, read, read_all, read_file};

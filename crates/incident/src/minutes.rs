@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::safe;
+use crate::shown;
 
 /// What a recorder has of the time before an incident, the oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -96,7 +96,7 @@ impl Minutes {
         }
         let until = sizes.get(..=peak)?;
         Some(Growth {
-            program: safe::name(program.as_bytes()),
+            program: shown::name(program.as_bytes()),
             from_kib,
             to_kib,
             seconds: last.at - first.at,

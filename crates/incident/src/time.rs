@@ -5,7 +5,6 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::bytes::whole;
-use crate::safe;
 
 /// When a line was logged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,7 +53,7 @@ impl Shown {
     /// For people.
     #[must_use]
     pub fn text(&self) -> String {
-        safe::shown(self.bytes.get(..usize::from(self.length)).unwrap_or_default(), MOST_CHARS)
+        oomguard_text::shown(self.bytes.get(..usize::from(self.length)).unwrap_or_default(), MOST_CHARS)
     }
 }
 

@@ -16,7 +16,7 @@ pub fn parse(text: &str, now_ms: u64) -> Result<u64, Failure> {
         return Ok(now_ms.saturating_sub(span));
     }
     moment(text).and_then(|time| u64::try_from(time.as_millisecond()).ok()).ok_or_else(|| {
-        Failure::usage(format!("--since: `{}` is no time", text.escape_debug()))
+        Failure::usage(format!("--since: {} is not a time", oomguard_text::quoted(text, 60)))
             .hint("write for example `15m`, `2h`, `7d`, `2026-01-23` or `2026-01-23 14:00`")
     })
 }

@@ -50,7 +50,7 @@ impl FromStr for Builtin {
             | "testnet_validator"
             | "testnet_validators"
             | "minimum_server_spec" => Ok(Self::Validator),
-            _ => Err(UnknownBuiltin(crate::text::visible(name).chars().take(60).collect())),
+            _ => Err(UnknownBuiltin(oomguard_text::shown(name, 60))),
         }
     }
 }

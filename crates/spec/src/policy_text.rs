@@ -1,146 +1,110 @@
 //! A policy as a document.
 
-use std::fmt::Write as _;
-
-use crate::policy::{Policy, ProcessRule, Protection, ServiceRule, SwapPolicy, SwapSize, Threshold};
+use crate::policy::{Alerts, Policy, ProcessRule, Protection, ServiceRule, SwapPolicy, SwapSize, Threshold};
 use crate::roles::values::{share_text, size_text};
+use crate::size::Bytes;
+use crate::yaml::Yaml;
+
+type Pairs = Vec<(String, Yaml)>;
 
 /// Writes a policy as a document that reads back as the same policy.
 #[must_use]
 pub fn policy_to_document(policy: &Policy, role: &str) -> String {
-    let mut text = format!("role: {}\n\nmemory_config:", quote(role));
-    let before = text.len();
-    if let Some(swap) = &policy.swap {
-        push_swap(&mut text, swap);
-    }
-    if let Some(swappiness) = policy.swappiness {
-        _ = write!(text, "\n  swappiness: {swappiness}");
-    }
-    if let Some(protection) = &policy.oom_protection {
-        push_protection(&mut text, protection);
-    }
-    push_alerts(&mut text, policy);
-    if let Some(agent) = policy.agent {
-        _ = write!(text, "\n  agent: {agent}");
-    }
-    if text.len() == before {
-        text.push_str(" {}");
-    }
-    text.push('\n');
-    text
+    let mut config = Pairs::new();
+    add(&mut config, "swap", policy.swap.as_ref().map(swap));
+    add(&mut config, "swappiness", policy.swappiness.map(|number| Yaml::Number(number.into())));
+    add(&mut config, "oom_protection", policy.oom_protection.as_ref().map(protection));
+    add(&mut config, "alerts", (policy.alerts != Alerts::default()).then(|| alerts(&policy.alerts)));
+    add(&mut config, "agent", policy.agent.map(Yaml::Bool));
+    Yaml::map([("role", Yaml::word(role)), ("memory_config", Yaml::Map(config))]).document()
 }
 
-fn push_swap(text: &mut String, swap: &SwapPolicy) {
-    let size = match swap.size {
-        SwapSize::Bytes(bytes) => size_text(bytes),
-        SwapSize::RamPermille(permille) => share_text(permille),
+fn add(pairs: &mut Pairs, key: &str, value: Option<Yaml>) {
+    pairs.extend(value.map(|value| (key.to_owned(), value)));
+}
+
+fn number(number: impl Into<i64>) -> Yaml {
+    Yaml::Number(number.into())
+}
+
+fn size(bytes: Bytes) -> Yaml {
+    Yaml::word(size_text(bytes))
+}
+
+fn swap(swap: &SwapPolicy) -> Yaml {
+    let mut pairs = Pairs::new();
+    let wanted = match swap.size {
+        SwapSize::Bytes(bytes) => size(bytes),
+        SwapSize::RamPermille(permille) => Yaml::word(share_text(permille)),
     };
-    _ = write!(text, "\n  swap:\n    size: {size}");
-    if let Some(minimum) = swap.minimum {
-        _ = write!(text, "\n    minimum: {}", size_text(minimum));
-    }
-    _ = write!(text, "\n    file: {}", quote(&swap.file));
-    if let Some(priority) = swap.priority {
-        _ = write!(text, "\n    priority: {priority}");
+    add(&mut pairs, "size", Some(wanted));
+    add(&mut pairs, "minimum", swap.minimum.map(size));
+    add(&mut pairs, "file", Some(Yaml::word(&swap.file)));
+    add(&mut pairs, "priority", swap.priority.map(number));
+    Yaml::Map(pairs)
+}
+
+fn protection(protection: &Protection) -> Yaml {
+    let Protection { systemd_user, tmux_sessions, services, load, expendable, processes } = protection;
+    let mut pairs = Pairs::new();
+    add(&mut pairs, "systemd_user", systemd_user.map(|score| number(score.get())));
+    add(&mut pairs, "tmux_sessions", tmux_sessions.map(|score| number(score.get())));
+    let services: Pairs = services.iter().map(|(unit, rule)| (unit.to_string(), service(rule))).collect();
+    add(&mut pairs, "services", (!services.is_empty()).then_some(Yaml::Map(services)));
+    add(&mut pairs, "load", Some(number(load.get())));
+    let expendable: Pairs =
+        expendable.iter().map(|(unit, score)| (unit.to_string(), number(score.get()))).collect();
+    add(&mut pairs, "expendable", (!expendable.is_empty()).then_some(Yaml::Map(expendable)));
+    let processes: Vec<Yaml> = processes.iter().map(process).collect();
+    add(&mut pairs, "processes", (!processes.is_empty()).then_some(Yaml::List(processes)));
+    Yaml::Map(pairs)
+}
+
+fn service(ServiceRule { score, memory_low }: &ServiceRule) -> Yaml {
+    let score = number(score.get());
+    match memory_low {
+        None => score,
+        Some(low) => Yaml::Flow(vec![("score".to_owned(), score), ("memory_low".to_owned(), size(*low))]),
     }
 }
 
-fn push_protection(text: &mut String, protection: &Protection) {
-    text.push_str("\n  oom_protection:");
-    if let Some(score) = protection.systemd_user {
-        _ = write!(text, "\n    systemd_user: {score}");
+fn process(ProcessRule { exe, command, user, cgroup, score }: &ProcessRule) -> Yaml {
+    let mut pairs = Pairs::new();
+    for (key, value) in [("exe", exe), ("command", command), ("user", user), ("cgroup", cgroup)] {
+        add(&mut pairs, key, value.as_ref().map(Yaml::word));
     }
-    if let Some(score) = protection.tmux_sessions {
-        _ = write!(text, "\n    tmux_sessions: {score}");
-    }
-    if !protection.services.is_empty() {
-        text.push_str("\n    services:");
-    }
-    for (unit, ServiceRule { score, memory_low }) in &protection.services {
-        _ = match memory_low {
-            None => write!(text, "\n      {}: {score}", quote(unit.as_str())),
-            Some(low) => {
-                write!(
-                    text,
-                    "\n      {}: {{score: {score}, memory_low: {}}}",
-                    quote(unit.as_str()),
-                    size_text(*low)
-                )
-            }
-        };
-    }
-    _ = write!(text, "\n    load: {}", protection.load);
-    if !protection.expendable.is_empty() {
-        text.push_str("\n    expendable:");
-    }
-    for (unit, score) in &protection.expendable {
-        _ = write!(text, "\n      {}: {score}", quote(unit.as_str()));
-    }
-    if !protection.processes.is_empty() {
-        text.push_str("\n    processes:");
-    }
-    for rule in &protection.processes {
-        push_process(text, rule);
-    }
+    add(&mut pairs, "score", Some(number(score.get())));
+    Yaml::Flow(pairs)
 }
 
-fn push_process(text: &mut String, rule: &ProcessRule) {
-    let stated =
-        [("exe", &rule.exe), ("command", &rule.command), ("user", &rule.user), ("cgroup", &rule.cgroup)];
-    let stated =
-        stated.iter().filter_map(|(key, value)| Some(format!("{key}: {}, ", quote(value.as_ref()?))));
-    _ = write!(text, "\n      - {{{}score: {}}}", stated.collect::<String>(), rule.score);
+fn alerts(alerts: &Alerts) -> Yaml {
+    let mut pairs = Pairs::new();
+    let usage = alerts.swap_usage.map(|usage| {
+        let mut steps = Pairs::new();
+        add(&mut steps, "warning", usage.warning.map(|step| threshold("above", step)));
+        add(&mut steps, "critical", usage.critical.map(|step| threshold("above", step)));
+        Yaml::Flow(steps)
+    });
+    add(&mut pairs, "swap_usage", usage);
+    add(&mut pairs, "oom_events", alerts.oom_events.then(|| Yaml::word("any")));
+    add(
+        &mut pairs,
+        "memory_pressure",
+        alerts.memory_pressure.map(|step| threshold("full_avg60_above", step)),
+    );
+    add(&mut pairs, "hook", alerts.hook.as_ref().map(Yaml::word));
+    add(&mut pairs, "webhook", alerts.webhook.as_ref().map(Yaml::word));
+    Yaml::Map(pairs)
 }
 
-fn push_alerts(text: &mut String, policy: &Policy) {
-    let alerts = &policy.alerts;
-    if *alerts == crate::policy::Alerts::default() {
-        return;
-    }
-    text.push_str("\n  alerts:");
-    if let Some(usage) = &alerts.swap_usage {
-        let steps = [("warning", usage.warning), ("critical", usage.critical)];
-        let stated =
-            steps.iter().filter_map(|(name, step)| Some(format!("{name}: {}", threshold("above", (*step)?))));
-        _ = write!(text, "\n    swap_usage: {{{}}}", stated.collect::<Vec<_>>().join(", "));
-    }
-    if alerts.oom_events {
-        text.push_str("\n    oom_events: any");
-    }
-    if let Some(pressure) = alerts.memory_pressure {
-        _ = write!(text, "\n    memory_pressure: {}", threshold("full_avg60_above", pressure));
-    }
-    if let Some(hook) = &alerts.hook {
-        _ = write!(text, "\n    hook: {}", quote(hook));
-    }
-    if let Some(webhook) = &alerts.webhook {
-        _ = write!(text, "\n    webhook: {}", quote(webhook));
-    }
-}
-
-fn threshold(above: &str, threshold: Threshold) -> String {
-    let seconds = threshold.for_seconds;
-    let time = match seconds {
-        0 => String::new(),
-        _ if seconds.is_multiple_of(3600) => format!(", for: {}h", seconds / 3600),
-        _ if seconds.is_multiple_of(60) => format!(", for: {}m", seconds / 60),
-        _ => format!(", for: {seconds}s"),
+fn threshold(above: &str, Threshold { above_percent, for_seconds }: Threshold) -> Yaml {
+    let mut pairs = vec![(above.to_owned(), Yaml::word(format!("{above_percent}%")))];
+    let time = match for_seconds {
+        0 => None,
+        _ if for_seconds.is_multiple_of(3600) => Some(format!("{}h", for_seconds / 3600)),
+        _ if for_seconds.is_multiple_of(60) => Some(format!("{}m", for_seconds / 60)),
+        _ => Some(format!("{for_seconds}s")),
     };
-    format!("{{{above}: {}%{time}}}", threshold.above_percent)
-}
-
-/// A word as it is where any reader takes it for that text, else in quotes.
-pub(crate) fn quote(text: &str) -> String {
-    let safe = |c: char| c.is_ascii_alphanumeric() || "._-/@".contains(c);
-    let starts = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/');
-    if starts
-        && text.chars().all(safe)
-        && crate::resolve::plain(text).is_string()
-        && !crate::resolve::is_ambiguous(text)
-    {
-        text.to_owned()
-    } else {
-        // JSON's escapes are YAML's, too.
-        serde_json::Value::from(text).to_string()
-    }
+    add(&mut pairs, "for", time.map(Yaml::word));
+    Yaml::Flow(pairs)
 }

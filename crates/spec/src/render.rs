@@ -6,7 +6,7 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use crate::diagnostic::{Diagnostic, Severity, Span};
-use crate::text::{LineIndex, push_visible, visible};
+use crate::text::{LineIndex, visible};
 
 /// Whether the text is for a terminal that shows colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ const WIDEST: usize = 120;
 
 /// Writes out messages about `source`, each with an excerpt of the line that it is about.
 ///
-/// Control characters of the document are shown as `<1b>`, never as they are.
+/// Unsafe characters of the document are escaped, see [`oomguard_text::is_unsafe`].
 #[must_use]
 pub fn render(name: &str, source: &str, diagnostics: &[Diagnostic], style: Style) -> String {
     let renderer = match style {
@@ -118,7 +118,7 @@ fn excerpt(source: &str, lines: &LineIndex<'_>, span: Span) -> Excerpt {
             break;
         }
         if c != '\u{feff}' {
-            push_visible(&mut text, c);
+            oomguard_text::push_shown(&mut text, c);
         }
     }
     let from = mark.unwrap_or(text.len());

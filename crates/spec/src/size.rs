@@ -52,21 +52,14 @@ impl FromStr for Bytes {
 
     /// Reads a size as documents have it: `32GB`, `32G`, `32GiB`, `1.5GB`.
     fn from_str(text: &str) -> Result<Self, SizeError> {
-        let shown = || text.chars().take(40).map(|c| if c.is_control() { '?' } else { c }).collect();
-        crate::roles::values::parse_size(text).map_err(|why| SizeError { text: shown(), why })
+        crate::roles::values::parse_size(text)
+            .map_err(|why| SizeError { text: oomguard_text::shown(text, 40), why })
     }
 }
 
 impl fmt::Display for Bytes {
-    /// `32 GiB`, `1.5 GiB`, `512 MiB`: at most one decimal, and none when it is exact.
+    /// As [`oomguard_text::size`]: `32 GiB`, `1.5 GiB`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const UNITS: [(&str, u32); 5] = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10), ("B", 0)];
-        let (unit, shift) = UNITS.into_iter().find(|(_, shift)| self.0 >> shift > 0).unwrap_or(("B", 0));
-        let tenths = (u128::from(self.0) * 10 + (1u128 << shift) / 2) >> shift;
-        if tenths.is_multiple_of(10) {
-            write!(f, "{} {unit}", tenths / 10)
-        } else {
-            write!(f, "{}.{} {unit}", tenths / 10, tenths % 10)
-        }
+        f.pad(&oomguard_text::size(self.0))
     }
 }

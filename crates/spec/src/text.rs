@@ -1,4 +1,4 @@
-//! Lines and columns of a source, and document text made safe to show.
+//! Lines and columns of a source, document text in messages, and the nearest of some words.
 
 use std::ops::Range;
 
@@ -54,39 +54,17 @@ fn floor(text: &str, byte: usize) -> usize {
     byte
 }
 
-/// Whether a character could move the cursor, colour a terminal, or reorder what is shown.
-pub(crate) fn is_unsafe_to_show(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-}
+/// The most characters of a document that a message quotes.
+const MAX_QUOTED: usize = 60;
 
-/// Document text with everything invisible written out, such as `<1b>` for an escape.
-pub(crate) fn visible(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        push_visible(&mut shown, c);
-    }
-    shown
-}
-
-pub(crate) fn push_visible(shown: &mut String, c: char) {
-    if c == '\t' {
-        shown.push(' ');
-    } else if is_unsafe_to_show(c) {
-        shown.push_str(&format!("<{:02x}>", u32::from(c)));
-    } else {
-        shown.push(c);
-    }
-}
-
-/// Document text for use within a message: in backquotes, visible, and at most 60 characters.
+/// Document text for use within a message: in backquotes, on one line, bounded.
 pub(crate) fn quoted(text: &str) -> String {
-    let mut shown = String::from("`");
-    for c in text.chars().take(60) {
-        push_visible(&mut shown, c);
-    }
-    shown.push_str(if text.chars().nth(60).is_some() { "...`" } else { "`" });
-    shown
+    oomguard_text::quoted(text, MAX_QUOTED)
+}
+
+/// A message, which may hold document text, on one line.
+pub(crate) fn visible(text: &str) -> String {
+    oomguard_text::shown(text, usize::MAX)
 }
 
 /// The candidate that a word was probably meant to be.
@@ -145,10 +123,5 @@ mod tests {
         assert_eq!((lines.span(&(3..4)).line, lines.span(&(3..4)).column), (1, 1));
         assert_eq!((lines.span(&(10..11)).line, lines.span(&(10..11)).column), (2, 4));
         assert_eq!(lines.line(1), 5..11);
-    }
-
-    #[test]
-    fn nothing_invisible_gets_through() {
-        assert_eq!(quoted("a\u{1b}[31m\u{202e}\tb"), "`a<1b>[31m<202e> b`");
     }
 }

@@ -35,9 +35,9 @@ impl UnitPattern {
     /// # Errors
     /// When systemd could not have a unit or a drop-in folder of that name.
     pub fn parse(text: &str) -> Result<Self, BadUnit> {
-        let name = || text.to_owned();
+        let name = || oomguard_text::shown(text, 255);
         if text.len() > 255 {
-            return Err(BadUnit::TooLong(text.chars().take(60).collect()));
+            return Err(BadUnit::TooLong(oomguard_text::shown(text, 60)));
         }
         let stem = text.strip_suffix(".service").ok_or_else(|| BadUnit::NotAService(name()))?;
         let fixed = stem.strip_suffix('*').unwrap_or(stem);

@@ -2,8 +2,6 @@
 
 use std::fmt::Write as _;
 
-use crate::policy_text::quote;
-
 /// The longest line of prose, in characters, its indentation included.
 const WIDTH: usize = 100;
 
@@ -18,12 +16,18 @@ pub enum Yaml {
     Day(String),
     /// A number.
     Number(i64),
+    /// `true` or `false`.
+    Bool(bool),
+    /// Nothing: `null`.
+    Null,
     /// Sentences, wrapped: line breaks are no part of what they say.
     Prose(String),
     /// Items, in order.
     List(Vec<Yaml>),
     /// Pairs, in order. Keys differ from each other, and none is empty.
     Map(Vec<(String, Yaml)>),
+    /// Pairs on one line, `{score: -900, memory_low: 2GB}`, unless one of them has prose or a list.
+    Flow(Vec<(String, Yaml)>),
 }
 
 impl Yaml {
@@ -71,19 +75,45 @@ impl Yaml {
     fn inline(&self) -> Option<String> {
         match self {
             Self::Text(text) => Some(quoted(text)),
-            Self::Word(text) => Some(if quote(text) == *text { text.clone() } else { quoted(text) }),
+            Self::Word(text) => Some(word(text)),
             Self::Day(text) => Some(if is_day(text) { text.clone() } else { quoted(text) }),
             Self::Number(number) => Some(number.to_string()),
+            Self::Bool(value) => Some(value.to_string()),
+            Self::Null => Some("null".to_owned()),
             Self::Prose(_) => None,
             Self::List(items) => items.is_empty().then(|| "[]".to_owned()),
             Self::Map(pairs) => pairs.is_empty().then(|| "{}".to_owned()),
+            Self::Flow(pairs) => {
+                let pairs =
+                    pairs.iter().map(|(key, value)| Some(format!("{}: {}", word(key), value.inline()?)));
+                Some(format!("{{{}}}", pairs.collect::<Option<Vec<_>>>()?.join(", ")))
+            }
+        }
+    }
+}
+
+impl From<&serde_json::Value> for Yaml {
+    /// The same data in blocks; a number that is not a whole one becomes text.
+    fn from(json: &serde_json::Value) -> Self {
+        use serde_json::Value;
+        match json {
+            Value::Null => Self::Null,
+            Value::Bool(value) => Self::Bool(*value),
+            Value::Number(number) => {
+                number.as_i64().map_or_else(|| Self::Text(number.to_string()), Self::Number)
+            }
+            Value::String(text) => Self::word(text),
+            Value::Array(items) => Self::List(items.iter().map(Self::from).collect()),
+            Value::Object(pairs) => {
+                Self::Map(pairs.iter().map(|(key, value)| (key.clone(), Self::from(value))).collect())
+            }
         }
     }
 }
 
 fn pair(out: &mut String, indent: usize, key: &str, value: &Yaml) {
     let pad = " ".repeat(indent);
-    let key = if quote(key) == key { key.to_owned() } else { quoted(key) };
+    let key = word(key);
     if let Some(inline) = value.inline() {
         _ = writeln!(out, "{pad}{key}: {inline}");
         return;
@@ -99,7 +129,9 @@ fn pair(out: &mut String, indent: usize, key: &str, value: &Yaml) {
 /// What has lines of its own.
 fn block(out: &mut String, indent: usize, value: &Yaml) {
     match value {
-        Yaml::Map(pairs) => pairs.iter().for_each(|(key, value)| pair(out, indent, key, value)),
+        Yaml::Map(pairs) | Yaml::Flow(pairs) => {
+            pairs.iter().for_each(|(key, value)| pair(out, indent, key, value));
+        }
         Yaml::List(items) => items.iter().for_each(|value| item(out, indent, value)),
         _ => {}
     }
@@ -163,12 +195,20 @@ fn quoted(text: &str) -> String {
     out
 }
 
+/// A word as it is where every reader takes it for that text, otherwise in quotes.
+fn word(text: &str) -> String {
+    let safe = |c: char| c.is_ascii_alphanumeric() || "._-/@%".contains(c);
+    let plain = text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/')
+        && text.chars().all(safe)
+        && !is_day(text)
+        && crate::resolve::plain(text).is_string()
+        && !crate::resolve::is_ambiguous(text);
+    if plain { text.to_owned() } else { quoted(text) }
+}
+
 /// What any reader of YAML takes as it is, and what shows itself.
 fn is_plain(c: char) -> bool {
-    let hides = matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{e000}'..='\u{f8ff}' | '\u{feff}' | '\u{fff0}'..='\u{ffff}'
-        | '\u{e0000}'..='\u{10ffff}');
-    !c.is_control() && !hides
+    !oomguard_text::is_unsafe(c)
 }
 
 fn is_day(text: &str) -> bool {
@@ -215,9 +255,13 @@ mod tests {
         match yaml {
             Yaml::Text(text) | Yaml::Word(text) | Yaml::Day(text) => text.as_str().into(),
             Yaml::Number(number) => (*number).into(),
+            Yaml::Bool(value) => (*value).into(),
+            Yaml::Null => serde_json::Value::Null,
             Yaml::Prose(text) => words(text).into(),
             Yaml::List(items) => items.iter().map(data).collect(),
-            Yaml::Map(pairs) => pairs.iter().map(|(key, value)| (key.clone(), data(value))).collect(),
+            Yaml::Map(pairs) | Yaml::Flow(pairs) => {
+                pairs.iter().map(|(key, value)| (key.clone(), data(value))).collect()
+            }
         }
     }
 
@@ -230,7 +274,7 @@ mod tests {
             (Yaml::List(items), serde_json::Value::Array(read)) => {
                 items.iter().zip(read).map(|(yaml, read)| flat(yaml, read)).collect()
             }
-            (Yaml::Map(pairs), serde_json::Value::Object(read)) => pairs
+            (Yaml::Map(pairs) | Yaml::Flow(pairs), serde_json::Value::Object(read)) => pairs
                 .iter()
                 .filter_map(|(key, value)| Some((key.clone(), flat(value, read.get(key)?))))
                 .collect(),
@@ -239,19 +283,30 @@ mod tests {
     }
 
     fn any_yaml() -> impl Strategy<Value = Yaml> {
-        let text =
-            || prop_oneof!["[ -~]{0,30}", any::<String>(), Just("yes".to_owned()), Just("1e3".to_owned())];
+        let text = || {
+            prop_oneof![
+                "[ -~]{0,30}",
+                any::<String>(),
+                "[0-9a-z.%-]{1,10}",
+                "(yes|1e3|0x1f|2026-01-23|010|1:30|~)"
+            ]
+        };
         let leaf = prop_oneof![
             text().prop_map(Yaml::Text),
             text().prop_map(Yaml::Word),
             text().prop_map(Yaml::Prose),
             any::<i64>().prop_map(Yaml::Number),
+            any::<bool>().prop_map(Yaml::Bool),
+            Just(Yaml::Null),
         ];
         leaf.prop_recursive(4, 24, 4, move |inner| {
             let pairs = prop::collection::btree_map("[a-zA-Z0-9 :#.-]{1,8}", inner.clone(), 0..4);
             prop_oneof![
                 prop::collection::vec(inner, 0..4).prop_map(Yaml::List),
-                pairs.prop_map(|pairs| Yaml::Map(pairs.into_iter().collect())),
+                (pairs, any::<bool>()).prop_map(|(pairs, flow)| {
+                    let pairs = pairs.into_iter().collect();
+                    if flow { Yaml::Flow(pairs) } else { Yaml::Map(pairs) }
+                }),
             ]
         })
     }
@@ -268,7 +323,7 @@ mod tests {
             let own = crate::read("x.cspec", text.as_bytes()).unwrap_or_else(|e| panic!("{e}\n{text}"));
             prop_assert_eq!(own.diagnostics(), []);
             prop_assert_eq!(flat(&yaml, &own.to_json()), data(&yaml), "{}", text);
-            prop_assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{}", text);
+            prop_assert!(!text.contains(|c| c != '\n' && oomguard_text::is_unsafe(c)), "{}", text);
         }
     }
 }

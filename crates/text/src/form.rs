@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::shown::terminal;
-use crate::unsafe_char::{is_unsafe, push};
+use crate::unsafe_char::{is_unsafe, push_shown};
 
 /// Text between the tags, or in a quoted attribute, of HTML, SVG or XML. Newlines stay; other unsafe characters are
 /// escaped as on a [`terminal`], so that they are seen.
@@ -32,7 +32,7 @@ pub fn html(text: &str) -> String {
 pub fn markdown(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
-        push(&mut line, c);
+        push_shown(&mut line, c);
     }
     let mut out = String::with_capacity(line.len());
     let digits = line.len() - line.trim_start_matches(|c: char| c.is_ascii_digit()).len();

@@ -14,4 +14,4 @@ pub use display_text::DisplayText;
 pub use form::{html, json, json_pretty, logfmt, markdown};
 pub use number::{counted, size};
 pub use shown::{lines, quoted, shown, terminal};
-pub use unsafe_char::is_unsafe;
+pub use unsafe_char::{is_unsafe, push_shown};

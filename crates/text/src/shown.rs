@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use crate::unsafe_char::{is_unsafe, push};
+use crate::unsafe_char::{is_unsafe, push_shown};
 
 const ELLIPSIS: &str = "...";
 
@@ -32,7 +32,7 @@ fn shown_bytes(raw: &[u8], limit: usize) -> String {
     let head = raw.get(..limit.saturating_mul(4)).unwrap_or(raw);
     let mut line = Line { text: String::new(), length: 0, room: 0, limit, ellipsis };
     for chunk in head.utf8_chunks() {
-        let fits = chunk.valid().chars().all(|c| line.push(|out| push(out, c)))
+        let fits = chunk.valid().chars().all(|c| line.push(|out| push_shown(out, c)))
             && chunk.invalid().iter().all(|byte| {
                 line.push(|out| {
                     _ = write!(out, "\\x{byte:02x}");
@@ -106,7 +106,7 @@ pub fn terminal(text: &str) -> Cow<'_, str> {
         if c == '\n' {
             out.push(c);
         } else {
-            push(&mut out, c);
+            push_shown(&mut out, c);
         }
     }
     Cow::Owned(out)

@@ -41,7 +41,7 @@ pub const fn is_unsafe(c: char) -> bool {
 
 /// Writes a character as it is shown, and returns how many characters that took: a tab as a space, others that are
 /// unsafe as `\x1b` or `\u{202e}`.
-pub(crate) fn push(out: &mut String, c: char) -> usize {
+pub fn push_shown(out: &mut String, c: char) -> usize {
     if !is_unsafe(c) {
         out.push(c);
         return 1;

@@ -43,7 +43,8 @@ impl FromStr for Load {
     type Err = LoadError;
 
     fn from_str(text: &str) -> Result<Self, LoadError> {
-        let shown: String = text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+        let shown =
+            text.chars().map(|c| if oomguard_text::is_unsafe(c) { '?' } else { c }).collect::<String>();
         let fail = |from: usize, part: &str, what: String| {
             let at = text.get(..from).unwrap_or_default().chars().count();
             Err(LoadError { text: shown.clone(), at, len: part.chars().count(), what })
@@ -55,7 +56,7 @@ impl FromStr for Load {
         if name.is_empty() {
             return fail(0, ":", "the name is missing".to_owned());
         }
-        if name.len() > MAX_NAME_BYTES || name.contains(char::is_control) {
+        if name.len() > MAX_NAME_BYTES || name.contains(oomguard_text::is_unsafe) {
             return fail(0, name, format!("a name has at most {MAX_NAME_BYTES} bytes and is on one line"));
         }
         let (size, count) = rest.split_once('*').map_or((rest, None), |(size, count)| (size, Some(count)));

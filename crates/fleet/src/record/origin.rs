@@ -43,7 +43,7 @@ impl FromStr for Origin {
         if text == "-" || text.contains(['.', '/']) {
             return Ok(Self::Incident(PathBuf::from(text)));
         }
-        Err(BadOrigin(text.chars().take(80).map(|c| if c.is_control() { '?' } else { c }).collect()))
+        Err(BadOrigin(oomguard_text::shown(text, 80)))
     }
 }
 

@@ -36,7 +36,7 @@ pub fn slug(title: &str) -> String {
 }
 
 fn counted(number: usize, word: &str) -> String {
-    format!("{number} {word}{}", if number == 1 { "" } else { "s" })
+    oomguard_text::counted(number, word, &format!("{word}s"))
 }
 
 fn in_state(session: &Session, state: State) -> Vec<&Work> {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::model::{Advice, Cause, Incident, Kill};
-use crate::size::size;
+use crate::shown::size;
 
 /// Works out what to change, the most useful first.
 pub fn advice(incident: &Incident) -> Vec<Advice> {

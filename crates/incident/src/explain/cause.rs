@@ -3,7 +3,7 @@
 use crate::assemble::OomReport;
 use crate::minutes::Growth;
 use crate::model::{Cause, Culprit, Evidence, Incident, Scope};
-use crate::size::size;
+use crate::shown::{self, size};
 
 /// The cause, and what contributed.
 #[derive(Clone, Debug, Default)]
@@ -104,9 +104,10 @@ fn is_burst(main: &OomReport, culprit: &Culprit) -> bool {
     if culprit.processes < 3 || u64::from(culprit.share_percent) < LARGE_PERCENT {
         return false;
     }
-    let own = main.tasks.iter().filter(|task| {
-        task.comm.as_deref().map(crate::safe::name).as_deref() == Some(culprit.program.as_str())
-    });
+    let own = main
+        .tasks
+        .iter()
+        .filter(|task| task.comm.as_deref().map(shown::name).as_deref() == Some(culprit.program.as_str()));
     let sizes = own.map(super::who::held);
     let (sum, most) = sizes.fold((0u64, 0), |(sum, most), one| (sum.saturating_add(one), most.max(one)));
     most.saturating_mul(10) < sum.saturating_mul(6)
@@ -128,11 +129,7 @@ pub fn summary(incident: &Incident) -> String {
                 ""
             };
             let name = incident.oom_memcg.as_deref().unwrap_or("a cgroup");
-            format!(
-                "{} reached its limit{}{on}",
-                crate::safe::shown(name.as_bytes(), 160),
-                of(memory.limit_kib)
-            )
+            format!("{} reached its limit{}{on}", oomguard_text::shown(name, 160), of(memory.limit_kib))
         }
         Cause::Shmem => match memory.shmem_kib {
             Some(kib) => format!("shared memory or files in a tmpfs held {}", size(kib)),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::episode::Episode;
 use crate::model::{Incident, Kill, Lost};
-use crate::safe;
+use crate::shown;
 
 /// Works out what went down with the victims.
 pub fn lost(episode: &Episode, incident: &Incident) -> Lost {
@@ -64,7 +64,7 @@ fn sessions(episode: &Episode, incident: &Incident, manager: bool) -> Vec<String
                 .filter_map(|kill| kill.memcg.as_deref())
                 .any(|path| path.ends_with(&scope))
     };
-    let ended = episode.sessions.iter().map(|number| safe::name(number));
+    let ended = episode.sessions.iter().map(|number| shown::name(number));
     ended.filter(|number| manager || hit(number)).collect()
 }
 

@@ -15,7 +15,7 @@ use crate::episode::Episode;
 use crate::minutes::Minutes;
 use crate::model::{Before, Cause, Incident, LimitOf, Memory, Scope};
 use crate::record::Of;
-use crate::safe;
+use crate::shown;
 
 /// Earlier incidents, as far as later ones are compared with them.
 #[derive(Debug, Default)]
@@ -53,7 +53,7 @@ pub fn explain(episode: &Episode, history: &mut History, minutes: Option<&Minute
     let nothing = OomReport::default();
     let main = episode.main.as_ref().unwrap_or(&nothing);
     let one = |all: &std::collections::BTreeSet<Vec<u8>>| match all.len() {
-        1 => all.first().map(|path| safe::name(path)),
+        1 => all.first().map(|path| shown::name(path)),
         _ => None,
     };
     let mut incident = Incident {
@@ -67,7 +67,7 @@ pub fn explain(episode: &Episode, history: &mut History, minutes: Option<&Minute
         kills_left_out: episode.kills_left_out,
         reaped_only: episode.reaped.clone(),
         memory: memory(main),
-        kernel: main.release.as_deref().map(safe::name),
+        kernel: main.release.as_deref().map(shown::name),
         ..Incident::default()
     };
     incident.limit = limit(&incident);

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use crate::assemble::OomReport;
 use crate::model::{Consumer, Culprit, Incident, Kill};
 use crate::record::Task;
-use crate::safe;
+use crate::shown;
 
 /// How many consumers are named.
 const MOST_CONSUMERS: usize = 10;
@@ -30,7 +30,7 @@ pub fn consumers(main: &OomReport, kills: &[Kill]) -> Vec<Consumer> {
     let kib = |pages: Option<u64>| pages?.checked_mul(main.page_kib?);
     let consumer = |task: &&Task| Consumer {
         pid: task.pid,
-        comm: task.comm.as_deref().map(safe::name),
+        comm: task.comm.as_deref().map(shown::name),
         rss_kib: kib(task.rss),
         swap_kib: kib(task.swap),
         oom_score_adj: task.adj,
@@ -69,7 +69,7 @@ pub fn culprit(main: &OomReport, kills: &[Kill]) -> Option<Culprit> {
         return None;
     }
     let share = u128::from(held) * 100 / u128::from(all.max(1));
-    let program = safe::name(comm);
+    let program = shown::name(comm);
     // The table does not show cgroups; a victim of that program does.
     let memcg =
         kills.iter().find(|kill| kill.comm.as_deref() == Some(&program)).and_then(|kill| kill.memcg.clone());
@@ -101,7 +101,7 @@ pub fn why(main: &OomReport, incident: &Incident) -> Vec<String> {
         && let Some(victim) = main.kills.first()
         && victim.killed.pid != selected.pid
     {
-        let name = selected.comm.as_deref().map(safe::name).unwrap_or_default();
+        let name = selected.comm.as_deref().map(shown::name).unwrap_or_default();
         said.push(format!(
             "the kernel chose {name} (pid {}), and took a child of it: kernels before 5.2 do",
             selected.pid
@@ -159,7 +159,7 @@ fn spared(main: &OomReport, incident: &Incident) -> Option<String> {
     let own: Vec<&Task> = main
         .tasks
         .iter()
-        .filter(|task| task.comm.as_deref().map(safe::name).as_deref() == Some(culprit.program.as_str()))
+        .filter(|task| task.comm.as_deref().map(shown::name).as_deref() == Some(culprit.program.as_str()))
         .collect();
     let lowest = own.iter().filter_map(|task| task.adj).min()?;
     let name = &culprit.program;

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::explain::policy_of;
 use crate::model::{Consumer, Incident};
-use crate::size::{size, size_or_dash};
+use crate::shown::{size, size_or_dash};
 
 /// How many entries a list has.
 const MOST: usize = 30;
@@ -17,7 +17,7 @@ const MOST: usize = 30;
 pub fn cspec(incident: &Incident, source: &str) -> String {
     let date = day(incident);
     let id = date.as_deref().map_or_else(|| "oom-incident".to_owned(), |date| format!("{date}-oom-incident"));
-    let victims = super::counted(incident.kills.len() as u64, "process", "processes");
+    let victims = oomguard_text::counted(incident.kills.len() as u64, "process", "processes");
     let mut pairs = vec![("id".to_owned(), Yaml::text(id)), ("type".to_owned(), Yaml::word("session"))];
     pairs.extend(date.map(|date| ("date".to_owned(), Yaml::Day(date))));
     let rest = [
@@ -71,7 +71,12 @@ pub fn next_steps(incident: &Incident) -> Vec<String> {
 #[must_use]
 pub fn change(incident: &Incident, how: &str) -> Option<String> {
     let policy = policy_of(incident)?;
-    Some(format!("\n# The change: {how}\n{}", yaml(&serde_json::json!({ "memory_config": policy }), 0)))
+    Some(format!("\n# The change: {how}\n{}", memory_config(policy)))
+}
+
+/// A policy as a document of its own.
+pub(super) fn memory_config(policy: serde_json::Map<String, Value>) -> String {
+    Yaml::from(&serde_json::json!({ "memory_config": policy })).document()
 }
 
 fn events(incident: &Incident) -> Yaml {
@@ -125,7 +130,11 @@ fn symptom(incident: &Incident) -> String {
 
 fn trigger(incident: &Incident) -> String {
     let culprit = incident.culprit.as_ref().map(|culprit| {
-        format!("{} of {}", super::counted(culprit.processes, "process", "processes"), culprit.program)
+        format!(
+            "{} of {}",
+            oomguard_text::counted(culprit.processes, "process", "processes"),
+            culprit.program
+        )
     });
     let asked = incident.triggers.first().and_then(|trigger| trigger.comm.clone());
     match (culprit, asked) {
@@ -151,31 +160,4 @@ fn day(incident: &Incident) -> Option<String> {
         _ => byte.is_ascii_digit(),
     });
     digits.then(|| start.to_owned())
-}
-
-/// A text as YAML takes it whatever is in it: the strings of JSON are YAML, too.
-fn quoted(text: &str) -> String {
-    Value::from(text).to_string()
-}
-
-/// A value as YAML in blocks.
-#[must_use]
-pub fn yaml(value: &Value, indent: usize) -> String {
-    let pad = " ".repeat(indent);
-    let mut out = String::new();
-    let Some(map) = value.as_object() else { return out };
-    for (key, value) in map {
-        let plain = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        let key = if plain { key.clone() } else { quoted(key) };
-        match value {
-            Value::Object(_) => _ = write!(out, "{pad}{key}:\n{}", yaml(value, indent + 2)),
-            Value::String(text)
-                if text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"./_-".contains(&byte)) =>
-            {
-                _ = writeln!(out, "{pad}{key}: {text}");
-            }
-            other => _ = writeln!(out, "{pad}{key}: {other}"),
-        }
-    }
-    out
 }

@@ -6,9 +6,9 @@ use super::picture;
 use crate::explain::policy_of;
 use crate::minutes::Minutes;
 use crate::model::{Incident, Kill};
-use crate::render::cspec::yaml;
-use crate::safe::html as h;
-use crate::size::{size, size_or_dash};
+use crate::render::cspec::memory_config;
+use crate::shown::{size, size_or_dash};
+use oomguard_text::html as h;
 
 /// How many rows a table has.
 const MOST: usize = 50;
@@ -144,7 +144,7 @@ fn memory(out: &mut String, incident: &Incident) {
             out,
             "<p>{} ({}) held {held}{} % of what all processes held; {} of them killed.</p>",
             h(&culprit.program),
-            super::counted(culprit.processes, "process", "processes"),
+            oomguard_text::counted(culprit.processes, "process", "processes"),
             culprit.share_percent,
             culprit.killed
         );
@@ -198,11 +198,10 @@ fn change(out: &mut String, incident: &Incident) {
     }
     out.push_str("</ul>\n");
     if let Some(policy) = policy_of(incident) {
-        let config = serde_json::json!({ "memory_config": policy });
         _ = writeln!(
             out,
             "<p>As a document for <code>oomguard plan --spec FILE</code>:</p>\n<pre>{}</pre>",
-            h(&yaml(&config, 0))
+            h(&memory_config(policy))
         );
     }
 }

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use crate::explain::policy_of;
 use crate::model::Incident;
-use crate::render::cspec::yaml;
-use crate::safe::markdown as md;
-use crate::size::size_or_dash;
+use crate::render::cspec::memory_config;
+use crate::shown::size_or_dash;
+use oomguard_text::markdown as md;
 
 /// How many rows a table has.
 const MOST: usize = 20;
@@ -99,7 +99,7 @@ fn consumers(out: &mut String, incident: &Incident) {
     }
     _ = writeln!(out, "\n## Who had the memory\n");
     if let Some(culprit) = &incident.culprit {
-        let processes = super::counted(culprit.processes, "process", "processes");
+        let processes = oomguard_text::counted(culprit.processes, "process", "processes");
         _ = writeln!(
             out,
             "{} ({processes}) held {} % of what all processes held; {} of them killed.\n",
@@ -135,12 +135,10 @@ fn advice(out: &mut String, incident: &Incident) {
         _ = writeln!(out, "- {}: {}", md(&advice.what), md(&advice.why));
     }
     if let Some(policy) = policy_of(incident) {
-        // Our own words and numbers, and names of units in a plain alphabet.
-        let config = serde_json::json!({ "memory_config": policy });
         _ = writeln!(
             out,
             "\nAs a document for `oomguard plan --spec FILE`:\n\n```yaml\n{}```",
-            yaml(&config, 0)
+            memory_config(policy)
         );
     }
 }

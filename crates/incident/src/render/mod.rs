@@ -9,18 +9,13 @@ pub mod text;
 use crate::explain::policy_of;
 use crate::minutes::Growth;
 use crate::model::{Incident, LimitOf};
-use crate::safe;
-use crate::size::size;
-
-/// `1 process`, `2 processes`.
-fn counted(number: u64, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
-}
+use crate::shown::size;
+use oomguard_text::counted;
 
 /// Whose limit it was, in words.
 fn limit(incident: &Incident) -> String {
     let name = |path: &Option<String>| {
-        path.as_deref().map_or_else(String::new, |path| format!(" {}", safe::shown(path.as_bytes(), 160)))
+        path.as_deref().map_or_else(String::new, |path| format!(" {}", oomguard_text::shown(path, 160)))
     };
     match incident.limit {
         LimitOf::Host => "the memory of the host".to_owned(),

@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 
 use crate::minutes::Minutes;
 use crate::model::{Consumer, Incident};
-use crate::safe::{self, html};
-use crate::size::size;
+use crate::shown::size;
+use oomguard_text::html;
 
 const WIDTH: u64 = 640;
 const ROW: u64 = 26;
@@ -28,7 +28,7 @@ pub fn holders(incident: &Incident) -> Option<String> {
     let scaled = |kib: u64| (u128::from(kib) * u128::from(room) / u128::from(most)).min(u128::from(room));
     for (number, task) in tasks.iter().enumerate() {
         let top = number as u64 * ROW;
-        let name = safe::shown(task.comm.as_deref().unwrap_or("?").as_bytes(), 16);
+        let name = oomguard_text::shown(task.comm.as_deref().unwrap_or("?"), 16);
         let mark = if task.killed { "killed" } else { "" };
         let (rss, swap) = (scaled(task.rss_kib.unwrap_or(0)), scaled(task.swap_kib.unwrap_or(0)));
         _ = write!(

@@ -1,8 +1,7 @@
 //! One screen for somebody at a terminal.
 
 use crate::model::{Incident, Kill};
-use crate::safe;
-use crate::size::{size, size_or_dash};
+use crate::shown::{size, size_or_dash};
 
 /// The columns that are used.
 const WIDTH: usize = 100;
@@ -18,7 +17,11 @@ const MOST: usize = 3;
 pub fn text(incident: &Incident, source: &str, lost_records: u64) -> String {
     let mut page = Page::default();
     let when = span(incident);
-    page.line(&format!("{} killed: {}", super::counted(killed(incident), "process", "processes"), when));
+    page.line(&format!(
+        "{} killed: {}",
+        oomguard_text::counted(killed(incident), "process", "processes"),
+        when
+    ));
     page.item("died", &victims(incident, 4));
     for (number, what) in incident.lost.what.iter().take(MOST).enumerate() {
         page.one_of_many(number, "  with it", what);
@@ -31,7 +34,7 @@ pub fn text(incident: &Incident, source: &str, lost_records: u64) -> String {
             0 => "; none of them was killed".to_owned(),
             some => format!("; {some} of them killed"),
         };
-        let many = super::counted(culprit.processes, "process", "processes");
+        let many = oomguard_text::counted(culprit.processes, "process", "processes");
         page.item("memory", &format!("{} ({many}): {held}{killed}", culprit.program));
     }
     if let Some(memory) = memory(incident) {
@@ -92,7 +95,7 @@ fn span(incident: &Incident) -> String {
 /// The first victims, with what they held.
 fn victims(incident: &Incident, most: usize) -> String {
     let reaped = incident.reaped_only.iter().map(|task| {
-        let name = safe::shown(task.comm.as_deref().unwrap_or("?").as_bytes(), 60);
+        let name = oomguard_text::shown(task.comm.as_deref().unwrap_or("?"), 60);
         let pid = task.pid.map(|pid| format!("pid {pid}, ")).unwrap_or_default();
         format!("{name} ({pid}its kill line is lost)")
     });
@@ -109,7 +112,7 @@ fn victims(incident: &Incident, most: usize) -> String {
 
 fn victim(kill: &Kill) -> String {
     let name = kill.comm.clone().or_else(|| kill.memcg.clone()).unwrap_or_else(|| "?".to_owned());
-    let name = safe::shown(name.as_bytes(), 60);
+    let name = oomguard_text::shown(name, 60);
     let mut notes: Vec<String> = kill.pid.map(|pid| format!("pid {pid}")).into_iter().collect();
     notes.extend(kill.anon_rss_kib.map(size));
     if kill.by != "kernel" {
@@ -157,7 +160,7 @@ const MOST_LINES: usize = 2;
 
 impl Page {
     fn line(&mut self, text: &str) {
-        let text = safe::shown(text.as_bytes(), WIDTH) + "\n";
+        let text = oomguard_text::shown(text, WIDTH) + "\n";
         self.items.push(Item { text, spare: false });
     }
 

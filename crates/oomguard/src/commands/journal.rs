@@ -2,7 +2,7 @@
 
 use oomguard_converge::history::{self, Entry};
 use oomguard_host::Host;
-use oomguard_incident::safe::shown;
+use oomguard_text::shown;
 
 use crate::args::{JournalCommand, TextFormat};
 use crate::failure::{Failure, code};

@@ -87,6 +87,6 @@ fn live(host: &Host) -> Result<&Host, Failure> {
 /// What the host calls itself.
 fn host_name(host: &Host) -> String {
     let bytes = host.read("/proc/sys/kernel/hostname").or_else(|_| host.read("/etc/hostname"));
-    let name = String::from_utf8_lossy(&bytes.unwrap_or_default()).trim().replace(char::is_control, "?");
+    let name = oomguard_text::shown(bytes.unwrap_or_default().trim_ascii(), 255);
     if name.is_empty() { "this host".to_owned() } else { name }
 }

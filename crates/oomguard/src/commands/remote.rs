@@ -14,7 +14,6 @@ use oomguard_fleet::lines::{Line, SCHEMA};
 use oomguard_fleet::pushed_programs;
 use oomguard_fleet::setup::Step;
 use oomguard_host::{Host, journald, signals};
-use oomguard_incident::safe::shown;
 use oomguard_report::{CheckReport, PlanReport, Report, StatusReport};
 
 use super::remote_setup;
@@ -41,7 +40,7 @@ pub fn run(host: &Host) -> Result<u8, Failure> {
         Err(failure) => {
             let line = failed(failure);
             if let Line::Failed { message, .. } = &line {
-                note(&job, host, &format!("failed ({})", shown(message.as_bytes(), 300)));
+                note(&job, host, &format!("failed ({})", oomguard_text::shown(message, 300)));
             }
             out.line(&line);
         }
@@ -62,7 +61,7 @@ fn note(job: &Job, host: &Host, what: &str) {
 
 /// Who asked for a change, fit to be kept.
 pub fn who(job: &Job) -> Option<String> {
-    job.by.as_ref().map(|by| shown(by.as_bytes(), 300))
+    job.by.as_ref().map(|by| oomguard_text::shown(by, 300))
 }
 
 /// Those beside this program, where it is an ordinary user's own. Root's folder is tidied by an apply.

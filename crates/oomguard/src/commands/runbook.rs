@@ -13,11 +13,8 @@ pub fn run(args: &args::Runbook, terminal: &mut Terminal) -> Result<u8, Failure>
     };
     let runbook = find(name).ok_or_else(|| {
         let names: Vec<&str> = ALL.iter().map(|runbook| runbook.name).collect();
-        Failure::usage(format!(
-            "there is no runbook {}",
-            name.chars().take(80).collect::<String>().escape_debug()
-        ))
-        .hint(format!("there are: {}; the name of an alert is one, too", names.join(", ")))
+        Failure::usage(format!("there is no runbook {}", oomguard_text::quoted(name, 80)))
+            .hint(format!("there are: {}; the name of an alert is one, too", names.join(", ")))
     })?;
     terminal.print(runbook.text)?;
     Ok(code::AS_IT_SHOULD_BE)

@@ -132,7 +132,7 @@ fn lost(report: &Report) -> String {
 }
 
 fn processes(number: u32) -> String {
-    if number == 1 { "1 process".to_owned() } else { format!("{number} processes") }
+    oomguard_text::counted(number, "process", "processes")
 }
 
 #[cfg(test)]

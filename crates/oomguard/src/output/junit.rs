@@ -40,27 +40,15 @@ pub fn document(report: &CheckReport) -> String {
     )
 }
 
-/// Text for an attribute or an element. Characters that XML cannot hold become a question mark.
+/// Text on one line for an attribute or an element.
 pub fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\n' | '\t' => out.push(' '),
-            c if c.is_control() || c == '\u{fffe}' || c == '\u{ffff}' => out.push('?'),
-            c => out.push(c),
-        }
-    }
-    out
+    oomguard_text::html(&text.replace('\n', " "))
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
     fn a_process_name_cannot_break_the_document() {
-        assert_eq!(super::escaped("<a href=\"x\">&\u{1b}[2J"), "&lt;a href=&quot;x&quot;&gt;&amp;?[2J");
+        assert_eq!(super::escaped("<a href=\"x\">&\u{1b}[2J"), "&lt;a href=&quot;x&quot;&gt;&amp;\\x1b[2J");
     }
 }

@@ -20,5 +20,5 @@ pub use terminal::{Paint, Terminal};
 
 /// `1 change`, `2 changes`.
 pub fn counted(number: usize, word: &str) -> String {
-    format!("{number} {word}{}", if number == 1 { "" } else { "s" })
+    oomguard_text::counted(number, word, &format!("{word}s"))
 }

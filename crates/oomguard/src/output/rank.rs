@@ -6,7 +6,7 @@ use oomguard_converge::rank::{Rank, Ranking};
 use oomguard_report::RankReport;
 use oomguard_spec::size::Bytes;
 
-use super::{Paint, Terminal, counted};
+use super::{Paint, Terminal};
 
 /// More places than this are for programs.
 const SHOWN: usize = 20;
@@ -109,5 +109,5 @@ fn verdict(ranking: &Ranking) -> String {
 }
 
 fn counted_processes(number: usize) -> String {
-    if number == 1 { counted(1, "process") } else { format!("{number} processes") }
+    oomguard_text::counted(number, "process", "processes")
 }

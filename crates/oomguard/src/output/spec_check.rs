@@ -215,5 +215,5 @@ fn uri(path: &str) -> String {
 
 /// Text of a document, cut and without what would steer whoever shows it.
 fn shown(text: &str) -> String {
-    text.chars().take(1000).map(|c| if c.is_control() { '?' } else { c }).collect()
+    oomguard_text::shown(text, 1000)
 }

@@ -35,5 +35,5 @@ fn of_role(role: &OfRole, before: &str, after: &str) -> String {
 
 /// What a document says, without what would steer the terminal.
 fn visible(text: &str) -> String {
-    text.chars().take(200).map(|c| if c.is_control() { '?' } else { c }).collect()
+    oomguard_text::shown(text, 200)
 }

@@ -133,17 +133,15 @@ impl Terminal {
             Failure::Message { code, what, hints } => {
                 let mark = if self.colour_err { "\x1b[1;31merror\x1b[0m" } else { "error" };
                 let hints: String = hints.iter().map(|hint| format!("  {hint}\n")).collect();
-                (format!("{mark}: {}\n{}", visible(what), visible(&hints)), *code)
+                (
+                    format!("{mark}: {}\n{}", oomguard_text::terminal(what), oomguard_text::terminal(&hints)),
+                    *code,
+                )
             }
         };
         self.note(&text);
         code
     }
-}
-
-/// A text that may hold what others named, without what would steer the terminal.
-fn visible(text: &str) -> String {
-    text.replace(|c: char| c.is_control() && c != '\n', "?")
 }
 
 /// The width of the terminal on standard output.

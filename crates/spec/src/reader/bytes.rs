@@ -30,7 +30,7 @@ pub(crate) fn characters(source: &str, sink: &mut Sink<'_>) {
             '\u{feff}' => "a byte order mark in the middle",
             '\u{85}' | '\u{2028}' | '\u{2029}' => "a line break that only some YAML readers see",
             '\u{fffe}' | '\u{ffff}' => "not a character",
-            c if c.is_control() => "a control character",
+            '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' => "a control character",
             _ => continue,
         };
         let range = at..at + c.len_utf8();

@@ -76,7 +76,7 @@ fn problem(key: &str, text: &str) -> Option<(&'static str, &'static str)> {
     };
     let long = text.len() > 1024;
     match key {
-        _ if text.chars().any(crate::text::is_unsafe_to_show) || long => {
+        _ if text.chars().any(oomguard_text::is_unsafe) || long => {
             Some(("is too long or has a character that cannot be shown", "write it as `ps` shows it"))
         }
         "exe" => (!plain_path(text)).then_some((

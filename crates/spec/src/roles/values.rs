@@ -220,10 +220,7 @@ pub(crate) fn swap_file(node: &Node, sink: &mut Sink<'_>) -> Option<String> {
     let text = text(node, "the path of a swap file", "/swapfile", sink)?;
     let problem = if !text.starts_with('/') {
         "is not absolute"
-    } else if text
-        .chars()
-        .any(|c| c.is_whitespace() || crate::text::is_unsafe_to_show(c) || "\\\"#".contains(c))
-    {
+    } else if text.chars().any(|c| c.is_whitespace() || oomguard_text::is_unsafe(c) || "\\\"#".contains(c)) {
         "has a character that /etc/fstab cannot hold as it is"
     } else if text.split('/').skip(1).any(|part| matches!(part, "" | "." | "..")) {
         "does not name a file directly: no `..`, no `//`, no slash at the end"
@@ -248,7 +245,7 @@ pub(crate) fn hook(node: &Node, sink: &mut Sink<'_>) -> Option<String> {
     let text = text(node, "the path of a program", "/usr/local/bin/tell-us", sink)?;
     let problem = if !text.starts_with('/') {
         "is not absolute"
-    } else if text.chars().any(|c| c.is_whitespace() || crate::text::is_unsafe_to_show(c)) {
+    } else if text.chars().any(|c| c.is_whitespace() || oomguard_text::is_unsafe(c)) {
         "has a blank or a character that cannot be seen; arguments are not given here"
     } else if text.split('/').skip(1).any(|part| matches!(part, "" | "." | "..")) {
         "does not name a file directly: no `..`, no `//`, no slash at the end"
