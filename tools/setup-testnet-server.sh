@@ -308,7 +308,7 @@ on_this_server() {
     fi
     step 9 'Verify'
     code=0
-    [ "$dry_run" = no ] || say 'would check that it is so; now `oomguard check` says:'
+    [ "$dry_run" = no ] || say 'would check the host; `oomguard check` says now:'
     run_oomguard check || code=$?
     step 10 'Show the swap status'
     as_root swapon --show

@@ -1,6 +1,6 @@
 //! What a host is asked to do. It travels on standard input, as one line of JSON, and never on a command line.
 
-use oomguard_spec::policy::Policy;
+pub use oomguard_report::NamedPolicy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -94,16 +94,6 @@ impl Task {
     }
 }
 
-/// A policy with the words for where it comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NamedPolicy {
-    /// `ci.cspec, role ci_servers`
-    pub name: String,
-    /// The policy.
-    pub policy: Policy,
-}
-
 /// What one host is asked to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -126,6 +116,12 @@ pub struct Job {
 #[derive(Debug, thiserror::Error)]
 #[error("standard input has no job of the form {SCHEMA}: {0}; `oomguard remote` is for oomguard itself")]
 pub struct BadJob(String);
+
+impl BadJob {
+    pub(crate) fn new(why: &dyn std::error::Error) -> Self {
+        Self(why.to_string())
+    }
+}
 
 impl Job {
     /// A job of this version.

@@ -14,6 +14,7 @@ pub mod outcome;
 pub mod program;
 pub mod pushed_programs;
 pub mod record;
+pub mod remote;
 pub mod render;
 pub mod rollout;
 pub mod run;

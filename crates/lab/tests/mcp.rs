@@ -271,8 +271,8 @@ fn from_outside(vm: &Vm, before: &str) {
     let by = format!("by MCP tool setup_testnet_server, plan {plan_id}, client stdio python 1");
     let journal = ok(vm, "journalctl -t oomguard -o cat");
     let id = result["ids"][0].as_str().unwrap();
-    assert!(journal.contains(&format!("setup begins; asked for {by}")), "{journal}");
-    assert!(journal.contains(&format!("setup is done ({id}); asked for {by}")), "{journal}");
+    assert!(journal.contains(&format!("setup started; requested {by}")), "{journal}");
+    assert!(journal.contains(&format!("setup finished ({id}); requested {by}")), "{journal}");
     run(vm, &format!("oomguard journal show {id}")).exits(0).says(&format!("Asked for: apply, {by}"));
 
     // The rollback with the inspector over HTTP, in the modern protocol.

@@ -196,7 +196,7 @@ fn a_fresh_server_by_the_command() {
     assert!(under(&said, "Step 6").contains("write vm.swappiness: 60 -> 10"), "{said}");
     assert!(under(&said, "Step 7").contains("deltaos-validator.service.d/50-oomguard.conf"), "{said}");
     assert!(under(&said, "Step 8").contains("systemctl restart oomguard-agent.service"), "{said}");
-    assert!(under(&said, "Step 9").contains("would check that it is so"), "{said}");
+    assert!(under(&said, "Step 9").contains("would check the host"), "{said}");
     assert!(under(&said, "Step 10").contains("Swap:"), "{said}");
     assert_eq!(now(&vm), before, "a dry run changed something");
 

@@ -56,6 +56,15 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// What went wrong, without hints.
+    pub fn what(self) -> String {
+        match self {
+            Self::Document(message) | Self::Message { what: message, .. } => message,
+        }
+    }
+}
+
 impl From<HostError> for Failure {
     fn from(error: HostError) -> Self {
         Self::error(error)

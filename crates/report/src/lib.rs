@@ -4,6 +4,7 @@
 //! them and `mcp` passes them on; nobody has to read a report by its keys.
 
 mod check;
+mod host;
 mod plan;
 mod rank;
 mod status;
@@ -12,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use check::{CHECK_SCHEMA, CheckReport};
+pub use host::{NamedPolicy, host_name};
 pub use oomguard_incident::Report as IncidentReport;
 pub use plan::PlanReport;
 pub use rank::{RANK_SCHEMA, RankReport};

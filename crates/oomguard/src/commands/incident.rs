@@ -9,6 +9,7 @@ use oomguard_fleet::job::Task;
 use oomguard_host::Host;
 use oomguard_incident::render::{cspec, html, markdown, text};
 use oomguard_incident::{Incident, LogError, Minutes, Options, SCHEMA, Since, read, read_file};
+use oomguard_report::IncidentReport;
 
 use super::many::{self, Order};
 use crate::args::{Incident as Args, IncidentFormat, PolicyArgs};
@@ -49,12 +50,18 @@ pub fn run(args: &Args, host: &Host, terminal: &mut Terminal) -> Result<u8, Fail
     }
 
     let since = args.since.as_deref().map(|text| since(text, host)).transpose()?;
-    let minutes = before(args, host)?;
-    let to = Report { format: args.format, since, minutes };
-    match &args.file {
-        Some(path) if path == Path::new("-") => {
-            to.make("-", Log::Stream(io::stdin().lock()), terminal)?;
+    let minutes = match (&args.recorder, &args.file) {
+        (Some(path), _) => {
+            let failed = |error| Failure::error(format!("cannot read {}: {error}", path.display()));
+            recorded(&std::fs::read(path).map_err(failed)?, args.boot, host)
         }
+        (None, None) => own_minutes(args.boot, host),
+        (None, Some(_)) => None,
+    };
+    let options = Options { since, minutes: minutes.as_ref() };
+    let mut to = Printer { format: args.format, options, terminal };
+    match &args.file {
+        Some(path) if path == Path::new("-") => to.take("-", Log::Stream(io::stdin().lock()))?,
         Some(path) => {
             let shown = path.display().to_string();
             let failed = |error| Failure::error(format!("cannot read {shown}: {error}"));
@@ -64,28 +71,45 @@ pub fn run(args: &Args, host: &Host, terminal: &mut Terminal) -> Result<u8, Fail
                     "{shown} is a folder; give a log, or `-` for standard input"
                 )));
             }
-            to.make(&shown, Log::<io::Empty>::File(file), terminal)?;
+            to.take(&shown, Log::<io::Empty>::File(file))?;
         }
-        None => machine(args, host, &to, terminal)?,
+        None => machine(args.boot, since, host, &mut to)?,
     }
     Ok(code::AS_IT_SHOULD_BE)
 }
 
-/// The minutes before: of the recorder's file that is named, or for this machine's own log of its own, if there is one.
-fn before(args: &Args, host: &Host) -> Result<Option<Minutes>, Failure> {
-    let bytes = match (&args.recorder, &args.file) {
-        (Some(path), _) => std::fs::read(path)
-            .map_err(|error| Failure::error(format!("cannot read {}: {error}", path.display())))?,
-        // Only root may read it, and the report is whole without it.
-        (None, None) if matches!(args.boot, None | Some(0)) => host.read(recorder::PATH).unwrap_or_default(),
-        (None, _) => return Ok(None),
+/// All incidents in this machine's log, as `oomguard incident --format json` has them.
+pub fn report(since: Option<&str>, boot: Option<i32>, host: &Host) -> Result<IncidentReport, Failure> {
+    let since = since.map(|text| self::since(text, host)).transpose()?;
+    let minutes = own_minutes(boot, host);
+    let options = Options { since, minutes: minutes.as_ref() };
+    let report = IncidentReport {
+        schema: SCHEMA.to_owned(),
+        source: String::new(),
+        lost_records: 0,
+        incidents: Vec::new(),
     };
-    let mut recording = recorder::read(&bytes);
-    if args.boot == Some(0) {
+    let mut to = Collector { options, report };
+    machine(boot, since, host, &mut to)?;
+    Ok(to.report)
+}
+
+/// The minutes before the last kill, from this machine's recorder file.
+fn own_minutes(boot: Option<i32>, host: &Host) -> Option<Minutes> {
+    if !matches!(boot, None | Some(0)) {
+        return None;
+    }
+    // Only root may read it, and the report is complete without it.
+    recorded(&host.read(recorder::PATH).unwrap_or_default(), boot, host)
+}
+
+fn recorded(bytes: &[u8], boot: Option<i32>, host: &Host) -> Option<Minutes> {
+    let mut recording = recorder::read(bytes);
+    if boot == Some(0) {
         let id = host.read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         recording.boots.retain(|boot| boot.id.as_bytes() == id.trim_ascii());
     }
-    Ok(recording.before_last_kill().map(minutes::of))
+    recording.before_last_kill().map(minutes::of)
 }
 
 fn since(text: &str, host: &Host) -> Result<Since, Failure> {
@@ -94,15 +118,20 @@ fn since(text: &str, host: &Host) -> Result<Since, Failure> {
 }
 
 /// This machine: its journal, or the kernel's own log where there is none.
-fn machine(args: &Args, host: &Host, to: &Report, terminal: &mut Terminal) -> Result<(), Failure> {
+fn machine(
+    boot: Option<i32>,
+    since: Option<Since>,
+    host: &Host,
+    to: &mut impl TakesLog,
+) -> Result<(), Failure> {
     let host = super::live(host)?;
     let mut words = vec!["-o".to_owned(), "json".to_owned(), "--no-pager".to_owned(), "--quiet".to_owned()];
     words.push(
         "--output-fields=MESSAGE,_TRANSPORT,SYSLOG_IDENTIFIER,_BOOT_ID,_SOURCE_MONOTONIC_TIMESTAMP"
             .to_owned(),
     );
-    words.extend(args.boot.map(|boot| format!("--boot={boot}")));
-    words.extend(to.since.map(|Since(seconds)| format!("--since=@{seconds}")));
+    words.extend(boot.map(|boot| format!("--boot={boot}")));
+    words.extend(since.map(|Since(seconds)| format!("--since=@{seconds}")));
     words.push("_TRANSPORT=kernel".to_owned());
     for program in PROGRAMS {
         words.extend(["+".to_owned(), format!("SYSLOG_IDENTIFIER={program}")]);
@@ -115,20 +144,20 @@ fn machine(args: &Args, host: &Host, to: &Report, terminal: &mut Terminal) -> Re
             let count = journal.read(&mut first)?;
             if count > 0 {
                 let all = first.get(..count).unwrap_or_default().chain(&mut journal);
-                to.make("journal", Log::Stream(all), terminal)?;
+                to.take("journal", Log::Stream(all))?;
                 return Ok(journal.finish()?);
             }
             match journal.finish() {
-                Ok(()) => return to.make("journal", Log::Stream(io::empty()), terminal),
+                Ok(()) => return to.take("journal", Log::Stream(io::empty())),
                 Err(error) => error,
             }
         }
         Err(error) => error,
     };
-    if args.boot.is_some() {
+    if boot.is_some() {
         return Err(Failure::error(format!("--boot needs the journal: {failed}")));
     }
-    to.make("/dev/kmsg", Log::Stream(host.kernel_log()?), terminal)
+    to.take("/dev/kmsg", Log::Stream(host.kernel_log()?))
 }
 
 /// Where a log comes from.
@@ -155,21 +184,44 @@ impl<R: Read> Log<R> {
     }
 }
 
-/// What is reported, and how.
-struct Report {
-    format: IncidentFormat,
-    since: Option<Since>,
-    minutes: Option<Minutes>,
+/// What becomes of a log once it is open.
+trait TakesLog {
+    fn take(&mut self, source: &str, log: Log<impl Read>) -> Result<(), Failure>;
 }
 
-impl Report {
-    fn make(&self, source: &str, log: Log<impl Read>, terminal: &mut Terminal) -> Result<(), Failure> {
-        let options = Options { since: self.since, minutes: self.minutes.as_ref() };
+/// Puts all incidents into a report.
+struct Collector<'a> {
+    options: Options<'a>,
+    report: IncidentReport,
+}
+
+impl TakesLog for Collector<'_> {
+    fn take(&mut self, source: &str, log: Log<impl Read>) -> Result<(), Failure> {
+        self.report.source = source.to_owned();
+        let incidents = &mut self.report.incidents;
+        self.report.lost_records = log.read(&self.options, |incident| {
+            incidents.push(incident);
+            Ok(())
+        })?;
+        Ok(())
+    }
+}
+
+/// Prints a report: all incidents as JSON, or the last one in another format.
+struct Printer<'a, 't> {
+    format: IncidentFormat,
+    options: Options<'a>,
+    terminal: &'t mut Terminal,
+}
+
+impl TakesLog for Printer<'_, '_> {
+    fn take(&mut self, source: &str, log: Log<impl Read>) -> Result<(), Failure> {
+        let (options, terminal) = (&self.options, &mut *self.terminal);
         if self.format == IncidentFormat::Json {
-            return json(source, &options, log, terminal);
+            return json(source, options, log, terminal);
         }
         let mut last = None;
-        let lost = log.read(&options, |incident| {
+        let lost = log.read(options, |incident| {
             last = Some(incident);
             Ok(())
         })?;

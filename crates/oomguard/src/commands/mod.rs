@@ -19,7 +19,6 @@ mod rank;
 mod record;
 mod recorder;
 mod remote;
-mod remote_setup;
 mod rollback;
 mod runbook;
 mod schema;
@@ -31,6 +30,7 @@ mod status;
 mod steps;
 
 use oomguard_host::Host;
+use oomguard_report::host_name;
 
 use crate::args::{Cli, Command};
 use crate::failure::Failure;
@@ -82,11 +82,4 @@ fn live(host: &Host) -> Result<&Host, Failure> {
     }
     Err(Failure::usage("a host that is a folder (--root) is only looked at, never changed")
         .hint("run the command on the machine itself"))
-}
-
-/// What the host calls itself.
-fn host_name(host: &Host) -> String {
-    let bytes = host.read("/proc/sys/kernel/hostname").or_else(|_| host.read("/etc/hostname"));
-    let name = oomguard_text::shown(bytes.unwrap_or_default().trim_ascii(), 255);
-    if name.is_empty() { "this host".to_owned() } else { name }
 }

@@ -27,8 +27,6 @@ pub struct Terminal {
     colour_err: bool,
     /// The reader of standard output has gone, as `head` does.
     unread: bool,
-    /// What would be printed, where it goes to another host.
-    kept: Option<String>,
 }
 
 impl Terminal {
@@ -42,28 +40,18 @@ impl Terminal {
             colour_out: wanted(io::stdout().is_terminal()),
             colour_err: wanted(io::stderr().is_terminal()),
             unread: false,
-            kept: None,
         }
     }
 
-    /// One that keeps what is printed, without colours.
-    pub fn capturing() -> Self {
-        Self { colour_out: false, colour_err: false, unread: false, kept: Some(String::new()) }
-    }
-
-    /// What was printed to one that keeps it.
-    pub fn captured(self) -> String {
-        self.kept.unwrap_or_default()
+    /// One without colours.
+    pub fn plain() -> Self {
+        Self { colour_out: false, colour_err: false, unread: false }
     }
 
     /// Prints text to standard output. When its reader has gone, the command goes on without a word, so that its
     /// exit code says the same with and without `| head`.
     pub fn print(&mut self, text: &str) -> Result<(), Failure> {
         if self.unread {
-            return Ok(());
-        }
-        if let Some(kept) = &mut self.kept {
-            kept.push_str(text);
             return Ok(());
         }
         let mut out = io::stdout().lock();

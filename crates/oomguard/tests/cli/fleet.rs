@@ -237,7 +237,7 @@ fn a_setup_says_its_steps_and_a_dry_run_changes_nothing() {
     assert!(under(said, "Step 6").contains("create the swap file /swapfile of"), "{said}");
     assert!(under(said, "Step 6").contains("change /etc/fstab"), "{said}");
     assert!(under(said, "Step 7").contains("deltaos-validator.service.d/50-oomguard.conf"), "{said}");
-    for words in ["would check that it is so", "should be 32 GiB", "would be mended, 0 need a person"] {
+    for words in ["would check the host", "should be 32 GiB", "would be fixed, 0 need a person"] {
         assert!(under(said, "Step 9").contains(words), "{words}: {said}");
     }
     assert!(said.contains("change(s) planned"), "{said}");
