@@ -50,6 +50,8 @@ fn job(task: Task) -> Job {
 
 fn answer(job: &Job) -> Vec<Line> {
     let fixture = Fixture::new();
+    fixture.write("/etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n");
+    fixture.write("/run/systemd/system/unit", "");
     let mut out = Vec::new();
     let host = Host::folder(&fixture.root());
     remote::run(&host, &Stub, job.to_line().as_bytes(), &mut out).unwrap();

@@ -18,6 +18,7 @@ use oomguard_fleet::program::Programs;
 use oomguard_fleet::rollout::{Rollout, Watcher};
 use oomguard_fleet::run::{Kept, Member, Run, Runs, SCHEMA};
 use oomguard_fleet::ssh::Ssh;
+use oomguard_spec::policy::Policy;
 use oomguard_spec::{Builtin, builtin};
 use tempfile::TempDir;
 
@@ -58,7 +59,7 @@ report() {
   fine=$applied; if $applied; then found=; else found=$finding; fi
   echo '{"line":"report","report":{"schema":"oomguard.check/1","host":"x","policy":"ci","fine":'$fine',"findings":['"$found"'],"refusals":[],"unread":[],"dies_first":null}}'
 }
-plan='{"schema":"oomguard.plan/1","digest":"0","machine_id":null,"policy":{},"changes":[],"refusals":[],"notes":[],"steps":[]}'
+plan='{"schema":"oomguard.plan/1","digest":"0","machine_id":null,"policy":@POLICY@,"changes":[],"refusals":[],"notes":[],"steps":[]}'
 case $task in
 '"check"') report;;
 '"plan"')
@@ -174,7 +175,7 @@ impl Fleet {
     }
 
     pub fn rollout(&self, forks: usize, stop: &Arc<AtomicBool>) -> Rollout {
-        Rollout::new(self.means(PROGRAM), forks, Arc::clone(stop))
+        Rollout::new(self.means(&program()), forks, Arc::clone(stop))
     }
 
     pub fn runs(&self) -> Runs {
@@ -202,8 +203,8 @@ impl Fleet {
     }
 }
 
-pub fn program() -> &'static str {
-    PROGRAM
+pub fn program() -> String {
+    PROGRAM.replace("@POLICY@", &serde_json::to_string(&Policy::default()).unwrap())
 }
 
 /// Remembers what it is told, and says stop after some hosts.
