@@ -6,8 +6,8 @@ use std::path::Path;
 
 use oomguard_converge::change::Change;
 use oomguard_converge::{Facts, layout};
-use oomguard_fleet::remote::{self, JobError, Program};
 use oomguard_fleet::pushed_programs;
+use oomguard_fleet::remote::{self, JobError, Program};
 use oomguard_host::{Host, signals};
 use oomguard_report::{CheckReport, IncidentReport};
 
