@@ -233,3 +233,36 @@ fn no_file_names_the_machine_it_was_written_on_or_a_registry() {
     }
     none(&wrong, "a machine's path or a registry's host is no part of this project");
 }
+
+/// The modules of fleet and mcp that handle JSON without a type. All are private.
+const UNTYPED_JSON: [&str; 7] = [
+    "crates/fleet/src/inventory/ansible.rs",
+    "crates/mcp/src/audit.rs",
+    "crates/mcp/src/elicit.rs",
+    "crates/mcp/src/fit.rs",
+    "crates/mcp/src/schema.rs",
+    "crates/mcp/src/server.rs",
+    "crates/mcp/src/tools/",
+];
+
+#[test]
+fn public_types_of_fleet_and_mcp_have_no_untyped_json() {
+    let mut wrong = Vec::new();
+    let is_ours = |path: &&String| {
+        path.ends_with(".rs")
+            && ["crates/fleet/src/", "crates/mcp/src/"].iter().any(|at| path.starts_with(at))
+    };
+    for path in tracked().iter().filter(is_ours) {
+        let text = fs::read_to_string(root().join(path)).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        let may = UNTYPED_JSON.iter().any(|module| path.starts_with(module));
+        for (number, line) in code.lines().enumerate() {
+            let is_comment = line.trim_start().starts_with("//");
+            let names_it = line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "Value");
+            if !is_comment && names_it && (!may || line.trim_start().starts_with("pub ")) {
+                wrong.push(format!("{path}:{}: {}", number + 1, line.trim()));
+            }
+        }
+    }
+    none(&wrong, "serde_json::Value in public types; give it a type");
+}

@@ -18,15 +18,15 @@ const MAX_ENTRIES: usize = 50;
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Entry {
     /// Seconds since 1970.
-    pub time: u64,
+    pub(crate) time: u64,
     /// The transport, and the name and version that the client states.
-    pub caller: String,
-    pub tool: String,
-    pub arguments: Value,
+    pub(crate) caller: String,
+    pub(crate) tool: String,
+    pub(crate) arguments: Value,
     /// `begun`, `done`, `failed: ...`, `cancelled`, `waiting for the person`.
-    pub outcome: String,
+    pub(crate) outcome: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub plan_id: Option<String>,
+    pub(crate) plan_id: Option<String>,
 }
 
 #[derive(Debug)]
@@ -35,11 +35,11 @@ pub(crate) struct Audit {
 }
 
 impl Audit {
-    pub fn new(file: File) -> Self {
+    pub(crate) fn new(file: File) -> Self {
         Self { file: Mutex::new(file) }
     }
 
-    pub fn write(&self, entry: &Entry) -> io::Result<()> {
+    pub(crate) fn write(&self, entry: &Entry) -> io::Result<()> {
         let mut bytes = serde_json::to_vec(entry)?;
         bytes.push(b'\n');
         // A single write, so that the lines of two servers do not mix.

@@ -30,6 +30,8 @@ use crate::state::{NOFOLLOW, StateError, failed, require_private};
 const MIN_TOKEN_CHARS: usize = 32;
 /// The most open connections; others wait.
 const MAX_CONNECTIONS: u32 = 64;
+/// How long a client may take to send the headers of a request.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long shutdown waits for read-only calls and for answers that are still being sent.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
@@ -145,22 +147,7 @@ async fn accept(
     }
     let listener = TcpListener::bind(address).await?;
     let address = listener.local_addr()?;
-    let port = address.port();
-    let hosts = [format!("127.0.0.1:{port}"), format!("localhost:{port}"), format!("[::1]:{port}")];
-    let config = StreamableHttpServerConfig::default()
-        // Only browsers send an Origin. The server has no pages, so no Origin is needed, but the protocol requires that its
-        // own is accepted.
-        .with_allowed_origins(hosts.iter().map(|host| format!("http://{host}")))
-        .enforce_origin_validation()
-        .with_allowed_hosts(hosts)
-        .with_legacy_session_mode(false)
-        .with_json_response(true)
-        .with_max_request_body_bytes(MAX_REQUEST_BYTES);
-    let service = StreamableHttpService::new(
-        move || Ok(server.clone()),
-        Arc::new(NeverSessionManager::default()),
-        config,
-    );
+    let service = service(server, address.port());
     ready(address);
     loop {
         let Ok(permit) = Arc::clone(connections).acquire_owned().await else { return Ok(()) };
@@ -178,7 +165,7 @@ async fn accept(
             });
             let connection = hyper::server::conn::http1::Builder::new()
                 .timer(TokioTimer::new())
-                .header_read_timeout(Duration::from_secs(30))
+                .header_read_timeout(HEADER_TIMEOUT)
                 .serve_connection(TokioIo::new(stream), answer);
             let mut connection = pin!(connection);
             // A client that disconnects is no error of the server.
@@ -191,8 +178,24 @@ async fn accept(
     }
 }
 
+type Service = StreamableHttpService<Server, NeverSessionManager>;
+
+fn service(server: Server, port: u16) -> Service {
+    let hosts = [format!("127.0.0.1:{port}"), format!("localhost:{port}"), format!("[::1]:{port}")];
+    let config = StreamableHttpServerConfig::default()
+        // Only browsers send an Origin. The server has no pages, so no Origin is needed, but the protocol requires that its
+        // own is accepted.
+        .with_allowed_origins(hosts.iter().map(|host| format!("http://{host}")))
+        .enforce_origin_validation()
+        .with_allowed_hosts(hosts)
+        .with_legacy_session_mode(false)
+        .with_json_response(true)
+        .with_max_request_body_bytes(MAX_REQUEST_BYTES);
+    StreamableHttpService::new(move || Ok(server.clone()), Arc::new(NeverSessionManager::default()), config)
+}
+
 async fn answer(
-    service: &StreamableHttpService<Server, NeverSessionManager>,
+    service: &Service,
     token: &Token,
     request: Request<Incoming>,
 ) -> Response<BoxBody<Bytes, Infallible>> {

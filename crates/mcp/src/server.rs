@@ -238,7 +238,7 @@ impl Server {
         let client = client.map(|client| format!("{} {}", client.name, client.version)).unwrap_or_default();
         Entry {
             time: (self.shared.config.now)(),
-            caller: shown(&format!("{} {client}", self.transport), 200),
+            caller: shown(format!("{} {client}", self.transport), 200),
             tool: shown(tool, 60),
             arguments: redacted(arguments),
             outcome: "begun".to_owned(),

@@ -66,13 +66,13 @@ pub(crate) fn all(allow_write: bool) -> Vec<ToolEntry> {
 
 /// A [`Tool`] as the server handles it.
 pub(crate) struct ToolEntry {
-    pub name: &'static str,
-    pub title: &'static str,
-    pub description: &'static str,
-    pub changes: bool,
-    pub input: Map<String, Value>,
-    pub output: Map<String, Value>,
-    pub run: fn(Map<String, Value>, &Call) -> Result<Answered, ToolError>,
+    pub(crate) name: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) description: &'static str,
+    pub(crate) changes: bool,
+    pub(crate) input: Map<String, Value>,
+    pub(crate) output: Map<String, Value>,
+    pub(crate) run: fn(Map<String, Value>, &Call) -> Result<Answered, ToolError>,
 }
 
 impl ToolEntry {
@@ -111,16 +111,16 @@ pub(crate) struct Answered(Value);
 
 impl Answered {
     /// What the result of a change says to people.
-    pub fn message(&self) -> Option<String> {
+    pub(crate) fn message(&self) -> Option<String> {
         self.0["result"]["message"].as_str().map(str::to_owned)
     }
 
     /// The plan that the call made and that now waits for approval.
-    pub fn plan_id(&self) -> Option<String> {
+    pub(crate) fn plan_id(&self) -> Option<String> {
         self.0["pending"]["plan_id"].as_str().map(str::to_owned)
     }
 
-    pub fn into_value(self) -> Value {
+    pub(crate) fn into_value(self) -> Value {
         self.0
     }
 }
