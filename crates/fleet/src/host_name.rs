@@ -8,9 +8,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The longest name of the DNS (RFC 1035, 2.3.4).
-const LONGEST: usize = 253;
+const MAX_NAME: usize = 253;
 /// The longest user name of useradd(8) is 32; directory services have longer ones.
-const LONGEST_USER: usize = 64;
+const MAX_USER: usize = 64;
 
 /// `host`, `user@host`, or an IPv6 address in brackets. Letters, digits, dots, dashes and underscores only.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -101,7 +101,7 @@ impl FromStr for HostName {
             Some((user, host)) => (Some(user), host),
             None => (None, text),
         };
-        if host.len() > LONGEST || user.is_some_and(|user| user.len() > LONGEST_USER) {
+        if host.len() > MAX_NAME || user.is_some_and(|user| user.len() > MAX_USER) {
             return Err(BadHostName::TooLong(shown(text)));
         }
         let plain = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::host_name::{BadHostName, HostName};
 
 /// More hosts than this are no inventory but a mistake.
-pub const MOST_HOSTS: usize = 10_000;
+pub const MAX_HOSTS: usize = 10_000;
 /// An inventory is not longer, in bytes.
 pub const MAX_BYTES: usize = 64 << 20;
 
@@ -134,7 +134,7 @@ pub fn read(name: &str, bytes: &[u8], form: Form) -> Result<Vec<Target>, Invento
     }
     match targets.len() {
         0 => Err(InventoryError::Empty(name.to_owned())),
-        count if count > MOST_HOSTS => Err(InventoryError::TooLong(name.to_owned())),
+        count if count > MAX_HOSTS => Err(InventoryError::TooLong(name.to_owned())),
         _ => Ok(targets),
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! It decides nothing about a host: the same program runs there and does what it does on one machine.
 
-pub mod contact;
 pub mod failure;
+pub mod fleet_run;
 pub mod host_name;
 pub mod installed_command;
 pub mod inventory;
@@ -20,8 +20,8 @@ pub mod rollout;
 pub mod run;
 pub mod script;
 pub mod server;
+pub mod session;
 pub mod setup;
 pub mod ssh;
 pub mod status;
-pub mod verification;
 pub mod wave;

@@ -10,7 +10,7 @@ use crate::setup;
 /// The version of the form below.
 pub const SCHEMA: &str = "oomguard.fleet-line/2";
 /// A line is not longer, in bytes: a report of a host with thousands of processes has some megabytes.
-pub const MAX_BYTES: usize = 16 << 20;
+pub const MAX_LINE_BYTES: usize = 16 << 20;
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

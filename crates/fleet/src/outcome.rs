@@ -4,7 +4,7 @@ use oomguard_converge::{Finding, Refusal, Severity};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::contact::Reply;
+use crate::session::Reply;
 use crate::failure::Failure;
 use crate::inventory::Target;
 

@@ -1,15 +1,15 @@
 //! How hosts stand, as a section of a cspec document and as a page.
 
+use oomguard_report::record::{HostSeen, verification};
 use oomguard_spec::Yaml;
 
 use crate::outcome::State;
-use crate::status::{Standing, moment};
-use crate::verification::{HostSeen, verification};
+use crate::status::{HostStatus, moment};
 
 /// The `verification` section of a cspec document, as the team keeps it by hand: an entry for each host.
 #[must_use]
-pub fn cspec(standings: &[Standing]) -> String {
-    let hosts: Vec<HostSeen> = standings.iter().map(HostSeen::of).collect();
+pub fn cspec(standings: &[HostStatus]) -> String {
+    let hosts: Vec<HostSeen> = standings.iter().map(HostStatus::seen).collect();
     "# Written by `oomguard fleet status --format cspec` from what was seen.\n".to_owned()
         + &Yaml::map([("verification", verification(&hosts))]).document()
 }
@@ -21,7 +21,7 @@ border-bottom:1px solid #ccc}.failed,.not{color:#a00;font-weight:bold}.differs{c
 
 /// One page that needs no network and no script.
 #[must_use]
-pub fn html(standings: &[Standing], now: u64) -> String {
+pub fn html(standings: &[HostStatus], now: u64) -> String {
     let rows: String = standings.iter().map(row).collect();
     let fine = standings.iter().filter(|standing| standing.outcome.state == State::Fine).count();
     format!(
@@ -34,7 +34,7 @@ pub fn html(standings: &[Standing], now: u64) -> String {
     )
 }
 
-fn row(standing: &Standing) -> String {
+fn row(standing: &HostStatus) -> String {
     let outcome = &standing.outcome;
     let word = outcome.state.word();
     let class = word.split(' ').next().unwrap_or(word);
@@ -71,7 +71,7 @@ mod tests {
     use crate::inventory::Target;
     use crate::outcome::Outcome;
 
-    fn standing(name: &str, failure: Option<Failure>) -> Standing {
+    fn standing(name: &str, failure: Option<Failure>) -> HostStatus {
         let mut outcome = Outcome::not_reached(Target::new(name.parse().unwrap(), None));
         outcome.state = if failure.is_some() { State::Failed } else { State::Fine };
         outcome.failure = failure;
@@ -83,7 +83,7 @@ mod tests {
             }],
             "processes": [{"pid": 1, "comm": "systemd", "score": 0, "right": true}],
         });
-        Standing {
+        HostStatus {
             outcome,
             run: "r".to_owned(),
             policy: "p".to_owned(),

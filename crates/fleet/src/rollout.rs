@@ -1,18 +1,19 @@
 //! Many hosts: all at once as far as they are only looked at, in waves when they are changed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::contact::{Event, Means, Reply, ask};
+use crate::session::{Event, Means, Reply, ask};
 use crate::failure::{Failure, Kind};
 use crate::host_name::HostName;
 use crate::inventory::Target;
 use crate::job::{Job, Task};
 use crate::outcome::{Outcome, State};
-use crate::run::{Kept, Member, RunError};
+use crate::run::{StoredRun, Member, RunError};
 use crate::ssh::Connection;
 use crate::wave::Waves;
 
@@ -48,10 +49,19 @@ pub struct Rollout {
     stop: Arc<AtomicBool>,
 }
 
-/// What the conversations tell the run.
-enum Told {
+/// From a session to its batch.
+enum Message {
     Event(HostName, Event),
-    Done(usize, Box<Target>, Box<Reply>, Option<Failure>),
+    Done(Box<Done>),
+}
+
+/// A session that ended.
+struct Done {
+    /// Its place in the batch.
+    at: usize,
+    target: Target,
+    reply: Reply,
+    failure: Option<Failure>,
 }
 
 /// What is done with one host.
@@ -82,7 +92,7 @@ impl Rollout {
     /// When the run's folder cannot be written.
     pub fn look(
         &self,
-        kept: &Kept,
+        kept: &StoredRun,
         members: &[Member],
         watcher: &mut dyn Watcher,
     ) -> Result<Vec<Outcome>, RolloutError> {
@@ -97,7 +107,7 @@ impl Rollout {
     /// When the run's folder cannot be written.
     pub fn preflight(
         &self,
-        kept: &Kept,
+        kept: &StoredRun,
         members: &[Member],
         watcher: &mut dyn Watcher,
     ) -> Result<Vec<Outcome>, RolloutError> {
@@ -126,7 +136,7 @@ impl Rollout {
     /// When the run's folder cannot be written.
     pub fn change(
         &self,
-        kept: &Kept,
+        kept: &StoredRun,
         members: &[Member],
         waves: &Waves,
         watcher: &mut dyn Watcher,
@@ -179,68 +189,99 @@ impl Rollout {
         budget.left != Budget::SPENT && !self.stop.load(Ordering::Relaxed)
     }
 
+    /// Does a task on hosts, `forks` at a time, and stores what came of each.
     async fn each(
         &self,
-        kept: &Kept,
+        run: &StoredRun,
         members: &[Member],
         task: &Task,
         doing: Doing,
         budget: &mut Budget,
         watcher: &mut dyn Watcher,
     ) -> Result<Vec<Outcome>, RolloutError> {
-        let (told, mut heard) = mpsc::unbounded_channel();
-        let mut outcomes: Vec<Option<Outcome>> = members.iter().map(|_| None).collect();
+        let mut batch = Batch::new(Arc::clone(&self.means), run, task, doing);
         let mut waiting = members.iter().enumerate();
-        // Given up, the run takes its conversations with it.
-        let mut hands = JoinSet::new();
-        let mut in_hand = 0;
         loop {
-            while in_hand < self.forks && self.goes_on(budget) {
+            while batch.active < self.forks && self.goes_on(budget) {
                 let Some((at, member)) = waiting.next() else { break };
-                let Some(job) = kept.run.job(member, task.clone()) else { continue };
-                let (means, target, told) = (Arc::clone(&self.means), member.target.clone(), told.clone());
-                in_hand += 1;
-                hands.spawn(async move {
-                    let (name, events) = (target.name.clone(), told.clone());
-                    let tell = move |event| drop(events.send(Told::Event(name.clone(), event)));
-                    let (reply, failure) = one(&means, &target, job, doing, &tell).await;
-                    drop(told.send(Told::Done(at, Box::new(target), Box::new(reply), failure)));
-                });
+                batch.start(at, member);
             }
-            if in_hand == 0 {
+            if batch.active == 0 {
                 break;
             }
-            match heard.recv().await {
+            match batch.messages.recv().await {
                 None => break,
-                Some(Told::Event(host, event)) => watcher.event(&host, &event),
-                Some(Told::Done(at, target, reply, failure)) => {
-                    in_hand -= 1;
-                    let outcome = Outcome::of(*target, &reply, failure, watcher.now());
-                    kept.reply(&outcome.target, &reply)?;
-                    // A plan of a host is large, and there may be many.
-                    drop(reply);
-                    kept.outcome(&outcome)?;
+                Some(Message::Event(host, event)) => watcher.event(&host, &event),
+                Some(Message::Done(done)) => {
+                    let outcome = batch.store(*done, watcher.now())?;
                     if outcome.state == State::Failed {
                         budget.spend();
                     }
                     watcher.done(&outcome);
-                    if let Some(place) = outcomes.get_mut(at) {
-                        *place = Some(outcome);
-                    }
                 }
             }
         }
+        batch.outcomes(members)
+    }
+}
+
+/// The sessions of a run that are under way, and what came of those that ended.
+struct Batch<'a> {
+    means: Arc<Means>,
+    run: &'a StoredRun,
+    task: &'a Task,
+    doing: Doing,
+    sender: mpsc::UnboundedSender<Message>,
+    messages: mpsc::UnboundedReceiver<Message>,
+    /// Dropped with the batch, which ends all sessions.
+    sessions: JoinSet<()>,
+    active: usize,
+    /// By its place.
+    ended: BTreeMap<usize, Outcome>,
+}
+
+impl<'a> Batch<'a> {
+    fn new(means: Arc<Means>, run: &'a StoredRun, task: &'a Task, doing: Doing) -> Self {
+        let (sender, messages) = mpsc::unbounded_channel();
+        Self { means, run, task, doing, sender, messages, sessions: JoinSet::new(), active: 0, ended: BTreeMap::new() }
+    }
+
+    /// Starts the session of a host.
+    fn start(&mut self, at: usize, member: &Member) {
+        let Some(job) = self.run.run.job(member, self.task.clone()) else { return };
+        let (means, target, doing) = (Arc::clone(&self.means), member.target.clone(), self.doing);
+        let sender = self.sender.clone();
+        self.active += 1;
+        self.sessions.spawn(async move {
+            let (name, events) = (target.name.clone(), sender.clone());
+            let tell = move |event| drop(events.send(Message::Event(name.clone(), event)));
+            let (reply, failure) = one(&means, &target, job, doing, &tell).await;
+            drop(sender.send(Message::Done(Box::new(Done { at, target, reply, failure }))));
+        });
+    }
+
+    /// Stores what came of a host.
+    fn store(&mut self, done: Done, now: u64) -> Result<Outcome, RolloutError> {
+        self.active -= 1;
+        let outcome = Outcome::of(done.target, &done.reply, done.failure, now);
+        self.run.reply(&outcome.target, &done.reply)?;
+        self.run.outcome(&outcome)?;
+        self.ended.insert(done.at, outcome.clone());
+        Ok(outcome)
+    }
+
+    /// What came of every host; those that were not started are stored as not reached.
+    fn outcomes(mut self, members: &[Member]) -> Result<Vec<Outcome>, RolloutError> {
         let mut all = Vec::with_capacity(members.len());
-        for (member, outcome) in members.iter().zip(outcomes) {
-            let outcome = match outcome {
+        for (at, member) in members.iter().enumerate() {
+            all.push(match self.ended.remove(&at) {
                 Some(outcome) => outcome,
                 None => {
                     let outcome = Outcome::not_reached(member.target.clone());
-                    kept.outcome(&outcome)?;
+                    self.run.outcome(&outcome)?;
                     outcome
                 }
-            };
-            all.push(outcome);
+            });
         }
         Ok(all)
     }

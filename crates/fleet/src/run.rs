@@ -12,10 +12,12 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::contact::Reply;
 use crate::inventory::Target;
 use crate::job::{Job, NamedPolicy, Task};
 use crate::outcome::{Outcome, State};
+use crate::rollout::RolloutError;
+use crate::session::Reply;
+use crate::wave::{BadWaves, Waves};
 
 /// The version of the form below.
 pub const SCHEMA: &str = "oomguard.fleet-run/1";
@@ -109,7 +111,7 @@ impl Runs {
     ///
     /// # Errors
     /// When the folder cannot be written.
-    pub fn begin(&self, mut run: Run, now: u64) -> Result<Kept, RunError> {
+    pub fn begin(&self, mut run: Run, now: u64) -> Result<StoredRun, RunError> {
         make_folder(&self.folder, true)?;
         let time = i64::try_from(now).ok().and_then(|now| jiff::Timestamp::from_second(now).ok());
         let time = time.unwrap_or_default().strftime("%Y%m%dT%H%M%SZ").to_string();
@@ -125,7 +127,7 @@ impl Runs {
             }
         }
         run.started = now;
-        let kept = Kept { folder: self.folder.join(&run.id), run };
+        let kept = StoredRun { folder: self.folder.join(&run.id), run };
         make_folder(&kept.folder.join("hosts"), false)?;
         kept.write(&kept.folder.join("run.json"), &kept.run)?;
         Ok(kept)
@@ -135,7 +137,7 @@ impl Runs {
     ///
     /// # Errors
     /// When there is none, or it cannot be read.
-    pub fn open(&self, id: &str) -> Result<Kept, RunError> {
+    pub fn open(&self, id: &str) -> Result<StoredRun, RunError> {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
         let folder = self.folder.join(id);
         if id.is_empty() || !id.chars().all(plain) || !folder.join("run.json").is_file() {
@@ -147,7 +149,7 @@ impl Runs {
             let path = folder.join("run.json").display().to_string();
             return Err(RunError::Damaged { path, why: "another version, or another run".to_owned() });
         }
-        Ok(Kept { folder, run })
+        Ok(StoredRun { folder, run })
     }
 
     /// The names of all runs, the earliest first.
@@ -174,13 +176,25 @@ impl Runs {
 
 /// A run with its folder.
 #[derive(Clone, Debug)]
-pub struct Kept {
+pub struct StoredRun {
     folder: PathBuf,
     /// What was asked.
     pub run: Run,
 }
 
-impl Kept {
+impl StoredRun {
+    /// The waves of its change.
+    ///
+    /// # Errors
+    /// When somebody edited them.
+    pub fn waves(&self) -> Result<Waves, RolloutError> {
+        let damaged = |error: BadWaves| RunError::Damaged {
+            path: self.folder.join("run.json").display().to_string(),
+            why: error.to_string(),
+        };
+        Ok(self.run.waves.parse().map_err(damaged)?)
+    }
+
     /// Where it is.
     #[must_use]
     pub fn folder(&self) -> &Path {

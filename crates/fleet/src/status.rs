@@ -3,17 +3,20 @@
 use std::collections::BTreeMap;
 
 use oomguard_report::StatusReport;
+pub use oomguard_report::record::moment;
+use oomguard_report::record::{FactsSeen, HostSeen, kinds};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::failure::Kind;
 use crate::host_name::HostName;
 use crate::job::Task;
 use crate::outcome::{Outcome, State};
-use crate::run::{Kept, RunError, Runs};
+use crate::run::{StoredRun, RunError, Runs};
 
 /// How a host stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Standing {
+pub struct HostStatus {
     /// What came of it the last time it was asked.
     pub outcome: Outcome,
     /// The run in which that was.
@@ -26,12 +29,40 @@ pub struct Standing {
     pub status: Option<StatusReport>,
 }
 
+impl HostStatus {
+    /// The host as a session document has it.
+    #[must_use]
+    pub fn seen(&self) -> HostSeen {
+        let outcome = &self.outcome;
+        let problem = outcome.failure.as_ref();
+        HostSeen {
+            hostname: outcome.target.name.host().trim_matches(['[', ']']).to_owned(),
+            status: self.status_word(),
+            seen: self.seen,
+            facts: self.status.as_ref().map(FactsSeen::of_status),
+            differs: kinds(&outcome.findings),
+            problem: problem.map(|failure| (failure.message.clone(), failure.advice.clone())),
+        }
+    }
+
+    /// A word for the `verification` section of a document.
+    fn status_word(&self) -> &'static str {
+        match (&self.outcome.failure, self.outcome.state) {
+            (Some(failure), _) if failure.kind == Kind::Unreachable => "unreachable",
+            (Some(_), _) => "failed",
+            (None, State::Fine) => "operational",
+            (None, State::NotReached) => "not_yet_applied",
+            (None, _) => "differs",
+        }
+    }
+}
+
 /// All hosts of all runs, the worst first, and of those the one first that was not seen for longest.
 ///
 /// # Errors
 /// When the folder of runs cannot be read. A run that cannot is left out.
-pub fn latest(runs: &Runs) -> Result<Vec<Standing>, RunError> {
-    let mut all: BTreeMap<HostName, Standing> = BTreeMap::new();
+pub fn latest(runs: &Runs) -> Result<Vec<HostStatus>, RunError> {
+    let mut all: BTreeMap<HostName, HostStatus> = BTreeMap::new();
     for id in runs.ids()? {
         let Ok(kept) = runs.open(&id) else { continue };
         if matches!(kept.run.task, Task::Incident { .. }) {
@@ -42,12 +73,12 @@ pub fn latest(runs: &Runs) -> Result<Vec<Standing>, RunError> {
             add(&mut all, outcome, &kept, policy.unwrap_or_default());
         }
     }
-    let mut all: Vec<Standing> = all.into_values().collect();
+    let mut all: Vec<HostStatus> = all.into_values().collect();
     all.sort_by_key(|standing| (standing.outcome.state, standing.seen));
     Ok(all)
 }
 
-fn add(all: &mut BTreeMap<HostName, Standing>, outcome: Outcome, kept: &Kept, policy: String) {
+fn add(all: &mut BTreeMap<HostName, HostStatus>, outcome: Outcome, kept: &StoredRun, policy: String) {
     let name = outcome.target.name.clone();
     let status = outcome.seen.and_then(|_| kept.status(&outcome.target));
     let (seen, run) = (outcome.seen, kept.run.id.clone());
@@ -55,7 +86,7 @@ fn add(all: &mut BTreeMap<HostName, Standing>, outcome: Outcome, kept: &Kept, po
         // That a run was stopped before it says nothing new of it.
         Some(known) if outcome.state == State::NotReached => known.seen = known.seen.max(seen),
         Some(known) => {
-            *known = Standing {
+            *known = HostStatus {
                 outcome,
                 run,
                 policy,
@@ -63,14 +94,6 @@ fn add(all: &mut BTreeMap<HostName, Standing>, outcome: Outcome, kept: &Kept, po
                 status: status.or_else(|| known.status.take()),
             };
         }
-        None => drop(all.insert(name, Standing { outcome, run, policy, seen, status })),
+        None => drop(all.insert(name, HostStatus { outcome, run, policy, seen, status })),
     }
-}
-
-/// A moment in UTC, or `never`.
-#[must_use]
-pub fn moment(seconds: Option<u64>) -> String {
-    let time = seconds.and_then(|seconds| i64::try_from(seconds).ok());
-    let time = time.and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
-    time.map_or_else(|| "never".to_owned(), |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }

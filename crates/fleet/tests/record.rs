@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 
 use oomguard_converge::change::Change;
 use oomguard_converge::{Finding, Severity};
-use oomguard_fleet::contact::Reply;
+use oomguard_fleet::session::Reply;
 use oomguard_fleet::failure::{Failure, Kind};
 use oomguard_fleet::inventory::Target;
 use oomguard_fleet::job::{NamedPolicy, Task};
 use oomguard_fleet::outcome::{Outcome, State as Came};
-use oomguard_fleet::record::{RecordError, Session, State, of_run};
-use oomguard_fleet::run::{Kept, Member, Run, Runs, SCHEMA};
+use oomguard_fleet::record::of_run;
+use oomguard_fleet::run::{StoredRun, Member, Run, Runs, SCHEMA};
+use oomguard_report::record::{RecordError, Session, State};
 use oomguard_report::{CHECK_SCHEMA, CheckReport, PlanReport, Report};
 use oomguard_spec::{Builtin, builtin};
 use proptest::prelude::*;
@@ -19,7 +20,7 @@ use serde_json::{Value, json};
 
 const NOW: u64 = 1_769_175_480;
 
-fn begin(dir: &tempfile::TempDir, names: &[&str], task: Task) -> Kept {
+fn begin(dir: &tempfile::TempDir, names: &[&str], task: Task) -> StoredRun {
     let policy = NamedPolicy {
         name: "built-in role validator".to_owned(),
         policy: builtin::policy(Builtin::Validator),
@@ -60,7 +61,7 @@ fn finding(subject: &str) -> Finding {
 }
 
 /// What a host sent, kept as the rollout keeps it.
-fn keep(kept: &Kept, at: usize, changes: &[Change], outcome: impl FnOnce(&mut Outcome)) {
+fn keep(kept: &StoredRun, at: usize, changes: &[Change], outcome: impl FnOnce(&mut Outcome)) {
     let target = kept.run.hosts[at].target.clone();
     let plan = json!({
         "schema": "oomguard.plan/1", "digest": "", "machine_id": null,
@@ -99,7 +100,7 @@ fn keep(kept: &Kept, at: usize, changes: &[Change], outcome: impl FnOnce(&mut Ou
     kept.outcome(&came).unwrap();
 }
 
-fn document(kept: &Kept, title: &str) -> (String, Value) {
+fn document(kept: &StoredRun, title: &str) -> (String, Value) {
     let session = Session {
         title: title.to_owned(),
         now: NOW,

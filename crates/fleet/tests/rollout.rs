@@ -11,12 +11,12 @@ use common::{Fleet, Notes};
 use oomguard_fleet::failure::Kind;
 use oomguard_fleet::job::Task;
 use oomguard_fleet::outcome::{Outcome, State};
-use oomguard_fleet::run::{Kept, Member};
+use oomguard_fleet::run::{StoredRun, Member};
 use oomguard_fleet::setup::Phase;
 use oomguard_fleet::wave::Waves;
 
 /// Preflight on all, then the change of those that need one; what stands in the folder afterwards.
-fn apply(fleet: &Fleet, kept: &Kept, members: &[Member], notes: &mut Notes, forks: usize) -> Vec<State> {
+fn apply(fleet: &Fleet, kept: &StoredRun, members: &[Member], notes: &mut Notes, forks: usize) -> Vec<State> {
     let stop =
         notes.stop_after.as_ref().map_or_else(Arc::<AtomicBool>::default, |(_, stop)| Arc::clone(stop));
     let rollout = fleet.rollout(forks, &stop);

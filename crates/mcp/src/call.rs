@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use oomguard_fleet::contact::{Event, Reply};
+use oomguard_fleet::session::{Event, Reply};
 use oomguard_fleet::failure::Failure;
 use oomguard_fleet::job::{Job, NamedPolicy, Task};
 use oomguard_fleet::ssh::Connection;

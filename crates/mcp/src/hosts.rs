@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use oomguard_fleet::contact::{self, Event, Means, Reply};
+use oomguard_fleet::session::{self, Event, Means, Reply};
 use oomguard_fleet::failure::Failure;
 use oomguard_fleet::inventory::Target;
 use oomguard_fleet::job::{Job, NamedPolicy};
@@ -134,10 +134,10 @@ impl Hosts {
         match host {
             SelectedHost::Local => {
                 let (program, args) = &self.program;
-                contact::ask_here(&self.means, program, args, job, progress).await
+                session::ask_here(&self.means, program, args, job, progress).await
             }
             SelectedHost::Remote(target) => {
-                contact::ask(&self.means, target, job, connection, progress).await
+                session::ask(&self.means, target, job, connection, progress).await
             }
         }
     }

@@ -7,6 +7,7 @@ mod check;
 mod host;
 mod plan;
 mod rank;
+pub mod record;
 mod status;
 
 use schemars::JsonSchema;

@@ -9,14 +9,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use oomguard_fleet::contact::{Event, Limits, Means};
+use oomguard_fleet::session::{Event, Limits, Means};
 use oomguard_fleet::host_name::HostName;
 use oomguard_fleet::inventory::Target;
 use oomguard_fleet::job::{NamedPolicy, Task};
 use oomguard_fleet::outcome::Outcome;
 use oomguard_fleet::program::Programs;
 use oomguard_fleet::rollout::{Rollout, Watcher};
-use oomguard_fleet::run::{Kept, Member, Run, Runs, SCHEMA};
+use oomguard_fleet::run::{StoredRun, Member, Run, Runs, SCHEMA};
 use oomguard_fleet::ssh::Ssh;
 use oomguard_spec::policy::Policy;
 use oomguard_spec::{Builtin, builtin};
@@ -182,7 +182,7 @@ impl Fleet {
         Runs::new(self.dir.path().join("runs"))
     }
 
-    pub fn begin(&self, task: Task, max_failures: usize) -> Kept {
+    pub fn begin(&self, task: Task, max_failures: usize) -> StoredRun {
         let policy = NamedPolicy { name: "ci".to_owned(), policy: builtin::policy(Builtin::Ci) };
         let member = |name: &String| Member {
             target: Target::new(name.parse().unwrap(), None),

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use oomguard_fleet::contact::Event;
+use oomguard_fleet::session::Event;
 use oomguard_fleet::host_name::HostName;
 use oomguard_fleet::job::Task;
 use oomguard_fleet::outcome::Outcome;

@@ -1,5 +1,5 @@
 use oomguard_fleet::job::NamedPolicy;
-use oomguard_fleet::record::{self, Occasion, Origin, Session};
+use oomguard_report::record::{self, Occasion, Origin, Session};
 use oomguard_incident::saved;
 use oomguard_spec::policy::Policy;
 use schemars::JsonSchema;
@@ -107,7 +107,7 @@ fn add(session: &mut Session, config: &Config, source: &str) -> Result<(), ToolE
         Origin::Journal(id) => {
             session.works.push(record::of_host(&config.host, &host_name(config), id.as_deref())?);
         }
-        Origin::Run(id) => session.works.extend(record::of_run(&config.runs.open(&id)?)),
+        Origin::Run(id) => session.works.extend(oomguard_fleet::record::of_run(&config.runs.open(&id)?)),
         Origin::Incident(_) => {
             let (incident, name) = saved::last(config.folders.open(source)?)?;
             let occasion = Occasion { incident, source: name.unwrap_or_else(|| source.to_owned()) };

@@ -1,4 +1,4 @@
-use oomguard_fleet::contact::Reply;
+use oomguard_fleet::session::Reply;
 use oomguard_fleet::job::{Job, Task};
 use oomguard_spec::Builtin;
 use schemars::JsonSchema;

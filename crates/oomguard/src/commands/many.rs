@@ -1,19 +1,15 @@
 //! `check`, `plan`, `apply`, `status`, `rollback` and `incident` on other hosts.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use oomguard_fleet::contact::{Limits, Means};
-use oomguard_fleet::failure::safe;
-use oomguard_fleet::host_name::with_port;
-use oomguard_fleet::inventory::{self, Form, InventoryError, Target};
+use oomguard_fleet::fleet_run::{self, Proposal, TargetError, Verdict};
+use oomguard_fleet::inventory::{Form, InventoryError, Target};
 use oomguard_fleet::job::{NamedPolicy, Task};
-use oomguard_fleet::limit::Limit;
-use oomguard_fleet::outcome::{Outcome, State};
+use oomguard_fleet::outcome::Outcome;
 use oomguard_fleet::program::Programs;
 use oomguard_fleet::rollout::{Rollout, RolloutError};
-use oomguard_fleet::run::{Kept, Member, Run, RunError, Runs, SCHEMA};
-use oomguard_fleet::setup::Phase;
+use oomguard_fleet::run::{Member, RunError, Runs, StoredRun};
+use oomguard_fleet::session::{Limits, Means};
 use oomguard_fleet::ssh::Ssh;
 use oomguard_fleet::wave::Waves;
 use oomguard_host::{Host, limits, signals};
@@ -83,46 +79,33 @@ pub fn run(order: &Order<'_>, host: &Host, terminal: &mut Terminal) -> Result<u8
     finish(&kept, &members, &order.fleet.reach, order.yes, order.json, terminal)
 }
 
-/// Makes a run of it: hosts, policies, a folder.
-pub fn begin(order: &Order<'_>, host: &Host, terminal: &mut Terminal) -> Result<Kept, Failure> {
+/// Stores a run of it.
+pub fn begin(order: &Order<'_>, host: &Host, terminal: &mut Terminal) -> Result<StoredRun, Failure> {
     if !host.is_live() {
         return Err(only_here("--root"));
     }
-    let targets = targets(order.fleet, terminal)?;
-    let (waves, max_failures) = match order.waves {
-        Some(waves) => (waves.wave.parse::<Waves>().map_err(Failure::usage)?, waves.max_failures),
-        None => (Waves::default(), 0),
-    };
     let policy = with_inventory(order.policy, order.fleet);
-    let mut policies = BTreeMap::new();
-    let mut hosts = Vec::new();
-    for target in targets {
-        let role = policy.role.clone().or_else(|| target.role.clone());
-        let key = role.clone().unwrap_or_else(|| "default".to_owned());
-        if !policies.contains_key(&key) {
-            let source = policy_source::policy(&PolicyArgs { role, spec: policy.spec.clone() }, terminal)?;
-            policies.insert(key.clone(), NamedPolicy { name: source.name, policy: source.policy });
-        }
-        hosts.push(Member { target, policy: key });
-    }
-    let run = Run {
-        schema: SCHEMA.to_owned(),
-        id: String::new(),
+    let run = fleet_run::Order {
         task: order.task.clone(),
-        started: 0,
-        waves: waves.to_string(),
-        max_failures,
-        // Who may not change a host is to be known before the first one is changed.
-        root: order.fleet.reach.sudo || order.task.changes(),
-        hosts,
-        policies,
+        targets: targets(order.fleet, terminal)?,
+        role: policy.role.clone(),
+        waves: match order.waves {
+            Some(waves) => waves.wave.parse().map_err(Failure::usage)?,
+            None => Waves::default(),
+        },
+        max_failures: order.waves.map_or(0, |waves| waves.max_failures),
+        root: order.fleet.reach.sudo,
     };
-    Ok(runs(order.fleet.reach.runs.as_deref())?.begin(run, host.now())?)
+    let runs = runs(order.fleet.reach.runs.as_deref())?;
+    fleet_run::begin(&runs, run, host.now(), |role| {
+        let source = policy_source::policy(&PolicyArgs { role, spec: policy.spec.clone() }, terminal)?;
+        Ok(NamedPolicy { name: source.name, policy: source.policy })
+    })
 }
 
 /// Runs it on some of its hosts, and prints what came of all.
 pub fn finish(
-    kept: &Kept,
+    kept: &StoredRun,
     members: &[Member],
     reach: &ReachArgs,
     yes: bool,
@@ -150,59 +133,42 @@ pub struct Asking {
 
 /// Asks the hosts; whether it was done.
 pub fn work(
-    kept: &Kept,
+    kept: &StoredRun,
     members: &[Member],
     reach: &ReachArgs,
     asking: Asking,
     terminal: &mut Terminal,
 ) -> Result<bool, Failure> {
-    let yes = asking.yes;
     let rollout = rollout(reach, kept.run.root)?;
-    let waves: Waves = kept.run.waves.parse().map_err(Failure::error)?;
     let mut progress = Progress::new(members.len(), asking.json);
-    match &kept.run.task {
-        Task::Apply | Task::Setup { phase: Phase::Change } => {
-            let before = rollout.preflight(kept, members, &mut progress)?;
-            let must = |outcome: &Outcome| outcome.failure.is_none() && outcome.must_change();
-            let pairs = members.iter().zip(&before).filter(|(_, outcome)| must(outcome));
-            let todo: Vec<Member> = pairs.map(|(member, _)| member.clone()).collect();
-            let go = todo.is_empty() || agreed(&change_words(&before, &waves, todo.len()), yes, terminal)?;
-            if go {
-                rollout.change(kept, &todo, &waves, &mut progress)?;
-            }
-            rollout.end(members)?;
-            Ok(go)
-        }
-        Task::Rollback { to } => {
-            let undone = match to {
-                Some(id) => format!("the apply {} and all after it", safe(id)),
-                None => "what was applied last".to_owned(),
-            };
-            let what = format!("Undoes on {} {undone}.\n", counted(members.len(), "host"));
-            if !agreed(&what, yes, terminal)? {
-                return Ok(false);
-            }
-            rollout.change(kept, members, &waves, &mut progress)?;
-            Ok(true)
-        }
-        _ => {
-            rollout.look(kept, members, &mut progress)?;
-            Ok(true)
-        }
-    }
+    fleet_run::carry_out(&rollout, kept, members, &mut progress, &mut |proposal| {
+        agreed(&words(proposal), asking.yes, terminal)
+    })
 }
 
-fn change_words(before: &[Outcome], waves: &Waves, todo: usize) -> String {
-    let changes: usize = before.iter().map(|outcome| outcome.changes).sum();
-    let failed: Vec<&Outcome> = before.iter().filter(|outcome| outcome.failure.is_some()).collect();
-    let fine = before.len() - todo - failed.len();
-    let mut text =
-        format!("{} on {}, in waves of {waves}", counted(changes, "change"), counted(todo, "host"));
-    text.push_str(&format!("; nothing to do on {fine}; {} left out:\n", failed.len()));
-    for outcome in failed {
-        text.push_str(&format!("  {}: {}\n", outcome.target.name, outcome.summary));
+fn words(proposal: &Proposal) -> String {
+    let hosts = |number: usize| counted(number, "host");
+    match proposal {
+        Proposal::Change { changes, hosts: todo, waves, unchanged, failed } => {
+            let mut text = format!(
+                "{} on {}, in waves of {waves}; {unchanged} unchanged, {} left out:\n",
+                counted(*changes, "change"),
+                hosts(*todo),
+                failed.len()
+            );
+            for outcome in failed {
+                text.push_str(&format!("  {}: {}\n", outcome.target.name, outcome.summary));
+            }
+            text
+        }
+        Proposal::Rollback { hosts: number, to } => {
+            let what = match to {
+                Some(id) => format!("the apply {} and all after it", oomguard_text::shown(id, 80)),
+                None => "the last apply".to_owned(),
+            };
+            format!("Roll back {what} on {}.\n", hosts(*number))
+        }
     }
-    text
 }
 
 fn agreed(what: &str, yes: bool, terminal: &mut Terminal) -> Result<bool, Failure> {
@@ -218,13 +184,10 @@ fn agreed(what: &str, yes: bool, terminal: &mut Terminal) -> Result<bool, Failur
 }
 
 pub fn exit_code(task: &Task, outcomes: &[Outcome]) -> u8 {
-    let any = |states: &[State]| outcomes.iter().any(|outcome| states.contains(&outcome.state));
-    if any(&[State::Failed, State::NotReached]) {
-        code::SOME_FAILED
-    } else if any(&[State::Differs]) && !matches!(task, Task::Status) {
-        code::DIFFERS
-    } else {
-        code::AS_IT_SHOULD_BE
+    match Verdict::of(task, outcomes) {
+        Verdict::Failed => code::SOME_FAILED,
+        Verdict::Differs => code::DIFFERS,
+        Verdict::Fine => code::AS_IT_SHOULD_BE,
     }
 }
 
@@ -277,27 +240,15 @@ pub fn state_folder(name: &str, option: &str) -> Result<PathBuf, Failure> {
     })
 }
 
-pub fn targets(fleet: &FleetArgs, terminal: &mut Terminal) -> Result<Vec<Target>, Failure> {
-    let mut targets: Vec<Target> = Vec::new();
-    if let Some(path) = &fleet.inventory {
-        let name = path.display().to_string();
-        let bytes = std::fs::read(path).map_err(|e| Failure::error(format!("cannot read {name}: {e}")))?;
-        let read = inventory::read(&name, &bytes, Form::guess(&name, &bytes));
-        targets = read.map_err(|error| match error {
-            InventoryError::Document(rejected) => Failure::Document(rejected.render(terminal.error_style())),
-            error => Failure::error(error),
-        })?;
-    }
-    for text in &fleet.host {
-        let (name, port) = with_port(text).map_err(|e| Failure::usage(format!("--host: {e}")))?;
-        if !targets.iter().any(|target| target.name == name) {
-            targets.push(Target::new(name, port));
+pub fn targets(fleet: &FleetArgs, terminal: &Terminal) -> Result<Vec<Target>, Failure> {
+    let targets = fleet_run::targets(fleet.inventory.as_deref(), &fleet.host, fleet.limit.as_deref());
+    targets.map_err(|error| match error {
+        TargetError::Inventory(InventoryError::Document(rejected)) => {
+            Failure::Document(rejected.render(terminal.error_style()))
         }
-    }
-    match &fleet.limit {
-        Some(limit) => Limit::parse(limit).choose(targets).map_err(Failure::usage),
-        None => Ok(targets),
-    }
+        error @ (TargetError::File { .. } | TargetError::Inventory(_)) => Failure::error(error),
+        error => Failure::usage(error),
+    })
 }
 
 /// A document that lists the hosts often has their policies, too.

@@ -8,15 +8,15 @@ use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{ContentArrangement, Table};
 use indicatif::{MultiProgress, ProgressBar};
 use oomguard_converge::Plan;
-use oomguard_fleet::contact::Event;
+use oomguard_fleet::session::Event;
 use oomguard_fleet::failure::safe;
 use oomguard_fleet::host_name::HostName;
 use oomguard_fleet::job::Task;
 use oomguard_fleet::outcome::{Outcome, State};
 use oomguard_fleet::rollout::Watcher;
-use oomguard_fleet::run::Kept;
+use oomguard_fleet::run::StoredRun;
 use oomguard_fleet::setup::{self, Said};
-use oomguard_fleet::status::{Standing, moment};
+use oomguard_fleet::status::{HostStatus, moment};
 use oomguard_report::{StatusReport, SwapStatus};
 use oomguard_spec::size::Bytes;
 use schemars::JsonSchema;
@@ -61,7 +61,7 @@ fn pretty(value: &impl Serialize) -> String {
 }
 
 /// A run for programs.
-pub fn json(kept: &Kept, outcomes: &[Outcome]) -> String {
+pub fn json(kept: &StoredRun, outcomes: &[Outcome]) -> String {
     let host = |(outcome, member): (&Outcome, &oomguard_fleet::run::Member)| HostReport {
         policy: kept.run.policies.get(&member.policy).map(|policy| policy.name.clone()).unwrap_or_default(),
         seen: outcome.seen,
@@ -79,8 +79,8 @@ pub fn json(kept: &Kept, outcomes: &[Outcome]) -> String {
 }
 
 /// How hosts stand, for programs.
-pub fn status_json(standings: &[Standing]) -> String {
-    let host = |standing: &Standing| HostReport {
+pub fn status_json(standings: &[HostStatus]) -> String {
+    let host = |standing: &HostStatus| HostReport {
         outcome: standing.outcome.clone(),
         policy: standing.policy.clone(),
         seen: standing.seen,
@@ -93,7 +93,7 @@ pub fn status_json(standings: &[Standing]) -> String {
 }
 
 /// A run for a person: the worst host first, and what to do next.
-pub fn table(kept: &Kept, outcomes: &[Outcome], terminal: &Terminal) -> String {
+pub fn table(kept: &StoredRun, outcomes: &[Outcome], terminal: &Terminal) -> String {
     let mut sorted: Vec<&Outcome> = outcomes.iter().collect();
     sorted.sort_by_key(|outcome| outcome.state);
     let mut table = new_table(terminal, &["Host", "State", "What"]);
@@ -135,7 +135,7 @@ fn what(outcome: &Outcome) -> String {
     text
 }
 
-fn incident_words(kept: &Kept, outcome: &Outcome) -> String {
+fn incident_words(kept: &StoredRun, outcome: &Outcome) -> String {
     let report = kept.report(&outcome.target).filter(|_| outcome.failure.is_none());
     let Some(report) = report.and_then(oomguard_report::Report::into_incident) else {
         return what(outcome);
@@ -151,7 +151,7 @@ fn incident_words(kept: &Kept, outcome: &Outcome) -> String {
     }
 }
 
-fn status_words(kept: &Kept, outcome: &Outcome) -> String {
+fn status_words(kept: &StoredRun, outcome: &Outcome) -> String {
     let status = kept.status(&outcome.target).filter(|_| outcome.failure.is_none());
     let Some(status) = status else { return what(outcome) };
     let sum = |of: fn(&SwapStatus) -> u64| Bytes(status.swap.iter().map(of).fold(0, u64::saturating_add));
@@ -172,7 +172,7 @@ fn status_words(kept: &Kept, outcome: &Outcome) -> String {
 }
 
 /// How hosts stand, for a person.
-pub fn status_table(standings: &[Standing], terminal: &Terminal) -> String {
+pub fn status_table(standings: &[HostStatus], terminal: &Terminal) -> String {
     if standings.is_empty() {
         return "No host was asked yet: `oomguard check --inventory FILE` does.\n".to_owned();
     }
@@ -186,11 +186,11 @@ pub fn status_table(standings: &[Standing], terminal: &Terminal) -> String {
 }
 
 /// All runs, for a person.
-pub fn runs_table(runs: &[Kept]) -> String {
+pub fn runs_table(runs: &[StoredRun]) -> String {
     if runs.is_empty() {
         return "No runs yet: `oomguard check --inventory FILE` makes one.\n".to_owned();
     }
-    let line = |kept: &Kept| {
+    let line = |kept: &StoredRun| {
         let [hosts, failed] = counts(kept);
         let open = if failed == 0 { String::new() } else { format!(", {failed} failed or not reached") };
         format!("{}  {:<8}  {}{open}\n", kept.run.id, kept.run.task.name(), counted(hosts, "host"))
@@ -223,8 +223,8 @@ pub struct RunReport {
 }
 
 /// All runs, for programs.
-pub fn runs_json(runs: &[Kept]) -> String {
-    let one = |kept: &Kept| {
+pub fn runs_json(runs: &[StoredRun]) -> String {
+    let one = |kept: &StoredRun| {
         let [hosts, failed_or_not_reached] = counts(kept);
         let (id, task) = (kept.run.id.clone(), kept.run.task.name().to_owned());
         RunReport { id, task, started: kept.run.started, hosts, failed_or_not_reached }
@@ -232,7 +232,7 @@ pub fn runs_json(runs: &[Kept]) -> String {
     pretty(&RunsReport { schema: "oomguard.fleet-runs/1".to_owned(), runs: runs.iter().map(one).collect() })
 }
 
-fn counts(kept: &Kept) -> [usize; 2] {
+fn counts(kept: &StoredRun) -> [usize; 2] {
     [kept.run.hosts.len(), kept.unfinished().len()]
 }
 

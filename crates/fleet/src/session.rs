@@ -23,12 +23,12 @@ use crate::setup::{Said, Step};
 use crate::ssh::{Connection, Ssh, waives_host_keys};
 
 /// A login shell may print so many lines before the answer.
-const NOISE: usize = 100;
+const MAX_NOISE_LINES: usize = 100;
 /// So much of what ssh says is kept, in bytes.
-const SAID: usize = 16 << 10;
+const MAX_STDERR_BYTES: usize = 16 << 10;
 
 /// A step of a setup says no more lines: one for each change of a plan.
-const MOST_SAID: usize = 1000;
+const MAX_SETUP_LINES: usize = 1000;
 
 /// What is said of a host whose key nobody checks.
 const WAIVED: &str = "your ssh configuration has `StrictHostKeyChecking no` for it: a new host key is taken without a look, \
@@ -261,7 +261,7 @@ async fn listen(mut from: impl AsyncRead + Unpin, said: Arc<Mutex<Vec<u8>>>) {
         }
         let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
         said.extend_from_slice(chunk.get(..count).unwrap_or_default());
-        let over = said.len().saturating_sub(SAID);
+        let over = said.len().saturating_sub(MAX_STDERR_BYTES);
         said.drain(..over);
     }
 }
@@ -285,7 +285,7 @@ impl Talk<'_> {
             line.clear();
             let limits = self.means.limits;
             let limit = if self.progress.answered || self.noise > 0 { limits.silence } else { limits.answer };
-            let most = lines::MAX_BYTES as u64 + 1;
+            let most = lines::MAX_LINE_BYTES as u64 + 1;
             let mut bounded = (&mut from).take(most);
             let read = timeout(limit, bounded.read_until(b'\n', &mut line)).await;
             let Ok(read) = read else { return Err(self.silent(limit)) };
@@ -293,7 +293,7 @@ impl Talk<'_> {
             if read.unwrap_or(0) == 0 {
                 return Ok(());
             }
-            if line.len() > lines::MAX_BYTES {
+            if line.len() > lines::MAX_LINE_BYTES {
                 return Err(Failure::new(Kind::OddAnswer, "a line of its answer is longer than 16 MiB"));
             }
             self.line(&line)?;
@@ -321,7 +321,7 @@ impl Talk<'_> {
             // A cut last line, or what the login shell has to say.
             if !line.starts_with(b"{\"line\":\"header\"") {
                 self.noise += 1;
-                if self.noise > NOISE {
+                if self.noise > MAX_NOISE_LINES {
                     let message = format!("its shell prints too much before the answer: {}", safe(&text));
                     return Err(Failure::new(Kind::OddAnswer, message));
                 }
@@ -368,7 +368,7 @@ impl Talk<'_> {
                 (self.tell)(Event::Step { number, total, step: safe(&step), part_of });
             }
             Line::Setup { said } => {
-                let lines = said.lines.iter().take(MOST_SAID).map(|line| safe_line(line)).collect();
+                let lines = said.lines.iter().take(MAX_SETUP_LINES).map(|line| safe_line(line)).collect();
                 (self.tell)(Event::Setup(Said::new(said.step, lines)));
             }
             Line::Plan(plan) => self.reply.plan = Some(plan),

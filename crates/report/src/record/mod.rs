@@ -1,13 +1,14 @@
 //! The record of a session: what was done on which hosts and what was seen, as the document that a team keeps of it.
 //!
-//! [`Work`] is what came of one host, out of a run's folder ([`of_run`]) or a host's own journal ([`of_host`]);
+//! [`Work`] is what came of one host, from a host's own journal ([`of_host`]) or from the
+//! directory of a run (`fleet::record`);
 //! [`Session::document`] writes it down. Nothing stands there that was not done or seen.
 
 mod host;
 mod origin;
 mod parts;
-mod run;
 mod trial;
+mod verification;
 mod words;
 
 use std::fs::OpenOptions;
@@ -22,16 +23,15 @@ use oomguard_incident::Incident;
 use oomguard_incident::render::cspec;
 use oomguard_spec::{Yaml, policy_to_document};
 
-use crate::job::NamedPolicy;
-use crate::verification::{HostSeen, verification};
+use crate::NamedPolicy;
 
 pub use host::of_host;
 pub use origin::{BadOrigin, Origin};
-pub use run::of_run;
 pub use trial::Trial;
+pub use verification::{FactsSeen, HostSeen, kinds, verification};
 
-/// The longest title, in characters.
-pub const LONGEST_TITLE: usize = 200;
+/// A title is no longer than this.
+pub const MAX_TITLE_CHARS: usize = 200;
 
 /// How a host stands at the end of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,8 +136,8 @@ impl Session {
         if title.is_empty() {
             return Err(RecordError::Title("give the session a name in a few words".to_owned()));
         }
-        if title.chars().count() > LONGEST_TITLE {
-            return Err(RecordError::Title(format!("it is longer than {LONGEST_TITLE} characters")));
+        if title.chars().count() > MAX_TITLE_CHARS {
+            return Err(RecordError::Title(format!("it is longer than {MAX_TITLE_CHARS} characters")));
         }
         if self.works.is_empty() && self.occasion.is_none() && self.trials.is_empty() {
             return Err(RecordError::Nothing);
@@ -227,4 +227,17 @@ pub fn save(path: &Path, document: &str) -> Result<(), RecordError> {
         let _ = std::fs::remove_file(path);
         RecordError::File { path: shown(), source }
     })
+}
+
+/// A moment in UTC, or `never`.
+#[must_use]
+pub fn moment(seconds: Option<u64>) -> String {
+    let time = seconds.and_then(|seconds| i64::try_from(seconds).ok());
+    let time = time.and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+    time.map_or_else(|| "never".to_owned(), |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
+/// Text of a host or a person on one line.
+fn safe(text: &str) -> String {
+    oomguard_text::shown(text.trim(), 300)
 }

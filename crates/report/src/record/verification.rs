@@ -5,14 +5,12 @@ use std::collections::BTreeSet;
 use oomguard_converge::facts::swap::AreaKind;
 use oomguard_converge::target_score::target_score;
 use oomguard_converge::{Facts, Finding};
-use oomguard_report::{StatusReport, SwapOrigin};
 use oomguard_spec::Yaml;
 use oomguard_spec::policy::Policy;
 use oomguard_spec::size::Bytes;
 
-use crate::failure::{Kind, safe};
-use crate::outcome::State;
-use crate::status::{Standing, moment};
+use super::{moment, safe};
+use crate::{StatusReport, SwapOrigin};
 
 /// A host as it was last seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,21 +70,6 @@ impl FactsSeen {
 }
 
 impl HostSeen {
-    /// A host of a fleet.
-    #[must_use]
-    pub fn of(standing: &Standing) -> Self {
-        let outcome = &standing.outcome;
-        let problem = outcome.failure.as_ref();
-        Self {
-            hostname: outcome.target.name.host().trim_matches(['[', ']']).to_owned(),
-            status: status_word(standing),
-            seen: standing.seen,
-            facts: standing.status.as_ref().map(FactsSeen::of_status),
-            differs: kinds(&outcome.findings),
-            problem: problem.map(|failure| (failure.message.clone(), failure.advice.clone())),
-        }
-    }
-
     fn entry(&self) -> Yaml {
         let mut pairs = vec![
             ("hostname", Yaml::text(safe(&self.hostname))),
@@ -141,15 +124,4 @@ fn key(name: &str, taken: &mut BTreeSet<String>) -> String {
         key = format!("{plain}_{number}");
     }
     key
-}
-
-/// The words of the team's own section, and one more for what it has no word for.
-fn status_word(standing: &Standing) -> &'static str {
-    match (&standing.outcome.failure, standing.outcome.state) {
-        (Some(failure), _) if failure.kind == Kind::Unreachable => "unreachable",
-        (Some(_), _) => "failed",
-        (None, State::Fine) => "operational",
-        (None, State::NotReached) => "not_yet_applied",
-        (None, _) => "differs",
-    }
 }

@@ -2,7 +2,7 @@
 
 use oomguard_spec::Yaml;
 
-use crate::failure::safe;
+use super::safe;
 
 /// A drill that was run on a host.
 #[derive(Clone, Debug, PartialEq, Eq)]

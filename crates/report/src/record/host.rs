@@ -5,8 +5,8 @@ use oomguard_converge::{Facts, findings};
 use oomguard_host::Host;
 
 use super::{RecordError, State, Work};
-use crate::job::NamedPolicy;
-use crate::verification::{FactsSeen, HostSeen, kinds};
+use super::{FactsSeen, HostSeen, kinds};
+use crate::NamedPolicy;
 
 /// What was done on this machine: the apply of that name, or the last one; and what a check of it says now.
 ///

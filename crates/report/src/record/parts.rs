@@ -8,10 +8,10 @@ use oomguard_incident::render::cspec;
 use oomguard_spec::Yaml;
 
 use super::{Session, State, Work, trial, words};
-use crate::failure::safe;
+use super::safe;
 
 /// How many lines a list of one host has, at most.
-const MOST: usize = 60;
+const MAX_LINES: usize = 60;
 
 /// The day of a moment in seconds since 1970, in UTC.
 pub fn day(now: u64) -> String {
@@ -128,7 +128,7 @@ fn before(work: &Work) -> Vec<(String, Yaml)> {
         Change::Score { pid, comm, from, .. } => Some(safe(&format!("{comm} (PID {pid}) at {from}"))),
         _ => None,
     });
-    let scores: Vec<String> = scores.take(MOST).collect();
+    let scores: Vec<String> = scores.take(MAX_LINES).collect();
     if !scores.is_empty() {
         pairs.push(("scores_before".to_owned(), Yaml::texts(scores)));
     }
@@ -159,9 +159,9 @@ pub fn deliverables(session: &Session) -> Yaml {
         Yaml::texts(names)
     };
     let hosts = session.works.iter().filter(|work| !work.changes.is_empty()).map(|work| {
-        let changes = work.changes.iter().take(MOST).map(|change| safe(&words::done(change)));
+        let changes = work.changes.iter().take(MAX_LINES).map(|change| safe(&words::done(change)));
         let mut lines: Vec<String> = changes.collect();
-        if let Some(more) = work.changes.len().checked_sub(MOST).filter(|more| *more > 0) {
+        if let Some(more) = work.changes.len().checked_sub(MAX_LINES).filter(|more| *more > 0) {
             lines.push(format!("and {} more", counted(more, "change")));
         }
         let heading = match work.state {
@@ -204,7 +204,7 @@ pub fn testing(session: &Session) -> Yaml {
             ("expected", Yaml::text("no difference from the policy")),
             ("result", Yaml::text(result(work))),
         ];
-        let found = work.checked.iter().flatten().take(MOST).map(|finding| {
+        let found = work.checked.iter().flatten().take(MAX_LINES).map(|finding| {
             let severity = match finding.severity {
                 Severity::Critical => "critical",
                 Severity::Warning => "warning",
@@ -220,7 +220,7 @@ pub fn testing(session: &Session) -> Yaml {
             pairs.push(("found", Yaml::texts(found)));
         }
         if !work.not_known.is_empty() {
-            pairs.push(("not_known", Yaml::texts(work.not_known.iter().take(MOST).map(|one| safe(one)))));
+            pairs.push(("not_known", Yaml::texts(work.not_known.iter().take(MAX_LINES).map(|one| safe(one)))));
         }
         Yaml::Map(pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
     });
@@ -257,7 +257,7 @@ pub fn next_steps(session: &Session) -> Vec<String> {
                 steps.push(format!("Decide what {host} is to be like: what was applied is taken back"))
             }
             _ => {
-                for finding in open(work).into_iter().take(MOST) {
+                for finding in open(work).into_iter().take(MAX_LINES) {
                     let mend = finding.mend.as_ref().map(|mend| format!("`oomguard apply` would {mend}"));
                     let what =
                         mend.or_else(|| finding.advice.clone()).unwrap_or_else(|| finding.should.clone());

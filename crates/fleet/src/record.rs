@@ -2,24 +2,25 @@
 
 use oomguard_converge::change::Change;
 
-use super::{State, Work};
+use oomguard_report::NamedPolicy;
+use oomguard_report::record::{State, Work};
+
 use crate::failure::Kind;
 use crate::job::Task;
 use crate::outcome::{Outcome, State as Came};
-use crate::run::Kept;
-use crate::status::Standing;
-use crate::verification::HostSeen;
+use crate::run::StoredRun;
+use crate::status::HostStatus;
 
 /// What came of each host of a run, in its order.
 #[must_use]
-pub fn of_run(kept: &Kept) -> Vec<Work> {
+pub fn of_run(kept: &StoredRun) -> Vec<Work> {
     let outcomes = kept.outcomes().into_iter().zip(&kept.run.hosts);
     outcomes
         .map(|(outcome, member)| of(kept, outcome, kept.run.policies.get(&member.policy).cloned()))
         .collect()
 }
 
-fn of(kept: &Kept, outcome: Outcome, policy: Option<crate::job::NamedPolicy>) -> Work {
+fn of(kept: &StoredRun, outcome: Outcome, policy: Option<NamedPolicy>) -> Work {
     let state = state(&kept.run.task, &outcome);
     let answered = outcome.seen.is_some();
     let status = kept.status(&outcome.target).filter(|_| answered);
@@ -29,8 +30,8 @@ fn of(kept: &Kept, outcome: Outcome, policy: Option<crate::job::NamedPolicy>) ->
     let refusals = outcome.failure.as_ref().map_or(&outcome.refusals, |failure| &failure.refusals).clone();
     let (ids, findings) = (outcome.ids.clone(), outcome.findings.clone());
     let standing =
-        Standing { seen: outcome.seen, run: kept.run.id.clone(), policy: String::new(), status, outcome };
-    let mut seen = HostSeen::of(&standing);
+        HostStatus { seen: outcome.seen, run: kept.run.id.clone(), policy: String::new(), status, outcome };
+    let mut seen = standing.seen();
     match state {
         State::NotYet if seen.problem.is_none() => seen.status = "not_yet_applied",
         State::Undone => seen.status = "undone",
