@@ -4,9 +4,9 @@ use oomguard_converge::{Finding, Refusal, Severity};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::session::Reply;
 use crate::failure::Failure;
 use crate::inventory::Target;
+use crate::session::Reply;
 
 /// How a host stands. The order is the order in which hosts are shown: the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]

@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::session::{Event, Means, Reply, ask};
 use crate::failure::{Failure, Kind};
 use crate::host_name::HostName;
 use crate::inventory::Target;
 use crate::job::{Job, Task};
 use crate::outcome::{Outcome, State};
-use crate::run::{StoredRun, Member, RunError};
+use crate::run::{Member, RunError, StoredRun};
+use crate::session::{Event, Means, Reply, ask};
 use crate::ssh::Connection;
 use crate::wave::Waves;
 
@@ -243,7 +243,17 @@ struct Batch<'a> {
 impl<'a> Batch<'a> {
     fn new(means: Arc<Means>, run: &'a StoredRun, task: &'a Task, doing: Doing) -> Self {
         let (sender, messages) = mpsc::unbounded_channel();
-        Self { means, run, task, doing, sender, messages, sessions: JoinSet::new(), active: 0, ended: BTreeMap::new() }
+        Self {
+            means,
+            run,
+            task,
+            doing,
+            sender,
+            messages,
+            sessions: JoinSet::new(),
+            active: 0,
+            ended: BTreeMap::new(),
+        }
     }
 
     /// Starts the session of a host.

@@ -12,7 +12,7 @@ use crate::failure::Kind;
 use crate::host_name::HostName;
 use crate::job::Task;
 use crate::outcome::{Outcome, State};
-use crate::run::{StoredRun, RunError, Runs};
+use crate::run::{RunError, Runs, StoredRun};
 
 /// How a host stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

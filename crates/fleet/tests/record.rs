@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 
 use oomguard_converge::change::Change;
 use oomguard_converge::{Finding, Severity};
-use oomguard_fleet::session::Reply;
 use oomguard_fleet::failure::{Failure, Kind};
 use oomguard_fleet::inventory::Target;
 use oomguard_fleet::job::{NamedPolicy, Task};
 use oomguard_fleet::outcome::{Outcome, State as Came};
 use oomguard_fleet::record::of_run;
-use oomguard_fleet::run::{StoredRun, Member, Run, Runs, SCHEMA};
+use oomguard_fleet::run::{Member, Run, Runs, SCHEMA, StoredRun};
+use oomguard_fleet::session::Reply;
 use oomguard_report::record::{RecordError, Session, State};
 use oomguard_report::{CHECK_SCHEMA, CheckReport, PlanReport, Report};
 use oomguard_spec::{Builtin, builtin};

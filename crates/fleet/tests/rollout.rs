@@ -11,7 +11,7 @@ use common::{Fleet, Notes};
 use oomguard_fleet::failure::Kind;
 use oomguard_fleet::job::Task;
 use oomguard_fleet::outcome::{Outcome, State};
-use oomguard_fleet::run::{StoredRun, Member};
+use oomguard_fleet::run::{Member, StoredRun};
 use oomguard_fleet::setup::Phase;
 use oomguard_fleet::wave::Waves;
 

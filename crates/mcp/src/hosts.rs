@@ -4,10 +4,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use oomguard_fleet::session::{self, Event, Means, Reply};
 use oomguard_fleet::failure::Failure;
 use oomguard_fleet::inventory::Target;
 use oomguard_fleet::job::{Job, NamedPolicy};
+use oomguard_fleet::session::{self, Event, Means, Reply};
 use oomguard_fleet::ssh::Connection;
 use oomguard_spec::{Builtin, Document, PolicyError, Style, builtin};
 use oomguard_text::shown;

@@ -9,14 +9,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use oomguard_fleet::session::{Event, Limits, Means};
 use oomguard_fleet::host_name::HostName;
 use oomguard_fleet::inventory::Target;
 use oomguard_fleet::job::{NamedPolicy, Task};
 use oomguard_fleet::outcome::Outcome;
 use oomguard_fleet::program::Programs;
 use oomguard_fleet::rollout::{Rollout, Watcher};
-use oomguard_fleet::run::{StoredRun, Member, Run, Runs, SCHEMA};
+use oomguard_fleet::run::{Member, Run, Runs, SCHEMA, StoredRun};
+use oomguard_fleet::session::{Event, Limits, Means};
 use oomguard_fleet::ssh::Ssh;
 use oomguard_spec::policy::Policy;
 use oomguard_spec::{Builtin, builtin};

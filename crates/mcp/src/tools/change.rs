@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use oomguard_fleet::session::{Event, Reply};
 use oomguard_fleet::failure::Failure;
 use oomguard_fleet::job::{Job, NamedPolicy, Task};
+use oomguard_fleet::session::{Event, Reply};
 use oomguard_fleet::setup::Step;
 use oomguard_fleet::ssh::Connection;
 use schemars::JsonSchema;

@@ -2,12 +2,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use oomguard_fleet::session::Event;
 use oomguard_fleet::host_name::HostName;
 use oomguard_fleet::job::Task;
 use oomguard_fleet::outcome::Outcome;
 use oomguard_fleet::rollout::{Rollout, Watcher};
 use oomguard_fleet::run::{Member, Run, SCHEMA};
+use oomguard_fleet::session::Event;
 use oomguard_fleet::status::{latest, moment};
 use oomguard_fleet::wave::Waves;
 use oomguard_spec::Builtin;

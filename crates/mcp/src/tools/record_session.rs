@@ -1,6 +1,6 @@
 use oomguard_fleet::job::NamedPolicy;
-use oomguard_report::record::{self, Occasion, Origin, Session};
 use oomguard_incident::saved;
+use oomguard_report::record::{self, Occasion, Origin, Session};
 use oomguard_spec::policy::Policy;
 use schemars::JsonSchema;
 use serde::Deserialize;

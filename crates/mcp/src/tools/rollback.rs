@@ -1,5 +1,5 @@
-use oomguard_fleet::session::Reply;
 use oomguard_fleet::job::{Job, Task};
+use oomguard_fleet::session::Reply;
 use oomguard_spec::Builtin;
 use schemars::JsonSchema;
 use serde::Deserialize;

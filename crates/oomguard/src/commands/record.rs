@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use oomguard_report::record::{self, Occasion, Origin, RecordError, Session, Trial};
 use oomguard_host::Host;
 use oomguard_incident::saved;
+use oomguard_report::record::{self, Occasion, Origin, RecordError, Session, Trial};
 
 use super::many;
 use crate::args::Record;
@@ -41,7 +41,9 @@ pub fn run(args: &Record, host: &Host, terminal: &mut Terminal) -> Result<u8, Fa
                 session.works.push(record::of_host(host, &super::host_name(host), id.as_deref())?);
             }
             Origin::Run(id) => {
-                session.works.extend(oomguard_fleet::record::of_run(&many::runs(args.runs.as_deref())?.open(&id)?));
+                session
+                    .works
+                    .extend(oomguard_fleet::record::of_run(&many::runs(args.runs.as_deref())?.open(&id)?));
             }
             Origin::Incident(path) if is_drill(&path) => session.trials.push(drill(&path)?),
             Origin::Incident(path) => {

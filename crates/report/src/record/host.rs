@@ -4,8 +4,8 @@ use oomguard_converge::history::{self, Entry, State as Kept};
 use oomguard_converge::{Facts, findings};
 use oomguard_host::Host;
 
-use super::{RecordError, State, Work};
 use super::{FactsSeen, HostSeen, kinds};
+use super::{RecordError, State, Work};
 use crate::NamedPolicy;
 
 /// What was done on this machine: the apply of that name, or the last one; and what a check of it says now.

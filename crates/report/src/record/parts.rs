@@ -7,8 +7,8 @@ use oomguard_converge::{Finding, Severity};
 use oomguard_incident::render::cspec;
 use oomguard_spec::Yaml;
 
-use super::{Session, State, Work, trial, words};
 use super::safe;
+use super::{Session, State, Work, trial, words};
 
 /// How many lines a list of one host has, at most.
 const MAX_LINES: usize = 60;
@@ -220,7 +220,8 @@ pub fn testing(session: &Session) -> Yaml {
             pairs.push(("found", Yaml::texts(found)));
         }
         if !work.not_known.is_empty() {
-            pairs.push(("not_known", Yaml::texts(work.not_known.iter().take(MAX_LINES).map(|one| safe(one)))));
+            pairs
+                .push(("not_known", Yaml::texts(work.not_known.iter().take(MAX_LINES).map(|one| safe(one)))));
         }
         Yaml::Map(pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
     });
