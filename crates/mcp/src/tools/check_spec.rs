@@ -11,10 +11,8 @@ use crate::fit::List;
 #[serde(deny_unknown_fields)]
 pub(super) struct CheckSpec {
     /// The path of the document in an allowed folder. Pass either this or `text`.
-    #[serde(default)]
     document: Option<String>,
     /// The document itself.
-    #[serde(default)]
     text: Option<String>,
 }
 

@@ -12,13 +12,10 @@ use crate::fit::List;
 #[serde(deny_unknown_fields)]
 pub(super) struct ExplainIncident {
     /// The host whose kernel log is read: `local` (default) or a name from the inventory. Not together with `log`.
-    #[serde(default)]
     host: Option<String>,
     /// A log file to read instead: a path in an allowed folder.
-    #[serde(default)]
     log: Option<String>,
     /// The number of the incident in list_incidents, from 1. Default: the most recent one.
-    #[serde(default)]
     number: Option<usize>,
 }
 

@@ -10,10 +10,8 @@ use crate::fit::List;
 #[serde(deny_unknown_fields)]
 pub(super) struct ListIncidents {
     /// The host whose kernel log is read: `local` (default) or a name from the inventory. Not together with `log`.
-    #[serde(default)]
     host: Option<String>,
     /// A log file to read instead: a path in an allowed folder.
-    #[serde(default)]
     log: Option<String>,
 }
 

@@ -16,13 +16,10 @@ use crate::fit::List;
 #[serde(deny_unknown_fields)]
 pub(super) struct PlanHost {
     /// The host: `local` (default) or a name from the inventory; fleet_status lists them.
-    #[serde(default)]
     host: Option<String>,
     /// The role: workstation, ci or validator, or a role of the document. Default: the role in the inventory, else workstation.
-    #[serde(default)]
     role: Option<String>,
     /// A cspec document with the policy: a path in an allowed folder. Default: the inventory, else a built-in policy.
-    #[serde(default)]
     document: Option<String>,
 }
 

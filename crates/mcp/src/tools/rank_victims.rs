@@ -16,13 +16,10 @@ const MAX_LOADS: usize = 20;
 #[serde(deny_unknown_fields)]
 pub(super) struct RankVictims {
     /// The host: `local` (default) or a name from the inventory; fleet_status lists them.
-    #[serde(default)]
     host: Option<String>,
     /// Rank by the scores that this role would set. Default, without `document`: the current scores.
-    #[serde(default)]
     role: Option<String>,
     /// Rank by the scores that this cspec document would set: a path in an allowed folder.
-    #[serde(default)]
     document: Option<String>,
     /// Processes to simulate in addition to the running ones, each as NAME:SIZE*COUNT, for example rustc:3.5GB*8.
     #[serde(default)]

@@ -22,7 +22,6 @@ const MAX_SOURCES: usize = 20;
 #[serde(deny_unknown_fields)]
 pub(super) struct RecordSession {
     /// First call: the title of the document, in a few words.
-    #[serde(default)]
     title: Option<String>,
     /// First call: the sources. Each is `journal` (the last apply on the machine of this server; the default), the id of one of
     /// its applies, the id of a fleet run, or the path of a kernel log in an allowed folder.
@@ -30,10 +29,8 @@ pub(super) struct RecordSession {
     #[schemars(length(max = 20))]
     from: Vec<String>,
     /// Second call: the plan_id of the first.
-    #[serde(default)]
     plan_id: Option<String>,
     /// Second call: the digest of the first.
-    #[serde(default)]
     digest: Option<String>,
 }
 

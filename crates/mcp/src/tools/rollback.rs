@@ -15,16 +15,12 @@ use crate::fit::List;
 #[serde(deny_unknown_fields)]
 pub(super) struct Rollback {
     /// First call: the host, `local` (default) or a name from the inventory.
-    #[serde(default)]
     host: Option<String>,
     /// First call: undo the apply with this id and every later one. Default: the last apply.
-    #[serde(default)]
     to: Option<String>,
     /// Second call: the plan_id of the first.
-    #[serde(default)]
     plan_id: Option<String>,
     /// Second call: the digest of the first.
-    #[serde(default)]
     digest: Option<String>,
 }
 

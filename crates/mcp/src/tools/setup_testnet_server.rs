@@ -16,20 +16,15 @@ use crate::fit::List;
 #[serde(deny_unknown_fields)]
 pub(super) struct SetupTestnetServer {
     /// First call: the host, `local` (default) or a name from the inventory.
-    #[serde(default)]
     host: Option<String>,
     /// First call: the role. Default: the role in the inventory, else validator.
-    #[serde(default)]
     role: Option<String>,
     /// First call: a cspec document with the policy, as a path in an allowed folder. Default: the inventory, else a built-in
     /// policy.
-    #[serde(default)]
     document: Option<String>,
     /// Second call: the plan_id of the first.
-    #[serde(default)]
     plan_id: Option<String>,
     /// Second call: the digest of the first.
-    #[serde(default)]
     digest: Option<String>,
 }
 

@@ -12,7 +12,6 @@ use crate::fit::List;
 #[serde(deny_unknown_fields)]
 pub(super) struct ShowRunbook {
     /// The name of a runbook or of an alert. Default: list all runbooks.
-    #[serde(default)]
     name: Option<String>,
 }
 
