@@ -1,4 +1,4 @@
-//! Ansible in a virtual environment of its own.
+//! Ansible in a virtual environment.
 
 use std::path::{Path, PathBuf};
 
@@ -6,16 +6,16 @@ use anyhow::Result;
 
 use crate::{static_binary, venv};
 
-/// What the tests of the collection need, pinned.
+/// Pinned versions for the collection's tests.
 const REQUIREMENTS: &str = "integrations/ansible/tests/requirements.txt";
 
-/// Names the environment to the tests.
+/// Tells the tests where the environment is.
 pub const VARIABLE: &str = "OOMGUARD_ANSIBLE";
 
-/// The environment with what the collection's tests need; made when it is not there.
+/// Creates the environment for the collection's tests if it is missing.
 ///
 /// # Errors
-/// When Python or a package is not to be had.
+/// When Python or a package is not available.
 pub fn for_tests(root: &Path) -> Result<PathBuf> {
     let venv = static_binary::target_dir(root)?.join("ansible");
     venv::install_pinned(&venv, &root.join(REQUIREMENTS))?;

@@ -1,21 +1,21 @@
-//! What test runners say of themselves: their own summary lines, added up.
+//! Counts tests from the summary lines of test runners.
 
 use std::fmt;
 use std::ops::AddAssign;
 
-/// How many tests a run had.
+/// The results of a test run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Ran and were content.
+    /// Passed.
     pub passed: u64,
-    /// Ran and were not, in whatever way.
+    /// Failed in any way.
     pub failed: u64,
-    /// Exist and did not run.
+    /// Did not run.
     pub skipped: u64,
 }
 
 impl Counts {
-    /// How many ran.
+    /// The number of tests that ran.
     #[must_use]
     pub fn run(self) -> u64 {
         self.passed + self.failed
@@ -38,19 +38,19 @@ impl fmt::Display for Counts {
 
 /// nextest: `Summary [   0.3s] 3/4 tests run: 1 passed (1 slow), 1 failed, 1 timed out, 2 skipped`.
 ///
-/// What it says of skipped ones is not taken: it does not know those in binaries that its expression leaves out.
+/// Its count of skipped tests is ignored: it omits binaries that the expression excludes.
 #[must_use]
 pub fn nextest(line: &str) -> Option<Counts> {
     let line = without_colour(line);
     let (_, summary) = line.trim_start().strip_prefix("Summary [")?.split_once(']')?;
     let (run, results) = summary.split_once(" run: ")?;
-    // `3/4`: three ran, and the fourth would have if the run had not been ended.
+    // `3/4`: three of four ran before the run was stopped.
     let run: u64 = run.split_whitespace().next()?.split('/').next()?.parse().ok()?;
     let passed = before(results, "passed").unwrap_or(0);
     Some(Counts { passed, failed: run.checked_sub(passed)?, skipped: 0 })
 }
 
-/// How many tests there are, by `cargo nextest list --message-format json`.
+/// The number of tests in the output of `cargo nextest list --message-format json`.
 #[must_use]
 pub fn listed(json: &[u8]) -> Option<u64> {
     let list: serde_json::Value = serde_json::from_slice(json).ok()?;
@@ -67,14 +67,14 @@ pub fn libtest(line: &str) -> Option<Counts> {
     Some(Counts { passed: before(results, "passed")?, failed: before(results, "failed")?, skipped })
 }
 
-/// The number that stands before a word.
+/// The number before a word.
 fn before(text: &str, word: &str) -> Option<u64> {
     let words: Vec<&str> =
         text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).collect();
     words.windows(2).find(|pair| pair[1] == word)?[0].parse().ok()
 }
 
-/// A line without the escape sequences that colour it (`ESC [ ... letter`).
+/// Strips color escapes (`ESC [ ... letter`).
 fn without_colour(line: &str) -> String {
     let mut plain = String::with_capacity(line.len());
     let mut chars = line.chars();
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn nextest_says_how_many() {
+    fn nextest_summaries_are_counted() {
         let cases = [
             ("     Summary [   0.007s] 4 tests run: 4 passed, 0 skipped", counts(4, 0, 0)),
             ("     Summary [   0.007s] 1 test run: 1 passed, 12 skipped", counts(1, 0, 0)),
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn libtest_says_how_many() {
+    fn libtest_summaries_are_counted() {
         let line =
             "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; finished in 0.10s";
         assert_eq!(libtest(line), counts(3, 0, 3));
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_has_every_test() {
+    fn listed_tests_are_counted() {
         let json = br#"{"rust-suites": {"a": {"testcases": {"x": {"ignored": true}, "y": {}}}, "b": {"testcases": {}}}}"#;
         assert_eq!(listed(json), Some(2));
         assert_eq!(listed(b""), None);

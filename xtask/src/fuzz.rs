@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: every reader of bytes gets a minute of nonsense.
+//! `cargo xtask fuzz`: runs the fuzz targets.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{static_binary, tools};
 
-/// What the fuzzer begins with: the repository's own documents and test data.
+/// The initial corpus: the repository's documents and test data.
 const SEEDS: [&str; 5] = [
     "specs",
     "crates/spec/src/builtin",
@@ -18,21 +18,21 @@ const SEEDS: [&str; 5] = [
     "crates/incident/tests/data",
 ];
 
-/// Run the fuzz targets (all of fuzz/fuzz_targets, or those named), one after the other.
+/// Run fuzz targets one after the other.
 #[derive(clap::Args)]
 pub struct Args {
-    /// How long each target runs
+    /// Seconds to run each target
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
     seconds: u32,
-    /// The targets
+    /// Targets to run [default: all of fuzz/fuzz_targets]
     #[arg(value_name = "TARGET")]
     targets: Vec<String>,
 }
 
-/// Runs the targets; says whether none crashed.
+/// Runs the targets and returns whether none crashed.
 ///
 /// # Errors
-/// When there is no such target, or something cannot be installed, built or started.
+/// When a target does not exist, or something cannot be installed, built or started.
 pub fn run(root: &Path, args: &Args) -> Result<bool> {
     let targets = chosen(root, &args.targets)?;
     tools::need_cargo_command("fuzz")?;
@@ -44,18 +44,17 @@ pub fn run(root: &Path, args: &Args) -> Result<bool> {
     }
     println!();
     for (target, result) in targets.iter().zip(&results) {
-        let broken =
-            if result.crashes == 0 && !result.ended_well { ", and the run itself failed" } else { "" };
+        let broken = if result.crashes == 0 && !result.ended_well { ", and the fuzzer failed" } else { "" };
         println!("{target}: {} executions, {} crashes{broken}", result.executions, result.crashes);
     }
     let well = results.iter().all(|result| result.ended_well && result.crashes == 0);
     if !well {
-        println!("inputs that crash are kept in {}", dirs.target.join("artifacts").display());
+        println!("crashing inputs are in {}", dirs.target.join("artifacts").display());
     }
     Ok(well)
 }
 
-/// The names of the targets, all or those asked for.
+/// The names of the requested targets, or of all.
 fn chosen(root: &Path, asked: &[String]) -> Result<Vec<String>> {
     let dir = root.join("fuzz/fuzz_targets");
     let files = fs::read_dir(&dir).with_context(|| format!("cannot read {}", dir.display()))?;
@@ -65,18 +64,18 @@ fn chosen(root: &Path, asked: &[String]) -> Result<Vec<String>> {
         rust.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect();
     known.sort_unstable();
     if let Some(unknown) = asked.iter().find(|name| !known.contains(name)) {
-        bail!("there is no fuzz target {unknown}; there are {}", known.join(", "));
+        bail!("unknown fuzz target {unknown}; the targets are {}", known.join(", "));
     }
     Ok(if asked.is_empty() { known } else { asked.to_vec() })
 }
 
-/// Where things are. Nothing of what a run leaves behind is in the tree of sources.
+/// Corpora and crashes stay out of the source tree.
 struct Dirs<'a> {
     root: &'a Path,
     target: PathBuf,
 }
 
-/// What the fuzzer said of one target.
+/// The results of one target.
 #[derive(Default)]
 struct Fuzzed {
     executions: u64,
@@ -85,7 +84,7 @@ struct Fuzzed {
 }
 
 impl Dirs<'_> {
-    /// All seeds in one folder, as libFuzzer wants them.
+    /// Copies all seeds into one folder for libFuzzer.
     fn gather_seeds(&self) -> Result<PathBuf> {
         let seeds = self.target.join("seeds");
         if seeds.is_dir() {
@@ -111,7 +110,7 @@ impl Dirs<'_> {
             fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
         }
         let mut command = Command::new("cargo");
-        // The sanitizers are behind an unstable flag. This lets a stable compiler take it, so that nobody needs nightly.
+        // The sanitizers need an unstable flag; this makes a stable compiler accept it.
         command.env("RUSTC_BOOTSTRAP", "1").current_dir(self.root).args([
             "fuzz",
             "run",
@@ -123,7 +122,7 @@ impl Dirs<'_> {
             format!("-max_total_time={seconds}"),
             format!("-artifact_prefix={}/", artifacts.display()),
         ]);
-        // A document of 100 MB is refused by its length alone; what is shorter must not take long or much memory.
+        // Larger documents are refused by length; smaller ones must not take long or much memory.
         command.args(["-timeout=10", "-rss_limit_mb=1024", "-print_final_stats=1"]);
         eprintln!("$ RUSTC_BOOTSTRAP=1 {}", tools::words(&command));
         let mut child =
@@ -131,8 +130,8 @@ impl Dirs<'_> {
         let mut errors = BufReader::new(child.stderr.take().context("cargo fuzz has no output")?);
         let mut result = Fuzzed::default();
         let mut line = Vec::new();
-        while errors.read_until(b'\n', &mut line).context("cannot read what cargo fuzz prints")? > 0 {
-            result.hear(&String::from_utf8_lossy(&line));
+        while errors.read_until(b'\n', &mut line).context("cannot read the output of cargo fuzz")? > 0 {
+            result.parse_line(&String::from_utf8_lossy(&line));
             line.clear();
         }
         result.ended_well = child.wait().context("cannot wait for cargo fuzz")?.success();
@@ -141,22 +140,22 @@ impl Dirs<'_> {
 }
 
 impl Fuzzed {
-    /// Takes in a line of the fuzzer's, and passes on all but its idle chatter.
-    fn hear(&mut self, line: &str) {
+    /// Parses a line of the fuzzer's output and forwards it, unless it is noise.
+    fn parse_line(&mut self, line: &str) {
         if let Some(number) = line.strip_prefix("stat::number_of_executed_units:") {
             self.executions = number.trim().parse().unwrap_or(0);
         }
         if line.contains("Test unit written to") {
             self.crashes += 1;
         }
-        let chatter = line.starts_with('#') || line.starts_with("stat::") || line.contains("NEW_FUNC[");
-        if !chatter {
+        let noise = line.starts_with('#') || line.starts_with("stat::") || line.contains("NEW_FUNC[");
+        if !noise {
             eprint!("{line}");
         }
     }
 }
 
-/// A folder that is not there has no files.
+/// A missing folder has no files.
 fn files_below(dir: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     if !dir.is_dir() {
         return Ok(());
@@ -179,20 +178,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_fuzzer_says_how_many() {
+    fn fuzzer_output_is_parsed() {
         let mut result = Fuzzed::default();
         for line in [
             "#2\tINITED cov: 3 ft: 4\n",
             "stat::number_of_executed_units: 123456\n",
             "artifact_prefix='./'; Test unit written to ./crash-0b\n",
         ] {
-            result.hear(line);
+            result.parse_line(line);
         }
         assert_eq!((result.executions, result.crashes), (123_456, 1));
     }
 
     #[test]
-    fn an_unknown_target_is_refused_with_the_known_ones() {
+    fn unknown_target_is_refused_with_the_list() {
         let root = crate::root();
         let known = chosen(&root, &[]).unwrap();
         assert!(known.contains(&"fstab".to_owned()), "{known:?}");

@@ -1,4 +1,4 @@
-//! `cargo xtask lab`: the lab's hosts, by hand.
+//! `cargo xtask lab`: boot and use lab hosts by hand.
 
 use std::path::PathBuf;
 
@@ -8,10 +8,10 @@ use oomguard_lab::{Fs, HostSpec, Lab, Release, Up};
 
 use crate::tools;
 
-/// Boot a lab host and work in it by hand.
+/// Boot and use lab hosts by hand.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Where images and hosts are kept [default: $OOMGUARD_LAB_CACHE, or ~/.cache/oomguard-lab]
+    /// Directory of images and hosts [default: $OOMGUARD_LAB_CACHE, or ~/.cache/oomguard-lab]
     #[arg(long, global = true)]
     cache: Option<PathBuf>,
     #[command(subcommand)]
@@ -20,12 +20,12 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Boot a host that goes on until `down`
+    /// Boot a host that runs until `down`
     Up {
-        /// Its name
+        /// Name of the host
         #[arg(default_value = "lab")]
         name: String,
-        /// Its name, too
+        /// Name of the host
         #[arg(long = "name", value_name = "NAME", conflicts_with = "name")]
         named: Option<String>,
         /// bullseye, bookworm or trixie
@@ -37,37 +37,37 @@ enum Action {
         /// Size of the root disk in GiB
         #[arg(long, default_value_t = 40)]
         root: u32,
-        /// A data disk, such as xfs:8:/data; `xfs` alone is 8 GiB at /data
+        /// Add a data disk, such as xfs:8:/data; `xfs` means 8 GiB at /data
         #[arg(long = "disk", value_name = "FS:GIB:PLACE")]
         disks: Vec<String>,
-        /// A kernel argument
+        /// Add a kernel argument
         #[arg(long = "kernel-arg")]
         kernel_args: Vec<String>,
     },
-    /// Log in to a host, or run a command in it
+    /// Log in to a host, or run a command on it
     Ssh {
-        /// Its name
+        /// Name of the host
         #[arg(default_value = "lab")]
         name: String,
-        /// root, dev or op
+        /// User: root, dev or op
         #[arg(long, default_value = "root")]
         user: String,
-        /// The command
+        /// Command to run
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         command: Vec<String>,
     },
     /// Cut a host's power and remove its disks
     Down {
-        /// Its name
+        /// Name of the host
         #[arg(default_value = "lab")]
         name: String,
-        /// Every host that `up` booted
+        /// Every host that `up` started
         #[arg(long)]
         all: bool,
     },
-    /// The hosts that run
+    /// List the running hosts
     List,
-    /// Build the images that are not in the cache
+    /// Build missing images
     Images {
         /// Only these releases
         releases: Vec<Release>,
@@ -81,8 +81,8 @@ pub fn run(args: Args) -> Result<()> {
     match args.command {
         Action::Up { name, named, release, memory, root, disks, kernel_args } => {
             let name = named.unwrap_or(name);
-            ensure!(!name.is_empty() && !name.contains('/'), "`{name}` is no name for a host");
-            ensure!(find(&lab, &name).is_err(), "`{name}` runs already: `cargo xtask lab ssh {name}`");
+            ensure!(!name.is_empty() && !name.contains('/'), "`{name}` is not a valid host name");
+            ensure!(find(&lab, &name).is_err(), "`{name}` is already running: `cargo xtask lab ssh {name}`");
             let mut spec = HostSpec::new(release).memory_mib(memory).root_gib(root);
             for disk in &disks {
                 let (fs, gib, place) = parse_disk(disk)?;
@@ -113,26 +113,26 @@ pub fn run(args: Args) -> Result<()> {
             let all = Release::ALL.to_vec();
             for release in if releases.is_empty() { all } else { releases } {
                 let image = lab.image(release)?;
-                say(&format!("{release}\t{}", image.root.display()));
+                print(&format!("{release}\t{}", image.root.display()));
             }
         }
     }
     Ok(())
 }
 
-/// The cache directory: as given, as the environment says, or in the home directory.
+/// The cache directory: from the option, the environment or the home directory.
 pub fn cache(given: Option<PathBuf>) -> Result<PathBuf> {
     let named = || std::env::var_os("OOMGUARD_LAB_CACHE").map(PathBuf::from);
     if let Some(path) = given.or_else(named) {
         return Ok(path);
     }
-    let home = std::env::var_os("HOME").context("HOME is not set: give --cache")?;
+    let home = std::env::var_os("HOME").context("HOME is not set; pass --cache")?;
     Ok(PathBuf::from(home).join(".cache/oomguard-lab"))
 }
 
 fn find(lab: &Lab, name: &str) -> Result<Up> {
     let up = lab.list()?.into_iter().find(|up| up.name == name);
-    up.with_context(|| format!("no host `{name}` runs: `cargo xtask lab up {name}`"))
+    up.with_context(|| format!("no running host `{name}`: `cargo xtask lab up {name}`"))
 }
 
 fn parse_disk(text: &str) -> Result<(Fs, u32, String)> {
@@ -146,17 +146,17 @@ fn parse_disk(text: &str) -> Result<(Fs, u32, String)> {
         "ext4" => Fs::Ext4,
         "xfs" => Fs::Xfs,
         "btrfs" => Fs::Btrfs,
-        other => bail!("no file system `{other}`: ext4, xfs or btrfs"),
+        other => bail!("unknown file system `{other}`: use ext4, xfs or btrfs"),
     };
-    let gib = gib.parse().with_context(|| format!("`{gib}` is no number of GiB"))?;
+    let gib = gib.parse().with_context(|| format!("`{gib}` is not a number of GiB"))?;
     Ok((fs, gib, place.to_owned()))
 }
 
 fn show(up: &Up) {
-    say(&format!("{}\t{}\t127.0.0.1:{}\t{}", up.name, up.release, up.port, up.directory.display()));
+    print(&format!("{}\t{}\t127.0.0.1:{}\t{}", up.name, up.release, up.port, up.directory.display()));
 }
 
 #[expect(clippy::print_stdout, reason = "this is a command")]
-fn say(line: &str) {
+fn print(line: &str) {
     println!("{line}");
 }

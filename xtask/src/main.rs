@@ -60,7 +60,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The folder of the workspace: the checkout that this was built from.
+/// The root of the checkout that this was built from.
 fn root() -> PathBuf {
     let here = std::env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);

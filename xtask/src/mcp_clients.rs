@@ -1,5 +1,5 @@
-//! MCP clients that others wrote: one in Python, and the official inspector and conformance tests from npm, with a Node
-//! that comes as a Python package, so that it does not matter which Node the machine has.
+//! Third-party MCP clients: one in Python, and the official inspector and conformance tests from npm. Node comes from a
+//! Python package, so the machine's version does not matter.
 
 use std::env;
 use std::fs;
@@ -10,16 +10,16 @@ use anyhow::{Context, Result};
 
 use crate::{static_binary, tools, venv};
 
-/// What is installed, pinned.
+/// Pinned versions.
 const LISTS: &str = "crates/oomguard/tests/mcp_clients";
 
-/// Names the folder to the tests; it has `venv` and `node`.
+/// Tells the tests where the folder is; it contains `venv` and `node`.
 pub const VARIABLE: &str = "OOMGUARD_MCP_CLIENTS";
 
-/// The folder with the clients; made when it is not there.
+/// Installs the clients if they are missing.
 ///
 /// # Errors
-/// When Python or a package is not to be had.
+/// When Python or a package is not available.
 pub fn for_tests(root: &Path) -> Result<PathBuf> {
     let dir = static_binary::target_dir(root)?.join("mcp-clients");
     let lists = root.join(LISTS);
@@ -33,7 +33,7 @@ fn install_node_packages(dir: &Path, lists: &Path) -> Result<()> {
     let stamp = node.join("installed");
     let lock = lists.join("package-lock.json");
     let wanted = fs::read(&lock).with_context(|| format!("cannot read {}", lock.display()))?;
-    if fs::read(&stamp).is_ok_and(|there| there == wanted) {
+    if fs::read(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(());
     }
     fs::create_dir_all(&node).with_context(|| format!("cannot create {}", node.display()))?;

@@ -9,11 +9,11 @@ use anyhow::{Context, Result, bail};
 use crate::static_binary;
 use crate::tools::{self, MUSL, run};
 
-/// What the unit in `integrations` starts, and what the package's starts.
+/// What the unit in `integrations` starts, and what the package's unit starts.
 const UNITS_PROGRAM: &str = "/usr/local/lib/oomguard/oomguard agent";
 const PACKAGES_PROGRAM: &str = "/usr/bin/oomguard agent";
 
-/// Make the .deb and a static tarball, with SHA256SUMS, in target/package.
+/// Build the .deb, a static tarball and SHA256SUMS in target/package.
 #[derive(clap::Args)]
 pub struct Args {
     /// The revision of the .deb, after the version
@@ -21,7 +21,7 @@ pub struct Args {
     revision: u32,
 }
 
-/// Builds the release, and packs it.
+/// Builds the programs and packs them.
 ///
 /// # Errors
 /// When something cannot be installed, built or packed.
@@ -48,24 +48,24 @@ pub fn package(root: &Path, args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// The .deb with a program that is already built, for tests.
+/// Packs a program that is already built into a .deb, for tests.
 ///
 /// # Errors
 /// When it cannot be packed.
 pub fn for_tests(root: &Path, binary: &Path) -> Result<PathBuf> {
     files(root, binary)?;
-    // Never beside the checksums of a release, which it is not.
+    // Not beside the checksums of a release.
     let lab = folder(root).join("lab");
     fs::create_dir_all(&lab)?;
     deb(root, &lab, 1)
 }
 
-/// Not the folder that cargo may be told to build into: the package's manifest names it.
+/// Not in cargo's target directory, which can be configured: the package's manifest has this path.
 fn folder(root: &Path) -> PathBuf {
     root.join("target/package")
 }
 
-/// Puts together what goes into a package and is no file of the repository as it is.
+/// Collects the packaged files that are not in the repository.
 fn files(root: &Path, binary: &Path) -> Result<PathBuf> {
     let files = folder(root).join("files");
     match fs::remove_dir_all(&files) {
@@ -76,7 +76,7 @@ fn files(root: &Path, binary: &Path) -> Result<PathBuf> {
     }
     fs::create_dir_all(files.join("completions"))?;
     fs::copy(binary, files.join("oomguard")).with_context(|| format!("cannot copy {}", binary.display()))?;
-    let said = |args: &[&str]| -> Result<Vec<u8>> {
+    let output_of = |args: &[&str]| -> Result<Vec<u8>> {
         let output = Command::new(binary)
             .args(args)
             .output()
@@ -87,30 +87,30 @@ fn files(root: &Path, binary: &Path) -> Result<PathBuf> {
         Ok(output.stdout)
     };
     for (shell, name) in [("bash", "oomguard"), ("zsh", "_oomguard"), ("fish", "oomguard.fish")] {
-        fs::write(files.join("completions").join(name), said(&["completions", shell])?)?;
+        fs::write(files.join("completions").join(name), output_of(&["completions", shell])?)?;
     }
     let man = files.join("man1");
-    said(&["man", "--out", man.to_str().context("the path of this checkout is no UTF-8")?])?;
-    let policy = String::from_utf8(said(&["spec", "show", "--builtin", "workstation"])?)?;
+    output_of(&["man", "--out", man.to_str().context("the path of this checkout is not UTF-8")?])?;
+    let policy = String::from_utf8(output_of(&["spec", "show", "--builtin", "workstation"])?)?;
     fs::write(files.join("default.cspec"), format!("{POLICY_HEAD}{policy}"))?;
     fs::write(files.join("oomguard-agent.service"), unit(&fs::read_to_string(root.join(UNIT))?)?)?;
     Ok(files)
 }
 
 const UNIT: &str = "integrations/systemd/oomguard-agent.service";
-const POLICY_HEAD: &str = "# A policy to start from: the built-in role `workstation`. Nothing reads it by itself:\n\
+const POLICY_HEAD: &str = "# A policy to start from: the built-in role `workstation`. It is used only when it is named:\n\
                            #   oomguard check --spec /etc/oomguard/default.cspec\n\
                            #   oomguard apply --spec /etc/oomguard/default.cspec\n";
 
-/// The agent's unit with the package's program.
+/// The agent's unit, starting the package's program.
 fn unit(text: &str) -> Result<String> {
     let from = text.find("[Unit]").context("the unit has no [Unit]")?;
     let unit = text[from..].replace(UNITS_PROGRAM, PACKAGES_PROGRAM);
     if !unit.contains(PACKAGES_PROGRAM) {
-        bail!("{UNIT} does not start {UNITS_PROGRAM} any more");
+        bail!("{UNIT} does not start {UNITS_PROGRAM}");
     }
     Ok(format!(
-        "# The agent of oomguard, as the package has it: not enabled. `oomguard apply` sets up one with a policy.\n{unit}"
+        "# The package's unit of the oomguard agent, not enabled. `oomguard apply` installs one with a policy.\n{unit}"
     ))
 }
 
@@ -137,7 +137,7 @@ fn tarball(root: &Path, files: &Path) -> Result<PathBuf> {
     let name = format!("oomguard-{}-{MUSL}", version(root)?);
     let path = folder(root).join(format!("{name}.tar.gz"));
     let mut command = Command::new("tar");
-    // The same files give the same bytes.
+    // Reproducible: the same files give the same bytes.
     command.args([
         "--sort=name",
         "--owner=0",
@@ -179,7 +179,7 @@ fn version(root: &Path) -> Result<String> {
     let args = ["metadata", "--no-deps", "--offline", "--format-version", "1"];
     let output = Command::new("cargo").current_dir(root).args(args).output().context("cannot run cargo")?;
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).context("cargo metadata")?;
-    let packages = metadata["packages"].as_array().context("cargo names no packages")?;
+    let packages = metadata["packages"].as_array().context("cargo metadata lists no packages")?;
     let product =
         packages.iter().find(|package| package["name"] == "oomguard").context("there is no oomguard")?;
     Ok(product["version"].as_str().context("oomguard has no version")?.to_owned())

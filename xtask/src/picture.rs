@@ -1,4 +1,4 @@
-//! `cargo xtask picture`: terminal sessions of docs/pictures as SVG. Each is a text file with what a terminal was really sent.
+//! `cargo xtask picture`: draws the recorded terminal sessions of docs/pictures as SVG.
 
 use std::fmt::Write;
 use std::fs;
@@ -9,18 +9,18 @@ use anyhow::{Context, Result, bail};
 /// A character's width and a line's height, for a font of 14 pixels.
 const WIDTH: f32 = 8.4;
 const HEIGHT: usize = 19;
-/// Room around the text, and above it for the bar.
+/// Space around the text, and above it for the title bar.
 const MARGIN: usize = 18;
 const BAR: usize = 34;
 
-/// Draw the terminal sessions of docs/pictures as SVG.
+/// Draw the recorded terminal sessions of docs/pictures as SVG.
 #[derive(clap::Args)]
 pub struct Args {}
 
-/// Draws each anew.
+/// Draws all sessions.
 ///
 /// # Errors
-/// When one cannot be read or written, or has what cannot be drawn.
+/// When a session cannot be read, drawn or written.
 pub fn run(root: &Path, _: &Args) -> Result<()> {
     for path in sessions(root)? {
         let svg = path.with_extension("svg");
@@ -43,14 +43,14 @@ fn drawn(path: &Path) -> Result<String> {
     draw(&text).with_context(|| path.display().to_string())
 }
 
-/// Characters of one look.
+/// Characters of the same style.
 #[derive(Debug, PartialEq, Eq)]
 struct Run<'t> {
     class: &'static str,
     text: &'t str,
 }
 
-/// A line with the escape sequences of its colours, cut where they change. Only those that oomguard prints are known.
+/// Splits a line at its color escapes. Only the colors that oomguard prints are supported.
 fn runs(line: &str) -> Result<Vec<Run<'_>>> {
     let mut runs = Vec::new();
     let mut parts = line.split("\x1b[");
@@ -59,14 +59,14 @@ fn runs(line: &str) -> Result<Vec<Run<'_>>> {
         runs.push(Run { class, text: first });
     }
     for part in parts {
-        let (code, text) = part.split_once('m').context("an escape sequence that is no colour")?;
+        let (code, text) = part.split_once('m').context("unsupported escape sequence")?;
         let class = match code {
             "0" => "",
             "1" => "b",
             "1;31" => "b r",
             "32" => "g",
             "33" => "y",
-            other => bail!("nobody knows the colour {other}"),
+            other => bail!("unsupported color {other}"),
         };
         if !text.is_empty() {
             runs.push(Run { class, text });
@@ -93,7 +93,7 @@ fn draw(session: &str) -> Result<String> {
     }
     for (number, line) in lines.iter().enumerate().filter(|(_, line)| columns(line) > 0) {
         let y = BAR + number * HEIGHT + 14;
-        // Whatever the font, columns stay under each other.
+        // Keeps columns aligned in any font.
         let length = columns(line) as f32 * WIDTH;
         write!(svg, "<text xml:space=\"preserve\" x=\"{MARGIN}\" y=\"{y}\" textLength=\"{length:.1}\">")?;
         for run in line {
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn colours_and_what_cannot_be_drawn() {
+    fn colors_are_drawn_and_other_escapes_refused() {
         let line = "a \x1b[1;31mNOT \x1b[0m <b>";
         let said: Vec<(&str, &str)> =
             runs(line).unwrap().into_iter().map(|run| (run.class, run.text)).collect();
@@ -128,9 +128,9 @@ mod tests {
         assert!(runs("\x1b[2Jx").is_err() && runs("\x1b[35mx").is_err());
     }
 
-    /// `cargo xtask picture` after a text has changed.
+    /// Run `cargo xtask picture` after a session has changed.
     #[test]
-    fn each_picture_is_what_its_text_says() {
+    fn pictures_match_their_sessions() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let sessions = sessions(root).unwrap();
         assert!(!sessions.is_empty());

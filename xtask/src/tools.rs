@@ -1,4 +1,4 @@
-//! Installing what a developer command needs and this machine does not have.
+//! Installs the tools that developer commands need.
 
 use std::env;
 use std::fs;
@@ -9,10 +9,10 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use oomguard_lab::Tool;
 
-/// What the product and the lab's hosts run.
+/// The target of the static programs.
 pub const MUSL: &str = "x86_64-unknown-linux-musl";
 
-/// Installs the standard library for [`MUSL`], unless it is there.
+/// Installs the standard library for [`MUSL`] if it is missing.
 ///
 /// # Errors
 /// When rustup is missing or fails.
@@ -25,51 +25,49 @@ pub fn need_musl_target() -> Result<()> {
     run(Command::new("rustup").args(["target", "add", MUSL]))
 }
 
-/// Installs a cargo subcommand, unless it is there.
+/// Installs a cargo subcommand if it is missing.
 ///
 /// # Errors
 /// When it cannot be installed.
 pub fn need_cargo_command(name: &str) -> Result<()> {
-    let there = Command::new("cargo")
+    let status = Command::new("cargo")
         .args([name, "--version"])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status();
-    if there.context("cannot run cargo")?.success() {
+    if status.context("cannot run cargo")?.success() {
         return Ok(());
     }
     run(Command::new("cargo").args(["install", "--locked", &format!("cargo-{name}")]))
 }
 
-/// Installs what the lab runs on this machine, unless it is there.
+/// Installs the programs that the lab needs on this machine.
 ///
 /// # Errors
-/// When something is missing and cannot be installed; it then says what a person has to do.
+/// When a package cannot be installed. The error names the command to run by hand.
 pub fn need_lab() -> Result<()> {
     need_programs(&oomguard_lab::missing_tools)?;
     if oomguard_lab::qemu_is_old()
         && let Err(error) = backported_qemu()
     {
-        eprintln!(
-            "The lab goes on with a QEMU older than 8.1, which fails in an emulated boot now and then: {error:#}"
-        );
+        eprintln!("using a QEMU older than 8.1, which sometimes fails to boot an emulated host: {error:#}");
     }
     Ok(())
 }
 
-/// Installs QEMU from this release's backports, without adding them to what this machine's apt reads.
+/// Installs QEMU from this release's backports, without adding them to this machine's apt sources.
 fn backported_qemu() -> Result<()> {
     const PACKAGES: [&str; 2] = ["qemu-system-x86", "qemu-utils"];
-    if !is_there("apt-get") || !is_root()? {
-        bail!("only root may install a newer one");
+    if !is_installed("apt-get") || !is_root()? {
+        bail!("only root can install a newer one");
     }
     let os_release = fs::read_to_string("/etc/os-release").context("/etc/os-release")?;
     let source =
-        oomguard_lab::backports(&os_release).context("no mirror of this release's backports is known")?;
+        oomguard_lab::backports(&os_release).context("no mirror for the backports of this release")?;
     let suite = source.split(' ').rev().nth(1).unwrap_or_default();
-    let dir = tempfile::tempdir().context("cannot make a temporary folder")?;
-    // apt fetches as a user of its own, who must be able to reach it.
+    let dir = tempfile::tempdir().context("cannot create a temporary folder")?;
+    // apt downloads as its own user, which must be able to read this folder.
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))?;
     let list = dir.path().join("backports.list");
     fs::write(&list, format!("{source}\n")).with_context(|| list.display().to_string())?;
@@ -89,13 +87,13 @@ fn backported_qemu() -> Result<()> {
         command
     };
     run(only_backports().arg("update"))?;
-    // What else it needs came with the old one.
+    // The other dependencies came with the old version.
     run(only_backports().args(["install", "--yes", "--no-install-recommends", "-t", suite]).args(PACKAGES))
 }
 
-/// Installs `promtool`, which checks metrics and alerts in the first tier, unless it is there.
+/// Installs `promtool`, which checks metrics and alerts in the first tier, if it is missing.
 ///
-/// Its package brings Prometheus itself, and Debian starts that as a service; `systemctl disable --now prometheus` ends it.
+/// Its package contains Prometheus, and Debian starts that as a service; `systemctl disable --now prometheus` stops it.
 ///
 /// # Errors
 /// When it is missing and cannot be installed; it then says what a person has to do.
@@ -105,27 +103,27 @@ pub fn need_promtool() -> Result<()> {
     })
 }
 
-/// Installs `shellcheck`, which reads the shell scripts in the first tier, unless it is there.
+/// Installs `shellcheck`, which checks the shell scripts in the first tier, if it is missing.
 ///
 /// # Errors
 /// When it is missing and cannot be installed; it then says what a person has to do.
 pub fn need_shellcheck() -> Result<()> {
     let tool = Tool { program: "shellcheck", package: "shellcheck" };
-    need_programs(&|| if is_there(tool.program) { Vec::new() } else { vec![tool] })
+    need_programs(&|| if is_installed(tool.program) { Vec::new() } else { vec![tool] })
 }
 
-/// Installs the packages of missing programs, one by one, until `missing` names none.
+/// Installs the packages of missing programs, one by one, until `missing` returns none.
 ///
-/// It asks again after each: one package may bring several programs, and may put another one out. Debian's
-/// qemu-system-x86 does so with the qemu-utils of another version.
+/// It calls `missing` after each package: a package may contain several programs, and may remove another one. Debian's
+/// qemu-system-x86 removes the qemu-utils of another version.
 ///
 /// # Errors
-/// When something is missing and cannot be installed; it then says what a person has to do.
+/// When a package cannot be installed. The error names the command to run by hand.
 pub fn need_programs(missing: &dyn Fn() -> Vec<Tool>) -> Result<()> {
     let mut installed: Vec<Tool> = Vec::new();
     while let Some(tool) = missing().first().copied() {
         if installed.contains(&tool) {
-            bail!("{} is installed, and there is no {}", tool.package, tool.program);
+            bail!("{} is installed, but it has no {}", tool.package, tool.program);
         }
         if installed.is_empty() {
             may_install(&missing())?;
@@ -137,16 +135,16 @@ pub fn need_programs(missing: &dyn Fn() -> Vec<Tool>) -> Result<()> {
     Ok(())
 }
 
-/// Whether this user may install packages here; otherwise an error with what to run.
+/// Returns an error with the command to run by hand if this user cannot install packages.
 fn may_install(missing: &[Tool]) -> Result<()> {
     let mut packages: Vec<&str> = missing.iter().map(|tool| tool.package).collect();
     packages.dedup();
     let by_hand = format!("apt-get install {}", packages.join(" "));
-    if !is_there("apt-get") {
-        bail!("this machine has no apt-get; install what Debian installs with `{by_hand}`");
+    if !is_installed("apt-get") {
+        bail!("this machine has no apt-get; install the equivalent of `{by_hand}`");
     }
     if !is_root()? {
-        bail!("programs are missing, and only root may install them; run `sudo {by_hand}` first");
+        bail!("programs are missing and only root can install them; run `sudo {by_hand}`");
     }
     Ok(())
 }
@@ -157,8 +155,8 @@ fn apt_get() -> Command {
     command
 }
 
-/// Ordinary users often do not have the sbin folders on their PATH, and the lab looks there too.
-fn is_there(program: &str) -> bool {
+/// Also searches the sbin folders, which ordinary users often lack on their PATH.
+fn is_installed(program: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     let sbin = ["/usr/sbin", "/sbin"].map(Into::into);
     env::split_paths(&path).chain(sbin).any(|dir| dir.join(program).is_file())
@@ -169,7 +167,7 @@ fn is_root() -> Result<bool> {
     Ok(id.stdout.trim_ascii() == b"0")
 }
 
-/// Says what is run, and runs it without input.
+/// Prints a command and runs it without input.
 ///
 /// # Errors
 /// When it cannot be started or fails.
@@ -183,7 +181,7 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// A command as a person would type it.
+/// A command as a shell would take it.
 #[must_use]
 pub fn words(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());

@@ -1,4 +1,4 @@
-//! Virtual environments of Python, with packages from PyPI.
+//! Python virtual environments with packages from PyPI.
 
 use std::fs;
 use std::path::Path;
@@ -9,10 +9,10 @@ use oomguard_lab::Tool;
 
 use crate::tools;
 
-/// Makes an environment with the packages of a file, unless it has them already.
+/// Creates an environment with the packages listed in a file, if it does not exist yet.
 ///
 /// # Errors
-/// When Python or a package is not to be had.
+/// When Python or a package is not available.
 pub fn install_pinned(venv: &Path, requirements: &Path) -> Result<()> {
     let text = fs::read_to_string(requirements)
         .with_context(|| format!("cannot read {}", requirements.display()))?;
@@ -20,14 +20,14 @@ pub fn install_pinned(venv: &Path, requirements: &Path) -> Result<()> {
     install(venv, &packages)
 }
 
-/// Makes an environment with these packages, unless it has them already.
+/// Creates an environment with these packages, if it does not exist yet.
 ///
 /// # Errors
-/// When Python or a package is not to be had.
+/// When Python or a package is not available.
 pub fn install(venv: &Path, packages: &[&str]) -> Result<()> {
     let stamp = venv.join("installed");
     let wanted = packages.join("\n");
-    if fs::read_to_string(&stamp).is_ok_and(|there| there == wanted) {
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(());
     }
     need_python()?;
@@ -37,13 +37,13 @@ pub fn install(venv: &Path, packages: &[&str]) -> Result<()> {
     fs::write(&stamp, wanted).with_context(|| format!("cannot write {}", stamp.display()))
 }
 
-/// Debian has what makes environments in a package of its own.
+/// On Debian, `venv` is in a separate package.
 fn need_python() -> Result<()> {
     tools::need_programs(&|| {
         let mut python = Command::new("python3");
         python.args(["-c", "import ensurepip, venv"]);
-        let there = python.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
-        match there {
+        let status = python.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        match status {
             Ok(status) if status.success() => Vec::new(),
             _ => vec![Tool { program: "python3 with venv", package: "python3-venv" }],
         }

@@ -1,4 +1,4 @@
-//! Habits of this repository that a machine can check.
+//! Rules of this repository that a program can check.
 
 // A test fails by panicking, its helpers too.
 #![allow(clippy::unwrap_used)]
@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Which crates of the workspace each crate may use. An arrow that is not here is a decision: see ARCHITECTURE.md.
+/// The crates of the workspace that each crate may use. ARCHITECTURE.md explains the order.
 const ARROWS: [(&str, &[&str]); 13] = [
     ("oomguard-text", &[]),
     ("oomguard-spec", &["oomguard-text"]),
@@ -69,8 +69,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("xtask", &["oomguard-lab"]),
 ];
 
-/// What a reader can hold in mind.
-const LONGEST_SOURCE: usize = 600;
+const MAX_SOURCE_LINES: usize = 600;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
@@ -82,7 +81,7 @@ fn output_of(command: &mut Command) -> Vec<u8> {
     output.stdout
 }
 
-/// The paths that git tracks and that are still there.
+/// The existing files that git tracks.
 fn tracked() -> Vec<String> {
     let list = output_of(Command::new("git").args(["-c", "safe.directory=*", "ls-files", "-z"]));
     let paths = list.split(|&byte| byte == 0).map(|path| String::from_utf8(path.to_vec()).unwrap());
@@ -93,7 +92,7 @@ fn tracked() -> Vec<String> {
 
 struct Package {
     manifest: PathBuf,
-    /// The crates of this repository that it uses, in whatever way (build and dev too).
+    /// The crates of this repository that it depends on, including build and dev dependencies.
     uses: Vec<String>,
 }
 
@@ -115,32 +114,32 @@ fn packages() -> BTreeMap<String, Package> {
     metadata["packages"].as_array().unwrap().iter().map(of).collect()
 }
 
-fn none(wrong: &[String], habit: &str) {
-    assert!(wrong.is_empty(), "{habit}:\n  {}", wrong.join("\n  "));
+fn assert_none(wrong: &[String], rule: &str) {
+    assert!(wrong.is_empty(), "{rule}:\n  {}", wrong.join("\n  "));
 }
 
 #[test]
-fn arrows_between_crates_go_one_way() {
+fn crates_depend_only_on_allowed_crates() {
     let arrows = BTreeMap::from(ARROWS);
     let mut wrong = Vec::new();
     for (name, package) in packages() {
         match arrows.get(name.as_str()) {
-            None => wrong.push(format!("{name} is new: say here what it may use")),
+            None => wrong.push(format!("{name} is new: list here which crates it may use")),
             Some(may) => {
                 let others = package.uses.iter().filter(|used| !may.contains(&used.as_str()));
                 wrong.extend(others.map(|used| format!("{name} -> {used}")));
             }
         }
     }
-    none(&wrong, "crates use others against the arrows of ARCHITECTURE.md");
+    assert_none(&wrong, "crates have dependencies that ARCHITECTURE.md does not allow");
 }
 
 /// The first command of the README: `cargo run --release -- check`.
 #[test]
-fn cargo_run_is_the_product() {
+fn cargo_run_starts_oomguard() {
     let metadata = metadata();
     let [default] = metadata["workspace_default_members"].as_array().unwrap().as_slice() else {
-        panic!("cargo would not know what to run: {}", metadata["workspace_default_members"])
+        panic!("expected one default member: {}", metadata["workspace_default_members"])
     };
     let packages = metadata["packages"].as_array().unwrap();
     let package = packages.iter().find(|package| package["id"] == *default).unwrap();
@@ -148,7 +147,7 @@ fn cargo_run_is_the_product() {
 }
 
 #[test]
-fn every_crate_has_the_lints_of_the_workspace() {
+fn every_crate_inherits_the_workspace_lints() {
     let has = |package: &Package| {
         let text = fs::read_to_string(&package.manifest).unwrap();
         let lines: Vec<&str> = text.lines().map(str::trim).collect();
@@ -156,19 +155,19 @@ fn every_crate_has_the_lints_of_the_workspace() {
     };
     let wrong: Vec<String> =
         packages().into_iter().filter(|(_, package)| !has(package)).map(|(name, _)| name).collect();
-    none(&wrong, "crates without `[lints]` and `workspace = true`");
+    assert_none(&wrong, "crates without `[lints]` and `workspace = true`");
 }
 
 #[test]
-fn no_source_file_is_too_long() {
+fn source_files_are_short() {
     let mut wrong = Vec::new();
     for path in tracked().iter().filter(|path| path.ends_with(".rs")) {
         let lines = fs::read_to_string(root().join(path)).unwrap().lines().count();
-        if lines > LONGEST_SOURCE {
+        if lines > MAX_SOURCE_LINES {
             wrong.push(format!("{path}: {lines} lines"));
         }
     }
-    none(&wrong, "source files to be split");
+    assert_none(&wrong, "source files that are too long");
 }
 
 /// `crates/text` has the one list of unsafe characters. Another list would miss what that one has.
@@ -207,8 +206,8 @@ fn untrusted_text_is_escaped_in_one_room_only() {
 }
 
 #[test]
-fn no_file_names_the_machine_it_was_written_on_or_a_registry() {
-    // Put together here, so that this file does not contain them.
+fn no_file_contains_machine_paths_or_registry_hosts() {
+    // Concatenated, so that this file does not contain them.
     let needles = [
         ["/", "work/"].concat(),
         ["crates", ".io"].concat(),
@@ -222,7 +221,7 @@ fn no_file_names_the_machine_it_was_written_on_or_a_registry() {
         ["docker", ".io"].concat(),
     ];
     let mut wrong = Vec::new();
-    // A lock file names the registry of every crate.
+    // Lock files contain the registry's host.
     for path in tracked().iter().filter(|path| !path.ends_with("Cargo.lock")) {
         let bytes = fs::read(root().join(path)).unwrap();
         for (number, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
@@ -231,7 +230,35 @@ fn no_file_names_the_machine_it_was_written_on_or_a_registry() {
             wrong.extend(found.map(|needle| format!("{path}:{}: {needle}", number + 1)));
         }
     }
-    none(&wrong, "a machine's path or a registry's host is no part of this project");
+    assert_none(&wrong, "files contain a machine path or a registry host");
+}
+
+/// The paths in a page's table of modules must not outlive the modules.
+#[test]
+fn architecture_pages_name_existing_modules() {
+    let is_page = |path: &String| {
+        path == "ARCHITECTURE.md" || path.starts_with("docs/architecture/") && path.ends_with(".md")
+    };
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for page in tracked().iter().filter(|path| is_page(path)) {
+        let text = fs::read_to_string(root().join(page)).unwrap();
+        // Every other part is between backticks.
+        for path in text.split('`').skip(1).step_by(2) {
+            let mut parts = path.split("::");
+            let (Some(name), Some(module)) = (parts.next(), parts.next()) else { continue };
+            let sources = root().join("crates").join(name.trim_start_matches("oomguard_")).join("src");
+            if !sources.is_dir() {
+                continue;
+            }
+            seen += 1;
+            if !sources.join(format!("{module}.rs")).is_file() && !sources.join(module).is_dir() {
+                wrong.push(format!("{page}: {path}"));
+            }
+        }
+    }
+    assert_none(&wrong, "architecture pages name modules that do not exist");
+    assert!(seen > 20, "only {seen} modules were found");
 }
 
 /// The modules of fleet and mcp that handle JSON without a type. All are private.

@@ -1,4 +1,4 @@
-//! Whether KVM works here. A `/dev/kvm` that opens proves nothing, so a kernel is really booted.
+//! Detects KVM by booting a kernel: an accessible `/dev/kvm` does not prove that KVM works.
 
 use std::fs;
 use std::path::Path;
@@ -13,18 +13,18 @@ use crate::proc::spawn_tied;
 /// How guest instructions are run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accel {
-    /// By the processor.
+    /// Hardware virtualization.
     Kvm,
-    /// By emulation.
+    /// Emulation.
     Tcg,
 }
 
 impl Accel {
-    /// The QEMU arguments that ask for it.
+    /// The QEMU arguments for it.
     pub(crate) fn args(self) -> [&'static str; 4] {
         match self {
             Self::Kvm => ["-accel", "kvm", "-cpu", "host"],
-            // Without SVM, or every boot loads KVM's module and lets it set up an emulated hypervisor that no test wants.
+            // Without SVM; otherwise every boot loads KVM and sets up an emulated hypervisor.
             Self::Tcg => ["-accel", "tcg,thread=multi,tb-size=512", "-cpu", "qemu64,-svm"],
         }
     }
@@ -32,7 +32,7 @@ impl Accel {
 
 const PROBE_LIMIT: Duration = Duration::from_secs(10);
 
-/// The faster one that works; asked once for each cache directory.
+/// Chooses the faster one that works. The result is cached.
 pub(crate) fn choose(cache: &Path, image: &Image) -> Result<Accel> {
     if fs::File::options().read(true).write(true).open("/dev/kvm").is_err() {
         return Ok(Accel::Tcg);
@@ -53,7 +53,7 @@ pub(crate) fn choose(cache: &Path, image: &Image) -> Result<Accel> {
     Ok(accel)
 }
 
-/// How long a kernel takes to its first program; `None` when it does not get there.
+/// The time until a kernel starts its first program; `None` if it never does.
 fn probe(cache: &Path, image: &Image, accel: Accel) -> Result<Option<Duration>> {
     let console = cache.join(format!("probe-{}.log", std::process::id()));
     let mut command = Command::new("qemu-system-x86_64");

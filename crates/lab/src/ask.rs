@@ -1,4 +1,4 @@
-//! What a test does inside a host.
+//! Running commands and copying files on a host.
 
 use std::fs;
 use std::path::Path;
@@ -10,14 +10,14 @@ use crate::session::{Login, Session};
 use crate::ssh::quote;
 use crate::vm::Vm;
 
-/// For a command that no test gave a time: long enough for a busy machine that emulates its hosts.
+/// The default time limit; long enough for emulated hosts on a busy machine.
 const COMMAND_LIMIT: Duration = Duration::from_secs(300);
 const COPY_LIMIT: Duration = Duration::from_secs(300);
 
-/// What a command in a host left behind.
+/// The result of a command on a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
-    /// Its exit status; 255 is also what ssh says when the connection breaks.
+    /// Its exit status; 255 also means that the ssh connection broke.
     pub status: i32,
     /// Its standard output.
     pub stdout: String,
@@ -37,19 +37,19 @@ impl Vm {
         self.output(command, &done, limit)
     }
 
-    /// Runs a shell command as another user, in a login session of its own.
+    /// Runs a shell command as another user, in its own login session.
     pub fn run_as(&self, user: &str, command: &str) -> Result<Output> {
         let done = self.ssh.run(user, false, command, &[], COMMAND_LIMIT)?;
         self.output(command, &done, COMMAND_LIMIT)
     }
 
-    /// Runs a shell command as root that must succeed; gives its standard output.
+    /// Runs a shell command as root. It must succeed; returns its standard output.
     pub fn ok(&self, command: &str) -> Result<String> {
         let output = self.run(command)?;
         self.must(command, output)
     }
 
-    /// Runs a shell command as another user that must succeed; gives its standard output.
+    /// Runs a shell command as another user. It must succeed; returns its standard output.
     pub fn ok_as(&self, user: &str, command: &str) -> Result<String> {
         let output = self.run_as(user, command)?;
         self.must(command, output)
@@ -59,7 +59,7 @@ impl Vm {
         if output.status == 0 {
             return Ok(output.stdout);
         }
-        let what = format!("ended with status {}", output.status);
+        let what = format!("exited with status {}", output.status);
         Err(self.failed(command, what, output.stdout, output.stderr))
     }
 
@@ -94,7 +94,7 @@ impl Vm {
         Ok(done.stdout)
     }
 
-    /// Writes a file, through a temporary name beside it; it gets mode 0644, or keeps its own.
+    /// Writes a file through a temporary name beside it. A new file gets mode 0644; an existing one keeps its mode.
     pub fn write(&self, path: &str, bytes: &[u8]) -> Result<()> {
         let (path, new) = (quote(path), quote(&format!("{path}.lab-new")));
         let line = format!(
@@ -108,11 +108,11 @@ impl Vm {
         Ok(())
     }
 
-    /// Copies a file of this machine to the host, with a mode such as `0o755`. It is there after a power cut.
+    /// Copies a file of this machine to the host, with a mode such as `0o755`. The copy survives a power cut.
     pub fn push(&self, local: &Path, remote: &str, mode: u32) -> Result<()> {
         let bytes = fs::read(local).map_err(at(local))?;
         self.write(remote, &bytes)?;
-        // A file whose bytes are not on the disk is empty after a power cut, and an empty program succeeds.
+        // Without a sync the file could be empty after a power cut, and an empty program exits with 0.
         self.ok(&format!("chmod {mode:o} -- {0} && sync -- {0}", quote(remote)))?;
         Ok(())
     }
@@ -122,12 +122,12 @@ impl Vm {
         fs::write(local, self.read(remote)?).map_err(at(local))
     }
 
-    /// Starts a shell command as root and goes on.
+    /// Starts a shell command as root in the background.
     pub fn spawn(&self, command: &str) -> Result<Session> {
         self.start("root", true, command)
     }
 
-    /// Starts a shell command as another user, in a login session of its own, and goes on.
+    /// Starts a shell command as another user, in its own login session, in the background.
     pub fn spawn_as(&self, user: &str, command: &str) -> Result<Session> {
         self.start(user, false, command)
     }

@@ -1,4 +1,4 @@
-//! Hosts that have booted, kept in the cache for copies.
+//! A cache of booted hosts, from which others are copied.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,12 +17,12 @@ const SAVED: &str = "booted";
 /// A booted host on disk.
 struct Booted {
     disk: PathBuf,
-    /// The kernel's command line has it, so the copies must have the same.
+    /// It is on the kernel command line, so all copies have the same one.
     machine_id: String,
 }
 
 impl Lab {
-    /// A copy of a booted host, which is booted first where the cache has none.
+    /// Copies a booted host. Boots one first if the cache has none.
     pub(crate) fn copy_of_booted(&self, spec: &HostSpec) -> Result<Vm> {
         let image = image::get(&self.cache, spec.release, spec.root_gib)?;
         let accel = self.accel()?;
@@ -63,7 +63,7 @@ impl Lab {
     }
 }
 
-/// What a saved memory depends on: the processor, too. A QEMU of another version may not read it, and is asked by its file's age.
+/// Everything that saved memory depends on, including the processor and QEMU (by the age of its file).
 fn name(spec: &HostSpec, image: &Image, accel: Accel) -> String {
     let of = image.root.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
     let qemu = ["/usr/bin/qemu-system-x86_64", "/usr/local/bin/qemu-system-x86_64"];

@@ -1,4 +1,4 @@
-//! What can go wrong in the lab.
+//! Errors of the lab.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// The result of everything in this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why a lab host could not be built, booted or asked.
+/// Why a lab host could not be built, booted or used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file or directory of the cache, or of a host, failed.
@@ -27,9 +27,9 @@ pub enum Error {
         /// The end of what it wrote to standard error.
         stderr: String,
     },
-    /// A command inside a host ended with something other than 0.
+    /// A command on a host failed.
     #[error(
-        "in the host, `{command}` {what}\n--- stdout\n{stdout}\n--- stderr\n{stderr}\n--- console\n{console}"
+        "on the host, `{command}` {what}\n--- stdout\n{stdout}\n--- stderr\n{stderr}\n--- console\n{console}"
     )]
     Command {
         /// The command as the host's shell got it.
@@ -46,43 +46,43 @@ pub enum Error {
     /// A host did not reach a state in time.
     #[error("the host did not {what} within {seconds} s\n{detail}\n--- console\n{console}")]
     Timeout {
-        /// What it was waited for.
+        /// What it did not do.
         what: String,
-        /// How long.
+        /// The time limit.
         seconds: u64,
-        /// What was seen last.
+        /// The last known state.
         detail: String,
         /// The last lines of the host's console.
         console: String,
     },
-    /// The host's QEMU process ended by itself.
+    /// The host's QEMU process ended unexpectedly.
     #[error("QEMU ended: {what}\n{stderr}\n--- console\n{console}")]
     QemuEnded {
         /// How it ended.
         what: String,
-        /// Whether a signal ended it that nobody sent: a fault of QEMU itself.
+        /// Whether QEMU crashed (ended by a signal that the lab did not send).
         crashed: bool,
         /// What it wrote to standard error.
         stderr: String,
         /// The last lines of the host's console.
         console: String,
     },
-    /// The host's kernel gave up.
+    /// The host's kernel panicked.
     #[error("the host's kernel panicked\n--- console\n{console}")]
     Panicked {
         /// The last lines of the host's console.
         console: String,
     },
-    /// The host's kernel wrote something and then never came to its first program.
+    /// The host's kernel did not start its first program in time.
     #[error("the host's kernel did not start its first program within {seconds} s\n--- console\n{console}")]
-    StoodStill {
-        /// How long it was waited for.
+    KernelHung {
+        /// The time limit.
         seconds: u64,
         /// The last lines of the host's console.
         console: String,
     },
-    /// A host that was to be kept did not come up; it was switched off again.
-    #[error("`{name}` did not come up: {source}\n--- console\n{console}")]
+    /// A kept host did not boot; it was switched off.
+    #[error("`{name}` did not boot: {source}\n--- console\n{console}")]
     NotUp {
         /// The host's name.
         name: String,
@@ -91,8 +91,8 @@ pub enum Error {
         /// The last lines of its console.
         console: String,
     },
-    /// More hosts were asked for at once than may run at once.
-    #[error("{0} hosts were asked for at once, and at most {max} may run", max = crate::slots::HOSTS_AT_ONCE)]
+    /// More hosts were requested than can run concurrently.
+    #[error("{0} hosts were requested, but at most {max} can run", max = crate::slots::MAX_HOSTS)]
     TooMany(usize),
     /// QEMU refused a monitor command.
     #[error("QEMU monitor: {0}")]
@@ -100,28 +100,28 @@ pub enum Error {
     /// The host is switched off.
     #[error("the host is switched off")]
     Off,
-    /// The host rests: another one has its place.
-    #[error("the host gave its place to run to another one")]
-    Resting,
-    /// A line was waited for and did not come.
+    /// The host is suspended: another one has its slot.
+    #[error("the host is suspended; another host has its slot")]
+    Suspended,
+    /// A command did not print an expected line.
     #[error("no line from `{command}`: {why}")]
     NoLine {
-        /// The command that was to write it.
+        /// The command.
         command: String,
-        /// Whether the time was over or the command ended.
+        /// Whether the time limit was reached or the command ended.
         why: String,
     },
 }
 
 impl Error {
-    /// Whether the machine under the host failed, before or beside anything that the host runs.
+    /// Whether QEMU caused the failure.
     ///
-    /// QEMU before 8.1 translates code that another of its processors is writing: once in some hundred boots of two emulated
-    /// processors the kernel panics, stands still, or QEMU ends by a signal.
+    /// QEMU before 8.1 translates code while another emulated processor writes it. Once in some hundred boots the kernel
+    /// panics or hangs, or QEMU crashes.
     pub(crate) fn is_of_the_emulator(&self) -> bool {
         matches!(
             self,
-            Self::Panicked { .. } | Self::StoodStill { .. } | Self::QemuEnded { crashed: true, .. }
+            Self::Panicked { .. } | Self::KernelHung { .. } | Self::QemuEnded { crashed: true, .. }
         )
     }
 }

@@ -1,4 +1,4 @@
-//! The cache of images: a root disk, a kernel and an initrd for each release.
+//! The image cache: a root disk, a kernel and an initrd for each release.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ const STEP_LIMIT: Duration = Duration::from_secs(300);
 /// A built image.
 #[derive(Debug, Clone)]
 pub struct Image {
-    /// The root disk, never written to: hosts run on overlays of it.
+    /// The root disk. It is read-only; hosts use overlays.
     pub root: PathBuf,
     /// The kernel.
     pub kernel: PathBuf,
@@ -32,7 +32,7 @@ pub(crate) fn lock(path: &Path) -> Result<File> {
     Ok(file)
 }
 
-/// The private key of this cache's hosts; made at the first call.
+/// The private key of this cache's hosts; created by the first call.
 pub(crate) fn key(cache: &Path) -> Result<PathBuf> {
     let key = cache.join("id_ed25519");
     let _lock = lock(&cache.join("id_ed25519.lock"))?;
@@ -47,7 +47,7 @@ pub(crate) fn key(cache: &Path) -> Result<PathBuf> {
     Ok(key)
 }
 
-/// The directory of a release's image, whether it is built or not.
+/// The directory of a release's image, which may not exist yet.
 pub(crate) fn directory(cache: &Path, release: Release) -> Result<PathBuf> {
     let public = key(cache)?.with_extension("pub");
     let public = fs::read_to_string(&public).map_err(at(&public))?;
@@ -55,7 +55,7 @@ pub(crate) fn directory(cache: &Path, release: Release) -> Result<PathBuf> {
     Ok(cache.join("images").join(name))
 }
 
-/// A release's image, with a root disk of `gib`; built if it is not there.
+/// A release's image with a root disk of `gib`; built if it is missing.
 pub(crate) fn get(cache: &Path, release: Release, gib: u32) -> Result<Image> {
     let directory = directory(cache, release)?;
     let images = cache.join("images");
@@ -98,8 +98,8 @@ fn build(cache: &Path, release: Release, work: &Path) -> Result<()> {
         quoted(&key(cache)?.with_extension("pub")),
         release.suite()
     );
-    // Not --quiet: it would keep to itself which package failed, and why.
-    let mut debian = alone("mmdebstrap");
+    // Not --quiet, which hides why a package failed.
+    let mut debian = isolated("mmdebstrap");
     debian
         .arg("--variant=minbase")
         .arg(format!("--include={}", recipe::packages(release)))
@@ -108,8 +108,8 @@ fn build(cache: &Path, release: Release, work: &Path) -> Result<()> {
         .arg(&tree)
         .args(mirror::source(release));
     succeed(&mut debian, BUILD_LIMIT)?;
-    take_boot_file(&tree, "vmlinuz-", &work.join("vmlinuz"))?;
-    take_boot_file(&tree, "initrd.img-", &work.join("initrd"))?;
+    copy_boot_file(&tree, "vmlinuz-", &work.join("vmlinuz"))?;
+    copy_boot_file(&tree, "initrd.img-", &work.join("initrd"))?;
     let raw = work.join("root.raw");
     let file = File::create(&raw).map_err(at(&raw))?;
     file.set_len(u64::from(ROOT_GIB) << 30).map_err(at(&raw))?;
@@ -126,13 +126,13 @@ fn build(cache: &Path, release: Release, work: &Path) -> Result<()> {
     fs::remove_dir_all(&tree).map_err(at(&tree))
 }
 
-/// A program that dies with this thread, with all that it started and mounted.
+/// A program that ends with this thread, together with its children and mounts.
 ///
-/// mmdebstrap mounts /dev, /proc and /sys of this machine in its tree. Killed, it would leave them there, and the next
-/// build would delete the unfinished tree.
-fn alone(program: &str) -> Command {
+/// mmdebstrap mounts this machine's /dev, /proc and /sys in its tree. If it were killed and left them there, the next build
+/// would delete the unfinished tree with them.
+fn isolated(program: &str) -> Command {
     if !rustix::process::geteuid().is_root() {
-        // An ordinary user's mmdebstrap makes name spaces of its own.
+        // For an ordinary user mmdebstrap creates its own namespaces.
         return Command::new(program);
     }
     let mut command = Command::new("setpriv");
@@ -141,7 +141,7 @@ fn alone(program: &str) -> Command {
     command
 }
 
-/// Makes a root disk of another size from the first one.
+/// Creates a root disk of another size from the default one.
 fn resize(directory: &Path, root: &Path, gib: u32) -> Result<()> {
     let raw = directory.join(format!("resize-{gib}.raw"));
     let first = directory.join(format!("root-{ROOT_GIB}.qcow2"));
@@ -153,7 +153,7 @@ fn resize(directory: &Path, root: &Path, gib: u32) -> Result<()> {
     if gib > ROOT_GIB {
         set_len(size)?;
     }
-    // resize2fs wants a file system that was checked; e2fsck says 1 when it changed a thing.
+    // resize2fs requires a checked file system; e2fsck exits with 1 if it changed something.
     let _ = succeed(Command::new("e2fsck").args(["-f", "-y"]).arg(&raw), STEP_LIMIT);
     succeed(Command::new("resize2fs").arg(&raw).arg(format!("{gib}G")), STEP_LIMIT)?;
     if gib < ROOT_GIB {
@@ -173,7 +173,7 @@ fn convert(from: &Path, from_format: &str, to: &Path, to_format: &str) -> Result
     Ok(())
 }
 
-fn take_boot_file(tree: &Path, prefix: &str, to: &Path) -> Result<()> {
+fn copy_boot_file(tree: &Path, prefix: &str, to: &Path) -> Result<()> {
     let boot = tree.join("boot");
     for entry in fs::read_dir(&boot).map_err(at(&boot))? {
         let entry = entry.map_err(at(&boot))?;

@@ -1,4 +1,4 @@
-//! The lab: a directory that keeps images, and the hosts booted from them.
+//! The lab: a directory with images and the hosts booted from them.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
@@ -17,9 +17,9 @@ use crate::spec::HostSpec;
 use crate::ssh::Ssh;
 use crate::vm::Vm;
 
-/// The first port that hosts are given.
+/// The first port for hosts.
 const FIRST_PORT: u16 = 22_200;
-/// How many ports belong to each slot.
+/// The number of ports of each slot.
 const PORTS: u16 = 50;
 
 /// A lab, in a cache directory.
@@ -29,7 +29,7 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Opens a lab in a directory, which is made if it is not there.
+    /// Opens a lab in a directory, creating it if needed.
     pub fn new(cache: impl Into<PathBuf>) -> Result<Self> {
         let cache = cache.into();
         let hosts = cache.join("hosts");
@@ -40,7 +40,7 @@ impl Lab {
         Ok(lab)
     }
 
-    /// Removes the hosts of processes that died before they could.
+    /// Removes hosts left behind by processes that were killed.
     fn sweep(&self) -> Result<()> {
         let hosts = self.cache.join("hosts");
         for entry in fs::read_dir(&hosts).map_err(at(&hosts))?.flatten() {
@@ -53,7 +53,7 @@ impl Lab {
         Ok(())
     }
 
-    /// The image of a release, built if it is not in the cache.
+    /// The image of a release; built if it is not cached.
     pub fn image(&self, release: Release) -> Result<Image> {
         image::get(&self.cache, release, crate::recipe::ROOT_GIB)
     }
@@ -63,16 +63,15 @@ impl Lab {
         Ok(image::directory(&self.cache, release)?.exists())
     }
 
-    /// How hosts run here: by the processor, or emulated.
+    /// Whether hosts run with KVM or are emulated.
     pub fn accel(&self) -> Result<Accel> {
         accel::choose(&self.cache, &self.image(Release::Bookworm)?)
     }
 
-    /// A new host that has just booted; waits while three others run.
+    /// Boots a new host; waits while the maximum number of hosts is running.
     ///
-    /// Where the host has nothing of its own, it is a copy of one that was booted before (see [`crate::booted`]): most tests
-    /// begin where the boot has ended, and a boot takes longer than many of them. Its machine id and boot id are then
-    /// those of every such copy. Whatever it does afterwards, reboots included, it does itself.
+    /// A host without its own disks and kernel arguments is a copy of a booted host (see [`crate::booted`]), because a boot
+    /// takes longer than many tests. All copies have the same machine id and boot id. Reboots are real.
     pub fn boot(&self, spec: &HostSpec) -> Result<Vm> {
         if spec.is_plain() {
             return self.copy_of_booted(spec);
@@ -81,12 +80,11 @@ impl Lab {
         hosts.pop().ok_or(Error::Off)
     }
 
-    /// Boots up to three new hosts together; waits until there is room for them all.
+    /// Boots several new hosts in parallel; waits until there are enough free slots.
     ///
-    /// A test that wants several hosts takes them with one call, or two such tests could wait for
-    /// each other.
+    /// A test that needs several hosts must use one call; otherwise two such tests could deadlock.
     pub fn boot_all(&self, specs: &[HostSpec]) -> Result<Vec<Vm>> {
-        if specs.len() > usize::from(slots::HOSTS_AT_ONCE) {
+        if specs.len() > usize::from(slots::MAX_HOSTS) {
             return Err(Error::TooMany(specs.len()));
         }
         let built: Vec<Image> = specs
@@ -106,7 +104,7 @@ impl Lab {
         })
     }
 
-    /// Boots a new host in the place of one that rests ([`Vm::rest`]): more hosts than may run at once take turns.
+    /// Boots a new host in the slot of a suspended one ([`Vm::suspend`]), so that more hosts than slots can take turns.
     pub fn boot_in(&self, place: Slot, spec: &HostSpec) -> Result<Vm> {
         let image = image::get(&self.cache, spec.release, spec.root_gib)?;
         self.one(spec, image, self.accel()?, place)
@@ -144,19 +142,18 @@ impl Lab {
     }
 }
 
-/// The name of a new host of this process: when the process is gone, [`Lab::new`] removes it.
+/// A name for a new host of this process. After the process has ended, [`Lab::new`] removes the host.
 pub(crate) fn new_name() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// A port that nobody listens on, of those that belong to a slot; another one for each host of this process, since one that
-/// rests comes back to its own.
+/// A free port of a slot. Each host of this process gets a different one, because a suspended host returns to its port.
 fn free_port(slot: u16) -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = FIRST_PORT + slot * PORTS;
     let next = NEXT.fetch_add(1, Ordering::Relaxed);
-    // A port of a host that just went may be busy for a moment.
+    // The port of a host that just ended may be busy for a moment.
     for _ in 0..50 {
         for port in (0..PORTS).map(|at| first + next.wrapping_add(at) % PORTS) {
             if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {

@@ -45,7 +45,7 @@ pub use lab::Lab;
 pub use mirror::backports;
 pub use release::Release;
 pub use session::{Login, Session};
-pub use slots::{HOSTS_AT_ONCE, Slot};
+pub use slots::{MAX_HOSTS, Slot};
 pub use spec::{Fs, HostSpec};
 pub use tools::{Tool, missing_tools, qemu_is_old};
 pub use up::Up;

@@ -7,18 +7,18 @@ use std::time::Duration;
 use crate::proc::succeed;
 use crate::release::Release;
 
-/// The keys of Debian's releases, where Debian's own package puts them.
+/// The keyring of Debian's package.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// The apt source to build a release from; `None` leaves the choice to mmdebstrap.
 ///
-/// It is the release alone, without its security and updates suites: those drop a package when the
-/// next version comes, and an index that names a dropped one cannot be installed from.
+/// Only the release, without its security and updates suites: they delete old versions of packages, so a cached index may
+/// name packages that no longer exist.
 pub(crate) fn source(release: Release) -> Option<String> {
     line(release.suite())
 }
 
-/// The apt source of this machine's own release's backports; `None` where its mirror or its release is not known.
+/// The apt source of the backports of this machine's release; `None` if its mirror or release is unknown.
 ///
 /// The release is the one that `os_release` (os-release(5)) names.
 #[must_use]
@@ -41,7 +41,7 @@ fn line(suite: &str) -> Option<String> {
     Some(format!("deb {signed}{uri} {suite} {}", crate::recipe::COMPONENT))
 }
 
-/// The first mirror that can be asked over the network as it is written.
+/// The first mirror with a plain http or https address.
 fn pick(uris: &str) -> Option<String> {
     let mut uris = uris.lines().map(str::trim);
     uris.find(|uri| uri.starts_with("http://") || uri.starts_with("https://")).map(str::to_owned)
@@ -52,7 +52,7 @@ mod tests {
     use super::pick;
 
     #[test]
-    fn a_list_of_mirrors_on_this_machine_is_passed_over() {
+    fn local_mirror_lists_are_skipped() {
         let uris = "mirror+file:/etc/apt/mirrors/debian.list\nhttps://mirror.example/debian/\n";
         assert_eq!(pick(uris).as_deref(), Some("https://mirror.example/debian/"));
         assert_eq!(pick(""), None);

@@ -1,4 +1,4 @@
-//! Programs on this machine: run to the end within a time, or tied to this process's life.
+//! Runs programs on this machine, with a time limit or tied to the life of this process.
 
 use std::io::{Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -10,15 +10,15 @@ use std::{fmt::Write as _, io};
 
 use crate::error::{Error, Result, tail};
 
-/// What a program left behind.
+/// The result of a program.
 pub(crate) struct Captured {
-    /// `None`: it was killed because its time was over.
+    /// `None` if the time limit was reached and the program was killed.
     pub(crate) status: Option<ExitStatus>,
     pub(crate) stdout: Vec<u8>,
     pub(crate) stderr: Vec<u8>,
 }
 
-/// The command as a person would type it.
+/// The command as a shell would take it.
 pub(crate) fn shown(command: &Command) -> String {
     let mut text = command.get_program().to_string_lossy().into_owned();
     for arg in command.get_args() {
@@ -45,8 +45,8 @@ pub(crate) fn capture(command: &mut Command, input: &[u8], limit: Duration) -> R
             scope.spawn(move || drop(pipe.write_all(input)));
         }
         let out = done.clone();
-        scope.spawn(move || drop(out.send((true, slurp(stdout)))));
-        scope.spawn(move || drop(done.send((false, slurp(stderr)))));
+        scope.spawn(move || drop(out.send((true, read_all(stdout)))));
+        scope.spawn(move || drop(done.send((false, read_all(stderr)))));
         let status = wait(&mut child, limit);
         if !matches!(status, Ok(Some(_))) {
             let _ = child.kill();
@@ -62,7 +62,7 @@ pub(crate) fn capture(command: &mut Command, input: &[u8], limit: Duration) -> R
         }
         (out, err, status)
     });
-    let status = status.map_err(|e| failed(command, format!("cannot be waited for: {e}"), ""))?;
+    let status = status.map_err(|e| failed(command, format!("cannot be awaited: {e}"), ""))?;
     Ok(Captured { status, stdout: out, stderr: err })
 }
 
@@ -81,7 +81,7 @@ pub(crate) fn succeed(command: &mut Command, limit: Duration) -> Result<Vec<u8>>
     }
 }
 
-fn slurp(pipe: Option<impl Read>) -> Vec<u8> {
+fn read_all(pipe: Option<impl Read>) -> Vec<u8> {
     let mut bytes = Vec::new();
     if let Some(mut pipe) = pipe {
         let _ = pipe.read_to_end(&mut bytes);
@@ -89,7 +89,7 @@ fn slurp(pipe: Option<impl Read>) -> Vec<u8> {
     bytes
 }
 
-/// Waits for a child; `None` when the time is over.
+/// Waits for a child; `None` if the time limit is reached.
 pub(crate) fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
     let end = Instant::now() + limit;
     let mut nap = Duration::from_millis(1);
@@ -107,9 +107,9 @@ pub(crate) fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<Exit
 
 type Job = (Command, Sender<io::Result<Child>>);
 
-/// Starts a program that the kernel kills when this process dies.
+/// Starts a program that the kernel kills when this process ends.
 ///
-/// The kernel means the thread that started it, so one thread that never ends starts them all.
+/// The kernel ties it to the thread that started it, so one thread that never ends starts all of them.
 pub(crate) fn spawn_tied(inner: &Command) -> Result<Child> {
     static STARTER: OnceLock<Mutex<Sender<Job>>> = OnceLock::new();
     let starter = STARTER.get_or_init(|| {
@@ -133,7 +133,7 @@ pub(crate) fn spawn_tied(inner: &Command) -> Result<Child> {
         Ok(jobs) => jobs.send((command, answer)).is_ok(),
         Err(_) => false,
     };
-    let gone = || io::Error::other("the starting thread is gone");
+    let gone = || io::Error::other("the starter thread has ended");
     let child = if sent { child.recv().unwrap_or_else(|_| Err(gone())) } else { Err(gone()) };
     child.map_err(|e| Error::Program {
         command: text,

@@ -17,7 +17,7 @@ use crate::spec::HostSpec;
 /// From power on to the kernel's first program: 2 s on a quiet machine, emulated.
 const KERNEL_LIMIT: Duration = Duration::from_secs(150);
 
-/// What stays the same however often a host is switched off and on.
+/// The parts of a host that stay the same when it is switched off and on.
 #[derive(Debug, Clone)]
 pub(crate) struct Hardware {
     pub(crate) spec: HostSpec,
@@ -37,13 +37,13 @@ impl Hardware {
         self.directory.join("console.log")
     }
 
-    /// The host's console since it was first switched on.
+    /// The console output since the host was first switched on.
     pub(crate) fn console(&self) -> String {
         let bytes = fs::read(self.console_path()).unwrap_or_default();
         String::from_utf8_lossy(&bytes).replace('\r', "")
     }
 
-    /// Whether a text is on the console, from a byte on.
+    /// Whether the console output after a byte offset contains a text.
     fn wrote(&self, from: u64, text: &str) -> bool {
         let bytes = fs::read(self.console_path()).unwrap_or_default();
         let new = usize::try_from(from).ok().and_then(|from| bytes.get(from..)).unwrap_or_default();
@@ -54,7 +54,7 @@ impl Hardware {
         tail(&self.console(), 40)
     }
 
-    /// Makes the disks: an overlay of the image, and an empty file for each data disk.
+    /// Creates the disks: an overlay of the image, and an empty file for each data disk.
     pub(crate) fn make_disks(&self) -> Result<()> {
         let limit = Duration::from_secs(60);
         let mut overlay = Command::new("qemu-img");
@@ -74,7 +74,7 @@ impl Hardware {
     }
 
     fn command(&self, load: Option<&str>) -> Command {
-        // Level 7: the list of processes in an OOM report is at level 6, and belongs on the console.
+        // Level 7, because the process list of an OOM report has level 6.
         let mut append = format!(
             "root=/dev/vda ro console=ttyS0 loglevel=7 net.ifnames=0 mitigations=off nokaslr \
              no_timer_check systemd.machine_id={}",
@@ -112,7 +112,7 @@ impl Hardware {
         command
     }
 
-    /// Switches the host on. The process dies with this one.
+    /// Switches the host on. QEMU is killed when this process ends.
     pub(crate) fn start(&self, load: Option<&str>) -> Result<Machine> {
         let mut command = self.command(load);
         command.args(["-qmp", "stdio"]);
@@ -130,7 +130,7 @@ impl Hardware {
         }
     }
 
-    /// Switches the host on and lets it outlive this process.
+    /// Switches the host on. QEMU outlives this process.
     pub(crate) fn start_detached(&self) -> Result<Child> {
         let log = self.directory.join("qemu.log");
         let stderr = File::create(&log).map_err(at(&log))?;
@@ -143,7 +143,7 @@ impl Hardware {
         })
     }
 
-    /// Says why a QEMU process is no more.
+    /// The reason why a QEMU process ended.
     fn ended(&self, child: &mut Child) -> Error {
         let ended = wait(child, Duration::from_secs(5));
         let _ = child.kill();
@@ -161,7 +161,7 @@ impl Hardware {
     }
 }
 
-/// A comma in a QEMU option is written twice.
+/// Commas in QEMU options are doubled.
 fn escaped(path: &Path) -> String {
     path.to_string_lossy().replace(',', ",,")
 }
@@ -170,14 +170,14 @@ fn escaped(path: &Path) -> String {
 pub(crate) struct Machine {
     pub(crate) child: Child,
     pub(crate) monitor: Monitor,
-    /// Where on the console its first line is.
+    /// The offset of its first line in the console output.
     console_from: u64,
-    /// By when its kernel has to start its first program; `None` once it has.
+    /// The deadline for the kernel's first program; `None` once it has started.
     first_program: Option<Instant>,
 }
 
 impl Machine {
-    /// An error if the process ended by itself, or the kernel in it did or never got anywhere.
+    /// Returns an error if QEMU ended, or the kernel panicked or hung.
     pub(crate) fn check(&mut self, hardware: &Hardware) -> Result<()> {
         if !matches!(self.child.try_wait(), Ok(None)) {
             return Err(hardware.ended(&mut self.child));
@@ -190,7 +190,7 @@ impl Machine {
                 self.first_program = None;
             } else if Instant::now() > by {
                 let seconds = KERNEL_LIMIT.as_secs();
-                return Err(Error::StoodStill { seconds, console: hardware.console_tail() });
+                return Err(Error::KernelHung { seconds, console: hardware.console_tail() });
             }
         }
         Ok(())

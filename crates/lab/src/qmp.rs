@@ -53,7 +53,7 @@ impl Monitor {
                     RecvTimeoutError::Disconnected => format!("{name}: QEMU ended"),
                 })
             })?;
-            // The late answer to a command that was given up is no answer to this one.
+            // A late answer to an earlier command that timed out.
             if answer.get("id").and_then(Value::as_u64) != Some(self.last) {
                 continue;
             }

@@ -71,12 +71,12 @@ impl Session {
         })
     }
 
-    /// Waits for the end; `None` when the time is over or a signal ended it.
+    /// Waits for the exit status; `None` if the time limit is reached or a signal ended the command.
     pub fn wait(&mut self, limit: Duration) -> Option<i32> {
         wait(&mut self.child, limit).ok().flatten().and_then(|s| s.code())
     }
 
-    /// Ends the ssh session. What ran in the host may go on, as after any lost connection.
+    /// Ends the ssh session. The command on the host may continue, as after any lost connection.
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -89,7 +89,7 @@ impl Drop for Session {
     }
 }
 
-/// A login of its own, through PAM and logind: while it lives, so does its user's manager.
+/// A login through PAM and logind. It keeps the user's manager running.
 pub struct Login {
     pub(crate) session: Session,
 }

@@ -1,4 +1,4 @@
-//! At most three hosts at once on this machine: a running host holds the lock of a slot file.
+//! Limits the number of running hosts: each holds the lock of a slot file.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use crate::error::{Result, at};
 
-/// How many hosts may run at once.
-pub const HOSTS_AT_ONCE: u16 = 3;
+/// The maximum number of concurrent hosts.
+pub const MAX_HOSTS: u16 = 3;
 
-/// A place to run one host in, until it is dropped.
+/// The right to run one host, until it is dropped.
 #[derive(Debug)]
 pub struct Slot {
     pub(crate) number: u16,
@@ -22,7 +22,7 @@ fn open(path: &Path) -> Result<File> {
 }
 
 /// Waits until `count` slots are free and takes them together, so that two callers who each want
-/// several cannot wait for each other. No more than [`HOSTS_AT_ONCE`], or it waits for ever.
+/// several cannot deadlock. `count` is at most [`MAX_HOSTS`]; otherwise this waits forever.
 pub(crate) fn take(cache: &Path, count: usize) -> Result<Vec<Slot>> {
     let directory = cache.join("slots");
     fs::create_dir_all(&directory).map_err(at(&directory))?;
@@ -31,7 +31,7 @@ pub(crate) fn take(cache: &Path, count: usize) -> Result<Vec<Slot>> {
     gate.lock().map_err(at(&gate_path))?;
     let mut taken: Vec<Slot> = Vec::new();
     loop {
-        for number in 0..HOSTS_AT_ONCE {
+        for number in 0..MAX_HOSTS {
             if taken.len() >= count {
                 return Ok(taken);
             }

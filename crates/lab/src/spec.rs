@@ -1,4 +1,4 @@
-//! What a test asks for when it asks for a host.
+//! The specification of a host.
 
 use crate::release::Release;
 
@@ -25,7 +25,7 @@ impl Fs {
     }
 }
 
-/// A disk beside the root disk, formatted on first boot and mounted on every boot.
+/// A data disk, formatted on the first boot and mounted on every boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Disk {
     pub(crate) fs: Fs,
@@ -33,7 +33,7 @@ pub(crate) struct Disk {
     pub(crate) mount_point: String,
 }
 
-/// A host to be: its release, memory and disks.
+/// The release, memory and disks of a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostSpec {
     pub(crate) release: Release,
@@ -84,7 +84,7 @@ impl HostSpec {
         self
     }
 
-    /// Whether it has no disks and kernel arguments of its own.
+    /// Whether it has no data disks or kernel arguments.
     pub(crate) fn is_plain(&self) -> bool {
         self.disks.is_empty() && self.kernel_args.is_empty()
     }

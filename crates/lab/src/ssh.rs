@@ -1,4 +1,4 @@
-//! ssh to a host, over one kept connection.
+//! ssh to a host over one shared connection.
 
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::proc::{Captured, capture, spawn_tied};
 
-/// Where a host's sshd is, and the key that opens it.
+/// The address and key of a host's sshd.
 #[derive(Debug, Clone)]
 pub(crate) struct Ssh {
     /// The host's directory: ssh runs in it, so that the control socket's path is short.
@@ -21,7 +21,7 @@ pub(crate) struct Ssh {
 const CONTROL: &str = "ssh.ctl";
 
 impl Ssh {
-    /// An ssh command up to and without the remote command. `shared` uses the kept connection.
+    /// An ssh command without the remote command. `shared` uses the shared connection.
     pub(crate) fn command(&self, user: &str, shared: bool) -> Command {
         let mut command = Command::new("ssh");
         command.current_dir(&self.directory).arg("-i").arg(&self.key);
@@ -43,7 +43,7 @@ impl Ssh {
         command
     }
 
-    /// Runs a command to its end.
+    /// Runs a command and waits for it.
     pub(crate) fn run(
         &self,
         user: &str,
@@ -55,7 +55,7 @@ impl Ssh {
         capture(self.command(user, shared).args(["--", line]), input, limit)
     }
 
-    /// Opens the kept connection.
+    /// Opens the shared connection.
     pub(crate) fn master(&self) -> Result<Child> {
         let _ = std::fs::remove_file(self.directory.join(CONTROL));
         let mut command = self.command("root", true);
@@ -63,7 +63,7 @@ impl Ssh {
         spawn_tied(&command)
     }
 
-    /// Whether the kept connection is open.
+    /// Whether the shared connection is open.
     pub(crate) fn master_is_up(&self) -> bool {
         let mut command = self.command("root", true);
         command.args(["-O", "check"]);
@@ -71,7 +71,7 @@ impl Ssh {
             .is_ok_and(|done| done.status.is_some_and(|s| s.success()))
     }
 
-    /// Whether an sshd greets. QEMU accepts connections before there is one, so this reads.
+    /// Whether sshd sends its greeting. QEMU accepts connections before sshd runs.
     pub(crate) fn greets(&self) -> bool {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
         let limit = Duration::from_secs(2);
@@ -85,7 +85,7 @@ impl Ssh {
     }
 }
 
-/// A word that a shell reads as itself.
+/// Quotes a word for the shell.
 pub(crate) fn quote(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }

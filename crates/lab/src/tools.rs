@@ -1,4 +1,4 @@
-//! The programs of this machine that the lab runs.
+//! The programs that the lab needs on this machine.
 
 use std::path::Path;
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::proc::succeed;
 
-/// A program and the Debian package that brings it.
+/// A program and its Debian package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tool {
     /// The program.
@@ -29,11 +29,11 @@ const TOOLS: &[(&str, &str)] = &[
     ("promtool", "prometheus"),
 ];
 
-/// Where programs of a Debian host are.
+/// The program folders of a Debian host.
 const DIRECTORIES: [&str; 6] =
     ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
-/// The programs that the lab needs and this machine does not have.
+/// The required programs that are missing on this machine.
 #[must_use]
 pub fn missing_tools() -> Vec<Tool> {
     TOOLS
@@ -43,11 +43,11 @@ pub fn missing_tools() -> Vec<Tool> {
         .collect()
 }
 
-/// From this version on (8.1) QEMU locks the pages that it translates: before, one of two emulated processors may run what the
-/// other is writing, and once in some hundred boots a kernel panics or stands still, or QEMU ends by a signal.
+/// Since this version (8.1) QEMU locks the pages that it translates. Before, one emulated processor could run code that another
+/// one was writing, and once in some hundred boots the kernel panicked or hung, or QEMU crashed.
 const RELIABLE_QEMU: (u32, u32) = (8, 1);
 
-/// Whether this machine's QEMU is one that fails now and then where it emulates; not where there is none.
+/// Whether this machine's QEMU sometimes fails when it emulates. `false` if there is no QEMU.
 #[must_use]
 pub fn qemu_is_old() -> bool {
     let asked = succeed(Command::new("qemu-system-x86_64").arg("--version"), Duration::from_secs(30));
@@ -55,7 +55,7 @@ pub fn qemu_is_old() -> bool {
     version.is_some_and(|version| version < RELIABLE_QEMU)
 }
 
-/// The first two numbers of what `qemu-system-x86_64 --version` says.
+/// The first two numbers in the output of `qemu-system-x86_64 --version`.
 fn version(text: &str) -> Option<(u32, u32)> {
     let mut numbers = text.split("version ").nth(1)?.split(|c: char| !c.is_ascii_digit());
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
@@ -66,7 +66,7 @@ mod tests {
     use super::{RELIABLE_QEMU, version};
 
     #[test]
-    fn a_version_is_read_from_what_qemu_says() {
+    fn version_is_parsed_from_the_output() {
         let debian_12 =
             "QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)\nCopyright (c) 2003-2022\n";
         assert_eq!(version(debian_12), Some((7, 2)));

@@ -1,4 +1,4 @@
-//! Hosts that a developer keeps: they go on when the command that booted them ends.
+//! Kept hosts: they continue to run when the command that booted them ends.
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
@@ -19,16 +19,16 @@ use crate::ssh::Ssh;
 
 const BOOT_LIMIT: Duration = Duration::from_secs(240);
 
-/// A host that runs on its own.
+/// A kept host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Up {
     /// Its name.
     pub name: String,
     /// The suite of its release.
     pub release: String,
-    /// The process of its QEMU.
+    /// The pid of its QEMU process.
     pub pid: u32,
-    /// The port of 127.0.0.1 on which its sshd answers.
+    /// The port on 127.0.0.1 of its sshd.
     pub port: u16,
     /// Its directory: disks and console.log.
     pub directory: PathBuf,
@@ -39,7 +39,7 @@ impl Lab {
         self.cache.join("hosts").join(format!("up-{name}"))
     }
 
-    /// Boots a host that goes on when this process ends.
+    /// Boots a host that continues to run when this process ends.
     pub fn up(&self, name: &str, spec: &HostSpec) -> Result<Up> {
         let image = image::get(&self.cache, spec.release, spec.root_gib)?;
         let accel = self.accel()?;
@@ -61,7 +61,7 @@ impl Lab {
         let booted = self.boot_kept(&up, spec, &ssh, &mut qemu);
         if let Err(error) = booted {
             let console = hardware.console_tail();
-            // It would hold its slot for ever, and nobody would know of it.
+            // Otherwise it would hold its slot forever.
             let _ = qemu.kill();
             let _ = qemu.wait();
             let _ = fs::remove_dir_all(&up.directory);
@@ -88,7 +88,7 @@ impl Lab {
             }
         }
         let settle = "systemctl is-system-running --wait";
-        // It says 1 when a unit failed, and the host is up all the same.
+        // Exits with 1 if a unit failed; the host has booted all the same.
         ssh.run("root", false, settle, &[], BOOT_LIMIT)?;
         for line in crate::disks::set_up(&spec.disks) {
             succeed(ssh.command("root", false).args(["--", &line]), BOOT_LIMIT)?;
@@ -96,7 +96,7 @@ impl Lab {
         Ok(())
     }
 
-    /// The kept hosts that run.
+    /// The running kept hosts.
     pub fn list(&self) -> Result<Vec<Up>> {
         let hosts = self.cache.join("hosts");
         let mut found = Vec::new();
@@ -134,7 +134,7 @@ impl Lab {
 }
 
 impl Up {
-    /// Whether its process is there and is its own QEMU.
+    /// Whether its QEMU process is running.
     #[must_use]
     pub fn runs(&self) -> bool {
         let arguments = Path::new("/proc").join(self.pid.to_string()).join("cmdline");

@@ -1,4 +1,4 @@
-//! A host: switched on and off, asked, saved and put back.
+//! A host: power, boots, snapshots.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,9 +13,9 @@ use crate::qemu::{Hardware, Machine};
 use crate::slots::Slot;
 use crate::ssh::Ssh;
 
-/// A boot takes 10 s on a quiet machine and was seen to take 150 s on a busy one, emulated.
+/// An emulated boot takes 10 s on an idle machine and up to 150 s on a busy one.
 const BOOT_LIMIT: Duration = Duration::from_secs(600);
-/// A login that was begun while the guest still set up its network may never be answered; it is tried again.
+/// A login that starts while the guest sets up its network may hang; it is retried.
 const LOGIN_LIMIT: Duration = Duration::from_secs(60);
 const STATE_LIMIT: Duration = Duration::from_secs(600);
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(300);
@@ -26,7 +26,7 @@ pub struct Vm {
     pub(crate) ssh: Ssh,
     machine: Mutex<Option<Machine>>,
     master: Option<Child>,
-    /// None while the host rests.
+    /// `None` while the host is suspended.
     slot: Option<Slot>,
 }
 
@@ -41,17 +41,17 @@ impl Vm {
         Ok(vm)
     }
 
-    /// A host that goes on from where it was saved on its disks.
+    /// A host that continues from a snapshot on its disks.
     pub(crate) fn from_saved(hardware: Hardware, ssh: Ssh, slot: Slot, name: &str) -> Result<Self> {
         let mut vm = Self { hardware, ssh, machine: Mutex::new(None), master: None, slot: Some(slot) };
         vm.load(name)?;
-        // Its clock stood still meanwhile.
+        // The clock of a snapshot is behind.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         vm.ok(&format!("date -s @{}", now.as_secs()))?;
         Ok(vm)
     }
 
-    /// Saves the host for copies of it: nobody is logged in, and all that it wrote is on its disks.
+    /// Saves the host for copies: nobody is logged in, and all writes are on its disks.
     pub(crate) fn save_for_copies(&mut self, name: &str) -> Result<()> {
         self.ok("sync")?;
         self.disconnect();
@@ -73,10 +73,10 @@ impl Vm {
         }
     }
 
-    /// Switches the host on, from its disks as they are, and waits until it has booted.
+    /// Switches the host on and waits until it has booted.
     ///
-    /// Does nothing to a host that is on. An old QEMU fails in a boot now and then, or lets the kernel in it fail: a host is
-    /// switched on again then, as a person would do, and a disk that no kernel can boot from fails the second time, too.
+    /// Does nothing if the host is on. An old QEMU sometimes fails during a boot, so a failed boot is retried once; a disk
+    /// that cannot boot fails the second time too.
     pub fn power_on(&mut self) -> Result<()> {
         match self.boot_once() {
             Err(error) if error.is_of_the_emulator() => {
@@ -89,7 +89,7 @@ impl Vm {
 
     fn boot_once(&mut self) -> Result<()> {
         if self.slot.is_none() {
-            return Err(Error::Resting);
+            return Err(Error::Suspended);
         }
         if self.machine().is_none() {
             let machine = self.hardware.start(None)?;
@@ -99,19 +99,19 @@ impl Vm {
         self.settle()
     }
 
-    /// Shuts the host down in order and gives its place to another one: [`Lab::boot_in`](crate::Lab::boot_in) or [`Vm::wake`].
-    pub fn rest(&mut self) -> Result<Slot> {
+    /// Shuts the host down cleanly and returns its slot, for [`Lab::boot_in`](crate::Lab::boot_in) or [`Vm::resume`].
+    pub fn suspend(&mut self) -> Result<Slot> {
         self.shutdown()?;
-        self.slot.take().ok_or(Error::Resting)
+        self.slot.take().ok_or(Error::Suspended)
     }
 
-    /// Switches a host that rested on again, in the place of another one.
-    pub fn wake(&mut self, place: Slot) -> Result<()> {
-        self.slot = Some(place);
+    /// Switches a suspended host on, in the slot of another one.
+    pub fn resume(&mut self, slot: Slot) -> Result<()> {
+        self.slot = Some(slot);
         self.power_on()
     }
 
-    /// Opens the kept connection; waits for a boot id other than `old`.
+    /// Opens the shared connection; waits for a boot id other than `old`.
     fn connect(&mut self, old: Option<&str>) -> Result<()> {
         self.disconnect();
         let end = Instant::now() + BOOT_LIMIT;
@@ -130,7 +130,7 @@ impl Vm {
             self.disconnect();
             thread::sleep(Duration::from_millis(200));
         }
-        Err(self.timeout("answer to ssh", BOOT_LIMIT, String::new()))
+        Err(self.timeout("answer ssh", BOOT_LIMIT, String::new()))
     }
 
     fn open_master(&mut self) -> Result<bool> {
@@ -153,7 +153,7 @@ impl Vm {
         }
     }
 
-    /// Waits until systemd has no more start jobs.
+    /// Waits until systemd has finished booting.
     fn settle(&self) -> Result<()> {
         let line = "systemctl is-system-running --wait";
         let done = self.ssh.run("root", true, line, &[], STATE_LIMIT)?;
@@ -167,7 +167,7 @@ impl Vm {
         Err(self.timeout("finish booting", STATE_LIMIT, format!("state `{state}`\n{jobs}")))
     }
 
-    /// The id that the kernel gave the current boot.
+    /// The kernel's id of the current boot.
     pub fn boot_id(&self) -> Result<String> {
         let line = "cat /proc/sys/kernel/random/boot_id";
         let output = self.run_for(line, LOGIN_LIMIT)?;
@@ -177,12 +177,12 @@ impl Vm {
     /// Reboots the host from inside and waits until it has booted again.
     pub fn reboot(&mut self) -> Result<()> {
         let old = self.boot_id()?;
-        // The connection may close before the answer comes.
+        // The connection may close before the command returns.
         let _ = self.run("systemctl reboot");
         self.wait_for_reboot(&old)
     }
 
-    /// Waits until the host has rebooted by itself, `old` being the boot id of before.
+    /// Waits for a reboot; `old` is the previous boot id.
     pub fn wait_for_reboot(&mut self, old: &str) -> Result<()> {
         match self.connect(Some(old)).and_then(|()| self.settle()) {
             Err(error) if error.is_of_the_emulator() => {
@@ -193,12 +193,11 @@ impl Vm {
         }
     }
 
-    /// Cuts the power: QEMU is killed.
+    /// Cuts the power by killing QEMU.
     ///
-    /// Lost is what the host has not written to its disks, and what it has written without a flush
-    /// as far as that needed new space: QEMU writes its own map of the disk at a flush. Kept is
-    /// whatever an fsync or sync returned for. This machine's own page cache outlives QEMU, so an
-    /// unflushed write into old space is kept too: a real disk may lose that.
+    /// Data that the host has not written is lost, and so are unflushed writes to newly allocated space, because QEMU writes
+    /// its map of the disk at a flush. Data is kept once fsync or sync has returned. Unflushed writes to allocated space are
+    /// kept too, because this machine's page cache outlives QEMU; a real disk may lose them.
     pub fn power_cut(&mut self) {
         if let Some(machine) = self.machine().take() {
             machine.kill();
@@ -206,7 +205,7 @@ impl Vm {
         self.disconnect();
     }
 
-    /// Shuts the host down in order; the power is cut if it takes more than five minutes.
+    /// Shuts the host down cleanly; cuts the power after five minutes.
     pub fn shutdown(&mut self) -> Result<()> {
         let _ = self.run("systemctl poweroff");
         self.disconnect();
@@ -221,18 +220,18 @@ impl Vm {
         }
     }
 
-    /// Whether the QEMU process runs.
+    /// Whether the QEMU process is running.
     pub fn is_on(&mut self) -> bool {
         self.machine().as_mut().is_some_and(|machine| matches!(machine.child.try_wait(), Ok(None)))
     }
 
-    /// Saves the host as it is now, memory and disks, under a name.
+    /// Takes a snapshot of memory and disks.
     pub fn save(&mut self, name: &str) -> Result<()> {
         let machine = self.machine().as_mut().ok_or(Error::Off)?;
         machine.monitor.human(&format!("savevm {name}"), STATE_LIMIT)
     }
 
-    /// Puts the host back to what it was when it was saved; a host that is off goes on.
+    /// Restores a snapshot. A host that is off is switched on.
     pub fn load(&mut self, name: &str) -> Result<()> {
         self.disconnect();
         match self.machine() {
@@ -245,13 +244,13 @@ impl Vm {
         self.connect(None)
     }
 
-    /// All that the host has written to its console.
+    /// The host's console output.
     #[must_use]
     pub fn console(&self) -> String {
         self.hardware.console()
     }
 
-    /// The port of 127.0.0.1 on which the host's sshd answers.
+    /// The port on 127.0.0.1 of the host's sshd.
     #[must_use]
     pub fn ssh_port(&self) -> u16 {
         self.ssh.port
@@ -263,7 +262,7 @@ impl Vm {
         &self.ssh.key
     }
 
-    /// Copies what the console shows to a file, for a test's report.
+    /// Copies the console output to a file, for a test's report.
     pub fn keep_console(&self, to: &Path) -> Result<()> {
         fs::write(to, self.console()).map_err(at(to))
     }

@@ -58,8 +58,8 @@ fn five_servers_each_with_its_own_trouble_are_all_applied_rebooted_and_checked()
     // Those two are mended. The fourth is switched on, in place of the first, with a user who may not become root.
     ways[1] = right;
     vms[2].ok("rm /fill").unwrap();
-    let place = vms[0].rest().unwrap();
-    vms.push(lab().boot_in(place, &spec()).unwrap());
+    let slot = vms[0].suspend().unwrap();
+    vms.push(lab().boot_in(slot, &spec()).unwrap());
     named(&vms[3], NAMES[3]);
     ways[3] = Way::to(&vms[3], "dev");
     leads(&ways);
@@ -71,8 +71,8 @@ fn five_servers_each_with_its_own_trouble_are_all_applied_rebooted_and_checked()
     client.run(&["check", "--inventory", "testnet.cspec", "--limit", "testnet004*"]).exits(2);
 
     // The fifth comes in place of the second, and loses power in mid-apply.
-    let place = vms[1].rest().unwrap();
-    vms.push(lab().boot_in(place, &spec()).unwrap());
+    let slot = vms[1].suspend().unwrap();
+    vms.push(lab().boot_in(slot, &spec()).unwrap());
     named(&vms[4], NAMES[4]);
     ways[4] = Way::to(&vms[4], "root");
     ways[3].user = "op";
@@ -95,8 +95,8 @@ fn five_servers_each_with_its_own_trouble_are_all_applied_rebooted_and_checked()
     let later = ["--inventory", "testnet.cspec", "--limit", "!testnet001*,!testnet002*"];
     client.run(&[&["check"], &later[..]].concat()).exits(0).says("Fine: 3 of 3 hosts.");
     for (back, off) in [(0, 2), (1, 3)] {
-        let place = vms[off].rest().unwrap();
-        vms[back].wake(place).unwrap();
+        let slot = vms[off].suspend().unwrap();
+        vms[back].resume(slot).unwrap();
     }
     let first = ["--inventory", "testnet.cspec", "--limit", "testnet001*,testnet002*"];
     client.run(&[&["check"], &first[..]].concat()).exits(0).says("Fine: 2 of 2 hosts.");

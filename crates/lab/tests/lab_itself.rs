@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use oomguard_lab::{Fs, HOSTS_AT_ONCE, HostSpec, Release, Result};
+use oomguard_lab::{Fs, HostSpec, MAX_HOSTS, Release, Result};
 
 fn timed<T>(what: &str, f: impl FnOnce() -> Result<T>) -> Result<T> {
     let start = Instant::now();
@@ -189,7 +189,7 @@ fn a_kept_host_that_does_not_boot_is_not_kept() {
 
 #[test]
 fn more_hosts_than_may_run_are_refused_at_once() {
-    let specs = vec![HostSpec::new(Release::Bookworm); usize::from(HOSTS_AT_ONCE) + 1];
+    let specs = vec![HostSpec::new(Release::Bookworm); usize::from(MAX_HOSTS) + 1];
     let error = common::lab().boot_all(&specs).map(|_| ()).unwrap_err().to_string();
     assert!(error.starts_with("4 hosts"), "{error}");
 }

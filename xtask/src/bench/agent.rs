@@ -1,4 +1,4 @@
-//! The budgets of the agent, beside earlyoom and node_exporter on one lab host.
+//! The agent's memory and CPU budgets, compared with earlyoom and node_exporter on one lab host.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,20 +22,19 @@ const THRASH: &str = include_str!("agent/thrash.py");
 /// The Debian packages of the peers, and the program in each.
 const PEERS: [(&str, &str); 2] =
     [("earlyoom", "usr/bin/earlyoom"), ("prometheus-node-exporter", "usr/bin/prometheus-node-exporter")];
-/// How long all of them are left alone for the processor time that they need then: what the agent does only four times an hour
-/// is in it once.
+/// The idle period for CPU time. It contains one of the scans that the agent runs four times an hour.
 const IDLE: Duration = Duration::from_secs(900);
 /// How long memory is exhausted.
 const THRASHING: Duration = Duration::from_secs(180);
 
-const MOST_RESIDENT_MIB: f64 = 4.0;
-const SCRAPE: f64 = 20.0;
-const ANSWER_MS: f64 = 1000.0;
+const MAX_RESIDENT_MIB: f64 = 4.0;
+const MIN_SCRAPE_RATIO: f64 = 20.0;
+const MAX_ANSWER_MS: f64 = 1000.0;
 
-/// Measures: idle, then scraped for so many minutes, then without memory.
+/// Measures an idle period, then `minutes` of scrapes, then a period without memory.
 ///
 /// # Errors
-/// When the peers cannot be had, the host does not boot, or something in it fails.
+/// When a peer is not available, the host does not boot, or a command fails.
 pub fn measure(root: &Path, binary: &Path, minutes: u64) -> Result<Vec<Row>> {
     tools::need_lab()?;
     let peers = peers(&static_binary::target_dir(root)?.join("bench/peers"))?;
@@ -49,7 +48,7 @@ pub fn measure(root: &Path, binary: &Path, minutes: u64) -> Result<Vec<Row>> {
     vm.write("/root/scrapes.py", SCRAPES.as_bytes())?;
     vm.write("/root/thrash.py", THRASH.as_bytes())?;
     vm.ok("oomguard apply --spec /root/bench.cspec --yes")?;
-    // Each as its package starts it.
+    // With the options of their packages.
     vm.ok("systemd-run -q --unit earlyoom -p OOMScoreAdjust=-100 /usr/local/bin/earlyoom -r 3600")?;
     vm.ok("systemd-run -q --unit node-exporter /usr/local/bin/prometheus-node-exporter --web.listen-address=127.0.0.1:9100")?;
     sleep(Duration::from_secs(60));
@@ -57,10 +56,10 @@ pub fn measure(root: &Path, binary: &Path, minutes: u64) -> Result<Vec<Row>> {
     let before = [cpu_seconds(&vm, "oomguard-agent")?, cpu_seconds(&vm, "earlyoom")?];
     sleep(IDLE);
     let idle = [cpu_seconds(&vm, "oomguard-agent")? - before[0], cpu_seconds(&vm, "earlyoom")? - before[1]];
-    let scraped = said(&vm, "scrapes.py", Duration::from_secs(minutes * 60))?;
-    // earlyoom would end the load before memory is exhausted.
+    let scraped = output_of(&vm, "scrapes.py", Duration::from_secs(minutes * 60))?;
+    // earlyoom would kill the load before memory is exhausted.
     vm.ok("systemctl stop earlyoom node-exporter")?;
-    let thrashed = said(&vm, "thrash.py", THRASHING)?;
+    let thrashed = output_of(&vm, "thrash.py", THRASHING)?;
     Ok(vec![
         resident(&scraped, minutes)?,
         idle_row(idle),
@@ -71,9 +70,9 @@ pub fn measure(root: &Path, binary: &Path, minutes: u64) -> Result<Vec<Row>> {
     ])
 }
 
-/// The peers' programs, out of Debian's packages.
+/// The peers' programs from Debian's packages.
 fn peers(dir: &Path) -> Result<Vec<PathBuf>> {
-    fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
     for (package, program) in PEERS {
         if dir.join(program).exists() {
             continue;
@@ -85,42 +84,48 @@ fn peers(dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(PEERS.map(|(_, program)| dir.join(program)).to_vec())
 }
 
-/// The processor time that a unit has used, in seconds.
+/// The CPU time that a unit has used, in seconds.
 fn cpu_seconds(vm: &Vm, unit: &str) -> Result<f64> {
     let used = vm.ok(&format!("systemctl show -p CPUUsageNSec --value {unit}"))?;
-    Ok(used.trim().parse::<f64>().with_context(|| format!("{unit} is not accounted: {used}"))? / 1e9)
+    Ok(used.trim().parse::<f64>().with_context(|| format!("no CPU accounting for {unit}: {used}"))? / 1e9)
 }
 
-/// What a script says: lines of a topic, a name and a number.
-fn said(vm: &Vm, script: &str, length: Duration) -> Result<Vec<(String, f64)>> {
+/// The measurements of a script: lines of a topic, a name and a number.
+fn output_of(vm: &Vm, script: &str, length: Duration) -> Result<Vec<(String, f64)>> {
     let seconds = length.as_secs();
     let command = format!("python3 -u /root/{script} {seconds} 2>&1");
     let output = vm.run_for(&command, length + Duration::from_secs(600))?;
-    ensure!(output.status == 0, "{script} ended with {}: {}", output.status, output.stdout);
+    ensure!(output.status == 0, "{script} exited with {}: {}", output.status, output.stdout);
     output
         .stdout
         .lines()
         .map(|line| {
-            let (key, number) = line.rsplit_once(' ').with_context(|| format!("{script} says `{line}`"))?;
-            Ok((key.to_owned(), number.parse().with_context(|| format!("{script} says `{line}`"))?))
+            let (key, number) =
+                line.rsplit_once(' ').with_context(|| format!("unexpected output of {script}: `{line}`"))?;
+            Ok((
+                key.to_owned(),
+                number.parse().with_context(|| format!("unexpected output of {script}: `{line}`"))?,
+            ))
         })
         .collect()
 }
 
-fn numbers(said: &[(String, f64)], key: &str) -> Result<Vec<f64>> {
-    let found: Vec<f64> = said.iter().filter(|(name, _)| name == key).map(|(_, number)| *number).collect();
-    ensure!(!found.is_empty(), "nothing was said of {key}");
+fn numbers(measured: &[(String, f64)], key: &str) -> Result<Vec<f64>> {
+    let found: Vec<f64> =
+        measured.iter().filter(|(name, _)| name == key).map(|(_, number)| *number).collect();
+    ensure!(!found.is_empty(), "no measurement of {key}");
     Ok(found)
 }
 
-fn times(said: &[(String, f64)], key: &str) -> Result<Times> {
-    let mut millis = numbers(said, key)?.into_iter();
+fn times(measured: &[(String, f64)], key: &str) -> Result<Times> {
+    let mut millis = numbers(measured, key)?.into_iter();
     let runs = u32::try_from(millis.len()).context("too many runs")?;
     Times::of(runs, || millis.next().map(|ms| Duration::from_secs_f64(ms / 1e3)).context("a time is missing"))
 }
 
-fn resident(said: &[(String, f64)], minutes: u64) -> Result<Row> {
-    let mib = |name: &str| Ok::<_, anyhow::Error>(numbers(said, &format!("resident {name}"))?[0] / 1024.0);
+fn resident(measured: &[(String, f64)], minutes: u64) -> Result<Row> {
+    let mib =
+        |name: &str| Ok::<_, anyhow::Error>(numbers(measured, &format!("resident {name}"))?[0] / 1024.0);
     let (ours, exporter, earlyoom) = (mib("agent")?, mib("exporter")?, mib("earlyoom")?);
     Ok(Row {
         what: format!(
@@ -130,8 +135,8 @@ fn resident(said: &[(String, f64)], minutes: u64) -> Result<Row> {
         peer: format!("{exporter:.1} MiB, {earlyoom:.1} MiB"),
         result: format!("{ours:.2} MiB"),
         target: Target::Is {
-            words: format!("at most {MOST_RESIDENT_MIB} MiB"),
-            met: ours <= MOST_RESIDENT_MIB,
+            words: format!("at most {MAX_RESIDENT_MIB} MiB"),
+            met: ours <= MAX_RESIDENT_MIB,
         },
     })
 }
@@ -139,7 +144,7 @@ fn resident(said: &[(String, f64)], minutes: u64) -> Result<Row> {
 fn idle_row([ours, peer]: [f64; 2]) -> Row {
     let minutes = IDLE.as_secs() / 60;
     Row {
-        what: format!("processor time in {minutes} idle minutes; peer: earlyoom"),
+        what: format!("CPU time in {minutes} idle minutes; peer: earlyoom"),
         ours: format!("{ours:.2} s"),
         peer: format!("{peer:.2} s"),
         result: format!("{:.2}x", ours / peer),
@@ -147,34 +152,34 @@ fn idle_row([ours, peer]: [f64; 2]) -> Row {
     }
 }
 
-fn scrapes(said: &[(String, f64)]) -> Result<Row> {
-    let (ours, peer) = (times(said, "scrape agent")?, times(said, "scrape exporter")?);
+fn scrapes(measured: &[(String, f64)]) -> Result<Row> {
+    let (ours, peer) = (times(measured, "scrape agent")?, times(measured, "scrape exporter")?);
     let ratio = ours.faster_than(&peer);
     Ok(Row {
         what: "a scrape; peer: node_exporter".to_owned(),
         ours: ours.to_string(),
         peer: peer.to_string(),
         result: format!("{ratio:.1}x"),
-        target: Target::at_least(SCRAPE, ratio),
+        target: Target::at_least(MIN_SCRAPE_RATIO, ratio),
     })
 }
 
-fn answers(said: &[(String, f64)]) -> Result<Row> {
-    let times = times(said, "healthz agent")?;
-    let worst = numbers(said, "healthz agent")?.into_iter().fold(0.0, f64::max);
+fn answers(measured: &[(String, f64)]) -> Result<Row> {
+    let times = times(measured, "healthz agent")?;
+    let worst = numbers(measured, "healthz agent")?.into_iter().fold(0.0, f64::max);
     Ok(Row {
         what: format!("/healthz in {} s without memory, five times a second", THRASHING.as_secs()),
         ours: times.to_string(),
         peer: "-".to_owned(),
         result: format!("{worst:.0} ms at worst"),
-        target: Target::Is { words: format!("at most {ANSWER_MS} ms"), met: worst <= ANSWER_MS },
+        target: Target::Is { words: format!("at most {MAX_ANSWER_MS} ms"), met: worst <= MAX_ANSWER_MS },
     })
 }
 
-fn late(said: &[(String, f64)]) -> Result<Row> {
-    let ms = numbers(said, "late recorder")?[0];
+fn late(measured: &[(String, f64)]) -> Result<Row> {
+    let ms = numbers(measured, "late recorder")?[0];
     Ok(Row {
-        what: "from memory being short to the recorder's first record at its fast rate".to_owned(),
+        what: "from a shortage of memory to the recorder's first record at its fast rate".to_owned(),
         ours: format!("{ms:.0} ms"),
         peer: "-".to_owned(),
         result: format!("{ms:.0} ms"),
@@ -182,10 +187,10 @@ fn late(said: &[(String, f64)]) -> Result<Row> {
     })
 }
 
-fn kills(said: &[(String, f64)]) -> Result<Row> {
-    let (kernel, missed) = (numbers(said, "kills kernel")?[0], numbers(said, "kills missed")?[0]);
+fn kills(measured: &[(String, f64)]) -> Result<Row> {
+    let (kernel, missed) = (numbers(measured, "kills kernel")?[0], numbers(measured, "kills missed")?[0]);
     Ok(Row {
-        what: "OOM kills meanwhile that it did not count; peer: the kernel's own count".to_owned(),
+        what: "OOM kills that it did not count; peer: the kernel's count".to_owned(),
         ours: format!("{missed}"),
         peer: format!("{kernel}"),
         result: format!("{missed} missed"),

@@ -1,4 +1,4 @@
-//! Ansible with the role geerlingguy.swap: the peer of an apply.
+//! Ansible with the role geerlingguy.swap, the peer of an apply.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,10 +15,10 @@ const ROLE: &str = "geerlingguy.swap";
 const PLAYBOOK: &str = "- hosts: all\n  roles: [geerlingguy.swap]\n  vars:\n    swap_file_path: /swapfile\n    \
                         swap_file_size_mb: '512'\n    swap_swappiness: '10'\n";
 
-/// An Ansible of its own, in a folder.
+/// An Ansible installation in a folder.
 pub struct Ansible {
     dir: PathBuf,
-    /// In words: `ansible-core 2.19 with geerlingguy.swap, pipelining on`.
+    /// For the table: `ansible-core 2.19 with geerlingguy.swap, pipelining on`.
     pub version: String,
 }
 
@@ -26,11 +26,11 @@ impl Ansible {
     /// Installs Ansible from PyPI and finds the role.
     ///
     /// # Errors
-    /// When one of them is not to be had.
+    /// When one of them is not available.
     pub fn install(dir: &Path, roles: Option<&Path>) -> Result<Self> {
         fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
         let venv = dir.join("venv");
-        // The package `ansible` has the modules that the role uses (ansible.posix); ansible-core alone has not.
+        // ansible-core alone lacks modules that the role uses (ansible.posix).
         venv::install(&venv, &["ansible"])?;
         let roles = match roles {
             Some(roles) => {
@@ -42,15 +42,15 @@ impl Ansible {
             let mut galaxy = Command::new(venv.join("bin/ansible-galaxy"));
             galaxy.args(["role", "install", "-p"]).arg(&roles).arg(ROLE);
             tools::run(&mut galaxy).with_context(|| {
-                format!("the role {ROLE} is not to be had here; give --roles DIR with a folder {ROLE} in it")
+                format!("cannot install the role {ROLE}; pass --roles DIR with a folder {ROLE} in it")
             })?;
         }
         let output = Command::new(venv.join("bin/ansible")).arg("--version").output();
         let output = output.context("cannot run ansible")?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let core = text.split(['[', ']']).nth(1).context("ansible does not say its version")?;
+        let core = text.split(['[', ']']).nth(1).context("cannot parse the version of ansible")?;
         fs::write(dir.join("playbook.yml"), PLAYBOOK).context("cannot write the playbook")?;
-        // The settings that help Ansible most: one connection for all its commands and runs, no files copied.
+        // The fastest settings for Ansible: one connection for all commands and runs, no copied files.
         let settings = format!(
             "[defaults]\nroles_path = {}\nforks = 10\nhost_key_checking = False\ninterpreter_python = /usr/bin/python3\n\
              [ssh_connection]\npipelining = True\nssh_args = -o ControlMaster=auto -o ControlPersist=300 {}\n",
@@ -61,7 +61,7 @@ impl Ansible {
         Ok(Self { dir: dir.to_owned(), version: format!("ansible-{core}, {ROLE}, pipelining on") })
     }
 
-    /// Plays the role on all of them at once.
+    /// Runs the role on all hosts in parallel.
     ///
     /// # Errors
     /// When it fails.
@@ -79,22 +79,22 @@ impl Ansible {
         playbook.current_dir(&self.dir).env("ANSIBLE_CONFIG", self.dir.join("ansible.cfg"));
         playbook.args(["-i", "hosts", "playbook.yml"]).stdin(Stdio::null());
         let output = playbook.output().context("cannot run ansible-playbook")?;
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
         if !output.status.success() {
-            bail!("ansible-playbook: {}\n{said}{}", output.status, String::from_utf8_lossy(&output.stderr));
+            bail!("ansible-playbook: {}\n{stdout}{}", output.status, String::from_utf8_lossy(&output.stderr));
         }
-        Ok(said)
+        Ok(stdout)
     }
 
-    /// Plays it where it has been played before, and says how long that takes.
+    /// Runs the role again and returns the duration.
     ///
     /// # Errors
-    /// When it fails, or changes something.
-    pub fn play_again(&self, vms: &[&Vm]) -> Result<Duration> {
+    /// When it fails or makes a change.
+    pub fn replay(&self, vms: &[&Vm]) -> Result<Duration> {
         let started = Instant::now();
-        let said = self.play(vms)?;
+        let stdout = self.play(vms)?;
         let time = started.elapsed();
-        ensure!(said.matches("changed=0 ").count() == vms.len(), "Ansible changed something again:\n{said}");
+        ensure!(stdout.matches("changed=0 ").count() == vms.len(), "Ansible made a change:\n{stdout}");
         Ok(time)
     }
 }

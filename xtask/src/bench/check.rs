@@ -1,4 +1,4 @@
-//! `oomguard check` on the developer's machine, with a thousand processes running.
+//! `oomguard check` on this machine with a thousand extra processes.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -12,10 +12,10 @@ use super::report::Target;
 use super::times::Times;
 
 const PROCESSES: usize = 1000;
-const LIMIT: Duration = Duration::from_millis(30);
-const MEMORY_MB: f64 = 10.0;
+const MAX_TIME: Duration = Duration::from_millis(30);
+const MAX_MEMORY_MB: f64 = 10.0;
 
-/// Times `check` beside `ps`, which reads the same files of each process.
+/// Times `check` and `ps`, which reads the same files of each process.
 ///
 /// # Errors
 /// When one of them cannot be run.
@@ -31,21 +31,21 @@ pub fn measure(binary: &Path, runs: u32) -> Result<Vec<Row>> {
         Times::of(runs * 4, || Ok::<_, anyhow::Error>(run(Command::new("ps").arg("aux"), &[0])?.time))?;
     let memory = peak as f64 / 1e6;
     let ratio = ours.faster_than(&peer);
-    let words = format!("at most {} ms", LIMIT.as_millis());
+    let words = format!("at most {} ms", MAX_TIME.as_millis());
     Ok(vec![
         Row {
-            what: format!("`check`, {PROCESSES} processes more; peer: `ps aux`"),
+            what: format!("`check`, {PROCESSES} extra processes; peer: `ps aux`"),
             ours: ours.to_string(),
             peer: peer.to_string(),
             result: format!("{ratio:.1}x"),
-            target: Target::Is { words, met: ours.median() <= LIMIT },
+            target: Target::Is { words, met: ours.median() <= MAX_TIME },
         },
         Row {
             what: "its peak memory (maximum resident set)".to_owned(),
             ours: format!("{memory:.1} MB"),
             peer: "-".to_owned(),
             result: format!("{memory:.1} MB"),
-            target: Target::Is { words: format!("at most {MEMORY_MB} MB"), met: memory <= MEMORY_MB },
+            target: Target::Is { words: format!("at most {MAX_MEMORY_MB} MB"), met: memory <= MAX_MEMORY_MB },
         },
     ])
 }

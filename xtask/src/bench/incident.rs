@@ -1,4 +1,4 @@
-//! `oomguard incident` on a large log, beside ripgrep, which only counts the lines of kills.
+//! `oomguard incident` on a large log, compared with ripgrep, which only counts lines.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -14,15 +14,15 @@ use super::report::Target;
 use super::times::Times;
 
 const REPORTS: u64 = 1000;
-const LIMIT: f64 = 1.5;
+const MAX_RATIO: f64 = 1.5;
 
-/// A report that a kernel printed, as `dmesg` shows it.
+/// A report of a real kernel, in the format of `dmesg`.
 const REPORT: &str = "crates/incident/tests/data/5.10-global-swap.dmesg.log";
 
-/// Times `incident` beside `rg -c`, on the same file in the page cache.
+/// Times `incident` and `rg -c` on the same file in the page cache.
 ///
 /// # Errors
-/// When one of them cannot be run, or they do not find what is in the log.
+/// When one of them cannot be run or misses a report.
 pub fn measure(root: &Path, binary: &Path, runs: u32, megabytes: u64) -> Result<Vec<Row>> {
     let log = write_log(root, megabytes)?;
     let mut peak = 0;
@@ -47,7 +47,7 @@ pub fn measure(root: &Path, binary: &Path, runs: u32, megabytes: u64) -> Result<
             ours: ours.to_string(),
             peer: peer.to_string(),
             result: format!("{ratio:.2}x the time"),
-            target: Target::Is { words: format!("at most {LIMIT}x the time"), met: ratio <= LIMIT },
+            target: Target::Is { words: format!("at most {MAX_RATIO}x the time"), met: ratio <= MAX_RATIO },
         },
         Row {
             what: "its peak memory (maximum resident set)".to_owned(),
@@ -59,7 +59,7 @@ pub fn measure(root: &Path, binary: &Path, runs: u32, megabytes: u64) -> Result<
     ])
 }
 
-/// Ordinary lines, and reports with an hour and a pid of their own between them.
+/// Writes ordinary lines with reports between them, each with its own hour and pid.
 fn write_log(root: &Path, megabytes: u64) -> Result<PathBuf> {
     let report = fs::read_to_string(root.join(REPORT)).with_context(|| format!("cannot read {REPORT}"))?;
     let start = report.find("] Out of memory: Killed process ").context("the report has no kill")?;
@@ -93,7 +93,7 @@ fn stamp(hour: u64) -> String {
     format!("2026-01-{:02}T{:02}:00:00+00:00", 1 + hour / 24 % 28, hour % 24)
 }
 
-/// What a server logs all day.
+/// A typical line of a server's log.
 fn ordinary(number: u64, hour: u64) -> String {
     let time = stamp(hour);
     match number % 6 {
@@ -128,7 +128,7 @@ struct Ran {
     out: String,
 }
 
-/// Runs a program; its output goes to a file, so that reading it costs neither of them anything.
+/// Runs a program. Its output goes to a file, so that reading it is not part of the measurement.
 fn run(command: &mut Command) -> Result<Ran> {
     let output = tempfile::NamedTempFile::new().context("cannot make a file for the output")?;
     command.stdin(Stdio::null()).stdout(output.reopen()?).stderr(Stdio::inherit());
@@ -137,6 +137,6 @@ fn run(command: &mut Command) -> Result<Ran> {
         command.spawn().with_context(|| format!("cannot run {command:?}; rg is Debian's package ripgrep"))?;
     let used = child.wait4().with_context(|| format!("cannot wait for {command:?}"))?;
     let time = started.elapsed();
-    ensure!(used.status.code() == Some(0), "{command:?} ended with {:?}", used.status.code());
+    ensure!(used.status.code() == Some(0), "{command:?} exited with {:?}", used.status.code());
     Ok(Ran { time, peak: used.rusage.maxrss, out: fs::read_to_string(output.path())? })
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: oomguard beside its peers, as ratios from one run.
+//! `cargo xtask bench`: compares oomguard with other tools, as ratios of one run.
 
 mod agent;
 mod ansible;
@@ -20,30 +20,30 @@ use clap::ValueEnum;
 use crate::static_binary;
 use report::{Row, Section};
 
-/// Measure oomguard beside its peers and print a table of ratios.
+/// Compare oomguard with other tools and print tables of ratios.
 ///
-/// Nothing else should run on the machine meanwhile. docs/benchmarks.md says how to read the tables.
+/// Run it on an idle machine. docs/benchmarks.md explains the tables.
 #[derive(clap::Args)]
 pub struct Args {
-    /// What to measure; all of it by default
+    /// Benchmarks to run [default: all]
     #[arg(value_enum)]
     benches: Vec<Bench>,
-    /// How often each command is timed
+    /// Number of runs of each command
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     runs: u32,
-    /// Put the tables into docs/benchmarks.md
+    /// Write the tables to docs/benchmarks.md
     #[arg(long)]
     write: bool,
-    /// The Ansible role geerlingguy.swap, as `ansible-galaxy role install -p DIR geerlingguy.swap` puts it into DIR
+    /// Directory of the Ansible role geerlingguy.swap, as installed by `ansible-galaxy role install -p DIR geerlingguy.swap`
     #[arg(long, value_name = "DIR")]
     roles: Option<PathBuf>,
-    /// The size of the log for `incident`
+    /// Size of the log for `incident`, in MB
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(20..=100_000))]
     megabytes: u64,
-    /// How many processes a build of `guard` has
+    /// Number of processes for `guard`
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
     processes: u32,
-    /// How long `agent` is scraped before its memory is looked at
+    /// Minutes of scrapes for `agent` before its memory is measured
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=1440))]
     minutes: u64,
     #[command(flatten)]
@@ -52,26 +52,26 @@ pub struct Args {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Bench {
-    /// `check` on this machine, with 1,000 processes more than it has
+    /// `check` on this machine with 1,000 extra processes
     Check,
-    /// A swap file of 4 GiB against dd, on ext4, xfs and btrfs of a lab host
+    /// A 4 GiB swap file on ext4, xfs and btrfs, compared with dd
     Swapfile,
-    /// An apply that changes nothing against Ansible's geerlingguy.swap, on two lab hosts
+    /// An apply without changes, compared with Ansible's geerlingguy.swap
     Noop,
-    /// 20,000 short processes in a lab host, with the agent and without it
+    /// 20,000 short processes with and without the agent
     Guard,
-    /// The agent's memory and time, beside earlyoom and node_exporter in a lab host
+    /// The agent's memory and CPU time, compared with earlyoom and node_exporter
     Agent,
-    /// `incident` on a log of 2 GB with 1,000 reports, against `rg -c`
+    /// `incident` on a 2 GB log with 1,000 reports, compared with `rg -c`
     Incident,
-    /// A check of 500 hosts on loopback addresses against `ssh true` on all, and with many of them going wrong
+    /// A check of 500 hosts on loopback addresses, compared with `ssh true`; then with failing hosts
     Fleet,
-    /// The first apply and one that changes nothing, on three lab hosts at once, against Ansible's geerlingguy.swap
+    /// Applies on three lab hosts in parallel, compared with Ansible's geerlingguy.swap
     Rollout,
 }
 
 impl Bench {
-    /// Its mark in docs/benchmarks.md.
+    /// Its marker in docs/benchmarks.md.
     fn name(self) -> &'static str {
         match self {
             Self::Check => "check",
@@ -86,10 +86,10 @@ impl Bench {
     }
 }
 
-/// Measures, prints and, if asked, writes down.
+/// Runs the benchmarks and prints their tables.
 ///
 /// # Errors
-/// When something cannot be built, booted or run. A target that is missed is no error: the table says so.
+/// When something cannot be built, booted or run. A missed target is not an error; the table shows it.
 pub fn run(root: &Path, args: &Args) -> Result<bool> {
     let all = Bench::value_variants();
     let benches = if args.benches.is_empty() { all } else { &args.benches };

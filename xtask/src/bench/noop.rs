@@ -1,4 +1,4 @@
-//! An apply that has nothing to do, against Ansible's geerlingguy.swap that has nothing to do.
+//! An apply without changes, compared with Ansible's geerlingguy.swap.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -13,22 +13,22 @@ use super::report::Target;
 use super::times::Times;
 use crate::{lab, static_binary, tools};
 
-const WANTED: f64 = 15.0;
-/// What the role keeps, too.
+const MIN_RATIO: f64 = 15.0;
+/// The state that the role maintains.
 pub const DOCUMENT: &[u8] =
     b"role: bench\nmemory_config:\n  swap: {size: 512MB, file: /swapfile}\n  swappiness: 10\n";
 const APPLY: &str = "oomguard apply --spec /root/bench.cspec --yes";
 
-/// Times both from this machine, over ssh, each on a host of its own in the state that it made itself.
+/// Times both from this machine over ssh, each on its own host that it has set up before.
 ///
 /// # Errors
-/// When a host does not boot, Ansible cannot be installed, or one of them changes something again.
+/// When a host does not boot, Ansible cannot be installed, or one of them makes a change.
 pub fn measure(root: &Path, binary: &Path, runs: u32, roles: Option<&Path>) -> Result<Vec<Row>> {
     tools::need_lab()?;
     let ansible = Ansible::install(&static_binary::target_dir(root)?.join("bench/ansible"), roles)?;
     let spec = HostSpec::new(Release::Bookworm);
     let hosts = Lab::new(lab::cache(None)?)?.boot_all(&[spec.clone(), spec])?;
-    let [ours, peer] = hosts.as_slice() else { anyhow::bail!("there are not two hosts") };
+    let [ours, peer] = hosts.as_slice() else { anyhow::bail!("expected two hosts") };
 
     ours.push(binary, "/usr/local/bin/oomguard", 0o755)?;
     ours.write("/root/bench.cspec", DOCUMENT)?;
@@ -39,7 +39,7 @@ pub fn measure(root: &Path, binary: &Path, runs: u32, roles: Option<&Path>) -> R
 
     let over_ssh = Times::of(runs, || ssh(ours, APPLY, "Nothing to change"))?;
     let floor = Times::of(runs, || ssh(ours, "true", ""))?;
-    let playbook = Times::of(runs, || ansible.play_again(&[peer]))?;
+    let playbook = Times::of(runs, || ansible.replay(&[peer]))?;
     let ratio = over_ssh.faster_than(&playbook);
     Ok(vec![
         Row {
@@ -47,7 +47,7 @@ pub fn measure(root: &Path, binary: &Path, runs: u32, roles: Option<&Path>) -> R
             ours: over_ssh.to_string(),
             peer: playbook.to_string(),
             result: format!("{ratio:.1}x"),
-            target: Target::at_least(WANTED, ratio),
+            target: Target::at_least(MIN_RATIO, ratio),
         },
         Row {
             what: "the floor of that: `ssh host true`".to_owned(),
@@ -62,7 +62,7 @@ pub fn measure(root: &Path, binary: &Path, runs: u32, roles: Option<&Path>) -> R
     ])
 }
 
-/// A command on a host, over a connection of its own; it must say `part`.
+/// Runs a command on a host over a new connection; its output must contain `part`.
 fn ssh(vm: &Vm, command: &str, part: &str) -> Result<Duration> {
     let mut ssh = Command::new("ssh");
     ssh.args(ssh_options()).arg("-i").arg(vm.key()).args(["-p", &vm.ssh_port().to_string()]);
@@ -70,16 +70,16 @@ fn ssh(vm: &Vm, command: &str, part: &str) -> Result<Duration> {
     let started = Instant::now();
     let output = ssh.output().context("cannot run ssh")?;
     let time = started.elapsed();
-    let said = String::from_utf8_lossy(&output.stdout);
+    let stdout = String::from_utf8_lossy(&output.stdout);
     ensure!(
-        output.status.success() && said.contains(part),
-        "`{command}` over ssh: {}\n{said}",
+        output.status.success() && stdout.contains(part),
+        "`{command}` over ssh: {}\n{stdout}",
         output.status
     );
     Ok(time)
 }
 
-/// What makes ssh take a lab host, whose key is new at every boot.
+/// Options that make ssh accept a lab host, whose key changes at every boot.
 pub fn ssh_options() -> Vec<&'static str> {
     let options = ["BatchMode=yes", "IdentitiesOnly=yes", "StrictHostKeyChecking=no"];
     let files = ["UserKnownHostsFile=/dev/null", "LogLevel=ERROR"];

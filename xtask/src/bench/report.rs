@@ -1,4 +1,4 @@
-//! Tables of what was measured, printed and kept in docs/benchmarks.md.
+//! Tables of measurements, printed and written to docs/benchmarks.md.
 
 use std::fs;
 use std::path::Path;
@@ -6,27 +6,27 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-/// One thing that was measured.
+/// One measurement.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// What.
+    /// What was measured.
     pub what: String,
     /// oomguard's figure.
     pub ours: String,
     /// The peer's figure.
     pub peer: String,
-    /// What they come to.
+    /// How the two compare.
     pub result: String,
-    /// What is asked for, and whether it is so.
+    /// The target and whether it was reached.
     pub target: Target,
 }
 
-/// What is asked for.
+/// The target of a measurement.
 #[derive(Clone, Debug)]
 pub enum Target {
-    /// Nothing: it is there to compare.
+    /// No target.
     None,
-    /// This, and whether it was reached.
+    /// A target.
     Is {
         /// In words.
         words: String,
@@ -36,7 +36,7 @@ pub enum Target {
 }
 
 impl Target {
-    /// A ratio of at least so much.
+    /// A minimum ratio.
     #[must_use]
     pub fn at_least(wanted: f64, is: f64) -> Self {
         Self::Is { words: format!("at least {wanted}x"), met: is >= wanted }
@@ -51,10 +51,10 @@ impl Target {
     }
 }
 
-/// The table of one bench.
+/// The table of one benchmark.
 #[derive(Clone, Debug)]
 pub struct Section {
-    /// Its mark in docs/benchmarks.md.
+    /// Its marker in docs/benchmarks.md.
     pub name: &'static str,
     /// Where it was measured.
     pub machine: String,
@@ -63,7 +63,7 @@ pub struct Section {
 }
 
 impl Section {
-    /// The table, as Markdown that also reads well as text.
+    /// The table as Markdown with aligned columns.
     #[must_use]
     pub fn markdown(&self) -> String {
         let head = ["what", "oomguard", "peer", "result", "target"].map(str::to_owned);
@@ -88,16 +88,17 @@ impl Section {
     }
 }
 
-/// The machine, the date and the commit, in a line.
+/// The date, machine and commit in one line.
 ///
 /// # Errors
-/// When one of them cannot be asked.
+/// When one of them is unavailable.
 pub fn machine(root: &Path) -> Result<String> {
     let cpus = fs::read_to_string("/proc/cpuinfo").context("cannot read /proc/cpuinfo")?;
     let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let model = model.map_or("unknown processor", |(_, model)| model.trim());
     let count = cpus.lines().filter(|line| line.starts_with("processor")).count();
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").context("cannot read the kernel's name")?;
+    let kernel =
+        fs::read_to_string("/proc/sys/kernel/osrelease").context("cannot read the kernel version")?;
     let date = output(Command::new("date").args(["-u", "+%Y-%m-%d"]))?;
     let commit = output(Command::new("git").current_dir(root).args([
         "-c",
@@ -118,16 +119,16 @@ fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// Puts tables between their marks, `<!-- bench: NAME -->` and `<!-- end -->`.
+/// Writes tables between their markers, `<!-- bench: NAME -->` and `<!-- end -->`.
 ///
 /// # Errors
-/// When the file has no such marks, or cannot be written.
+/// When a marker is missing or the file cannot be written.
 pub fn write(path: &Path, sections: &[Section]) -> Result<()> {
     let shown = path.display();
     let mut text = fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
     for section in sections {
-        text =
-            replaced(&text, section).with_context(|| format!("{shown} has no mark for {}", section.name))?;
+        text = replaced(&text, section)
+            .with_context(|| format!("{shown} has no marker for {}", section.name))?;
     }
     fs::write(path, text).with_context(|| format!("cannot write {shown}"))
 }
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_is_put_between_its_marks_and_nowhere_else() {
+    fn table_is_written_only_between_its_markers() {
         let text = "a\n<!-- bench: x -->\nold\n<!-- end -->\nb\n<!-- bench: y -->\nkept\n<!-- end -->\n";
         let new = replaced(text, &section("x")).unwrap();
         assert!(new.starts_with("a\n<!-- bench: x -->\n\n| what "), "{new}");
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missed_target_says_so() {
+    fn missed_target_is_marked() {
         assert_eq!(Target::at_least(20.0, 19.9).words(), "at least 20x: **missed**");
     }
 }

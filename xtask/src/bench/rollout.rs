@@ -1,4 +1,4 @@
-//! Several lab hosts at once: the first apply, and one that has nothing to do, against Ansible's geerlingguy.swap.
+//! Applies on several lab hosts in parallel, compared with Ansible's geerlingguy.swap.
 
 use std::fs;
 use std::path::Path;
@@ -15,16 +15,16 @@ use super::report::Target;
 use super::times::Times;
 use crate::{lab, static_binary, tools};
 
-/// As many as the lab runs at once.
+/// The maximum number of concurrent lab hosts.
 const HOSTS: usize = 3;
-const FIRST: f64 = 6.0;
-const AGAIN: f64 = 10.0;
-const FLOOR: f64 = 2.0;
+const MIN_FIRST_RATIO: f64 = 6.0;
+const MIN_NOOP_RATIO: f64 = 10.0;
+const MAX_FLOOR_RATIO: f64 = 2.0;
 
-/// Times both from this machine, over ssh, each on hosts of its own that have just booted.
+/// Times both from this machine over ssh, each on its own freshly booted hosts.
 ///
 /// # Errors
-/// When a host does not boot, Ansible cannot be installed, or one of them changes something again.
+/// When a host does not boot, Ansible cannot be installed, or a repeated run makes a change.
 pub fn measure(root: &Path, binary: &Path, runs: u32, roles: Option<&Path>) -> Result<Vec<Row>> {
     tools::need_lab()?;
     let dir = static_binary::target_dir(root)?.join("bench");
@@ -38,22 +38,22 @@ pub fn measure(root: &Path, binary: &Path, runs: u32, roles: Option<&Path>) -> R
 
     let vms = boot()?;
     let all: Vec<&Vm> = vms.iter().collect();
-    eprintln!("Ansible, for the first time");
+    eprintln!("Ansible, first run");
     let started = Instant::now();
     ansible.play(&all)?;
     let peer_first = started.elapsed();
-    eprintln!("Ansible, again");
-    let peer_again = Times::of(runs, || ansible.play_again(&all))?;
+    eprintln!("Ansible, repeated runs");
+    let peer_again = Times::of(runs, || ansible.replay(&all))?;
     let wanted = swaps(&vms)?;
     drop(vms);
 
     let vms = boot()?;
     let files = dir.join("rollout");
     let ours = Ours::new(&files, binary, &vms)?;
-    eprintln!("oomguard, for the first time");
+    eprintln!("oomguard, first run");
     let first = ours.apply("done (")?;
     ensure!(swaps(&vms)? == wanted, "the hosts differ: {:?}, {wanted:?}", swaps(&vms)?);
-    eprintln!("oomguard, again");
+    eprintln!("oomguard, repeated runs");
     let again = Times::of(runs * 2, || ours.apply("fine"))?;
     let floor = Times::of(runs * 2, || ours.ssh_true(&vms))?;
     let once = |time: Duration| Times::of(1, || Ok::<_, anyhow::Error>(time));
@@ -66,26 +66,29 @@ pub fn measure(root: &Path, binary: &Path, runs: u32, roles: Option<&Path>) -> R
             ours: first.to_string(),
             peer: peer_first.to_string(),
             result: format!("{first_ratio:.1}x"),
-            target: Target::at_least(FIRST, first_ratio),
+            target: Target::at_least(MIN_FIRST_RATIO, first_ratio),
         },
         Row {
-            what: "an apply that changes nothing, on the same".to_owned(),
+            what: "an apply without changes on the same hosts".to_owned(),
             ours: again.to_string(),
             peer: peer_again.to_string(),
             result: format!("{again_ratio:.1}x"),
-            target: Target::at_least(AGAIN, again_ratio),
+            target: Target::at_least(MIN_NOOP_RATIO, again_ratio),
         },
         Row {
             what: "the floor of that: `ssh HOST true` on all at once".to_owned(),
             ours: again.to_string(),
             peer: floor.to_string(),
             result: format!("{over_floor:.2}x the floor"),
-            target: Target::Is { words: format!("at most {FLOOR}x the floor"), met: over_floor <= FLOOR },
+            target: Target::Is {
+                words: format!("at most {MAX_FLOOR_RATIO}x the floor"),
+                met: over_floor <= MAX_FLOOR_RATIO,
+            },
         },
     ])
 }
 
-/// oomguard and ssh, with a configuration for the hosts of the lab.
+/// oomguard and ssh, configured for the lab hosts.
 struct Ours<'a> {
     dir: &'a Path,
     binary: &'a Path,
@@ -94,7 +97,7 @@ struct Ours<'a> {
 impl<'a> Ours<'a> {
     fn new(dir: &'a Path, binary: &'a Path, vms: &[Vm]) -> Result<Self> {
         fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
-        // Their keys are new at every boot.
+        // The keys of lab hosts change at every boot.
         let host = |(number, vm): (usize, &Vm)| {
             format!(
                 "Host host{number}\n  HostName 127.0.0.1\n  Port {}\n  User root\n  IdentityFile {}\n  IdentitiesOnly yes\n  \
@@ -113,7 +116,7 @@ impl<'a> Ours<'a> {
         Ok(Self { dir, binary })
     }
 
-    /// Applies on all at once, as Ansible does; each host must say `part`.
+    /// Applies on all hosts in parallel, as Ansible does; the line of each host must contain `part`.
     fn apply(&self, part: &str) -> Result<Duration> {
         let mut apply = Command::new(self.binary);
         apply.current_dir(self.dir).args(["apply", "--inventory", "hosts", "--spec", "bench.cspec", "--yes"]);
@@ -121,13 +124,13 @@ impl<'a> Ours<'a> {
         let started = Instant::now();
         let output = apply.output().context("cannot run oomguard")?;
         let time = started.elapsed();
-        let said = String::from_utf8_lossy(&output.stdout);
-        let told = (0..HOSTS).all(|number| {
-            said.lines().any(|line| line.contains(&format!("host{number} ")) && line.contains(part))
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        let all_reported = (0..HOSTS).all(|number| {
+            stdout.lines().any(|line| line.contains(&format!("host{number} ")) && line.contains(part))
         });
         ensure!(
-            output.status.success() && told,
-            "oomguard apply: {}\n{said}{}",
+            output.status.success() && all_reported,
+            "oomguard apply: {}\n{stdout}{}",
             output.status,
             String::from_utf8_lossy(&output.stderr)
         );

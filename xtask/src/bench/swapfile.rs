@@ -1,4 +1,4 @@
-//! A swap file of 4 GiB, made by oomguard and by dd, on the file systems that can have one.
+//! Creating a 4 GiB swap file with oomguard and with dd, on each supported file system.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,19 +11,19 @@ use super::report::Target;
 use super::times::Times;
 use crate::{lab, tools};
 
-const WANTED: f64 = 20.0;
+const MIN_RATIO: f64 = 20.0;
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// What dd users do: the file, its mode, its header, and on.
+/// The usual recipe with dd: create the file, set its mode, write the header, switch it on.
 const DD: &str = "set -e; touch $d/dd.img; [ $fs != btrfs ] || chattr +C $d/dd.img; \
                   dd if=/dev/zero of=$d/dd.img bs=1M count=4096 conv=fsync status=none; \
                   chmod 600 $d/dd.img; mkswap -q $d/dd.img; swapon $d/dd.img";
 const DD_UNDO: &str = "swapoff $d/dd.img; rm $d/dd.img";
 
-/// Times both in the host, in turn.
+/// Times both on the host, alternating.
 ///
 /// # Errors
-/// When the host does not boot, or one of them fails.
+/// When the host does not boot or a command fails.
 pub fn measure(binary: &Path, runs: u32) -> Result<Vec<Row>> {
     tools::need_lab()?;
     let all = [Fs::Ext4, Fs::Xfs, Fs::Btrfs];
@@ -50,7 +50,7 @@ fn on(vm: &Vm, fs: &str, runs: u32) -> Result<[Row; 2]> {
     for _ in 0..runs {
         dds.push(timed(vm, &format!("{place}{DD}"))?);
         vm.ok(&format!("{place}{DD_UNDO}; sync"))?;
-        applies.push(timed(vm, "oomguard apply --spec /root/bench.cspec --yes >/root/said")?);
+        applies.push(timed(vm, "oomguard apply --spec /root/bench.cspec --yes >/root/output")?);
         vm.ok("oomguard rollback --yes && sync")?;
         creations.push(creation(vm)?);
         vm.ok("oomguard rollback --yes && sync")?;
@@ -74,7 +74,7 @@ fn on(vm: &Vm, fs: &str, runs: u32) -> Result<[Row; 2]> {
         row(
             format!("swap file of 4 GiB on {fs}, from nothing to switched on; peer: dd"),
             &creations,
-            &|ratio| Target::at_least(WANTED, ratio),
+            &|ratio| Target::at_least(MIN_RATIO, ratio),
         ),
         row(format!("the same with fstab, reload and checks: a whole `apply` on {fs}"), &applies, &|_| {
             Target::None
@@ -82,21 +82,21 @@ fn on(vm: &Vm, fs: &str, runs: u32) -> Result<[Row; 2]> {
     ])
 }
 
-/// How long a command takes in the host, by the host's own clock.
+/// The duration of a command on the host, by the host's clock.
 fn timed(vm: &Vm, command: &str) -> Result<Duration> {
     let line =
         format!("a=$(date +%s%N); ({command}) >&2; code=$?; b=$(date +%s%N); echo $((b - a)); exit $code");
     let output = vm.run_for(&line, LIMIT)?;
-    // 2: it is applied, and something that a person has to decide is left.
+    // 2: applied, but some findings need a decision.
     if output.status != 0 && output.status != 2 {
-        anyhow::bail!("in the host, `{command}` ended with {}: {}", output.status, output.stderr);
+        anyhow::bail!("on the host, `{command}` exited with {}: {}", output.status, output.stderr);
     }
     nanoseconds(&output.stdout)
 }
 
-/// How long an apply takes from the first step of the swap file to the end of its last: it says each as it begins.
+/// The duration of an apply's swap file steps. It prints each step when the step begins.
 fn creation(vm: &Vm) -> Result<Duration> {
-    // Python starts it, so that the clock runs before the first line.
+    // Python starts the apply, so that the clock runs before the first line.
     let line = "python3 -uc '
 import subprocess, time
 apply = [\"oomguard\", \"apply\", \"--spec\", \"/root/bench.cspec\", \"--yes\"]
@@ -111,6 +111,6 @@ print(last - first)'";
 }
 
 fn nanoseconds(text: &str) -> Result<Duration> {
-    let number = text.trim().parse().with_context(|| format!("no number of nanoseconds: {text:?}"))?;
+    let number = text.trim().parse().with_context(|| format!("not a number of nanoseconds: {text:?}"))?;
     Ok(Duration::from_nanos(number))
 }

@@ -1,14 +1,14 @@
-//! Repeated times of one command.
+//! Durations of repeated runs of one command.
 
 use std::fmt;
 use std::time::Duration;
 
-/// Repeated times of one command; never empty.
+/// Durations of repeated runs of one command; never empty.
 #[derive(Clone, Debug)]
 pub struct Times(Vec<Duration>);
 
 impl Times {
-    /// Runs something so many times; it says how long it took.
+    /// Runs `once` the given number of times; it returns its duration.
     ///
     /// # Errors
     /// The first error of a run.
@@ -18,19 +18,19 @@ impl Times {
         Ok(Self(times))
     }
 
-    /// The middle one; of an even number, the slower of the two in the middle.
+    /// For an even number, the slower of the two in the middle.
     #[must_use]
     pub fn median(&self) -> Duration {
         self.0.get(self.0.len() / 2).copied().unwrap_or_default()
     }
 
-    /// The slowest one.
+    /// The slowest run.
     #[must_use]
-    pub fn most(&self) -> Duration {
+    pub fn max(&self) -> Duration {
         self.0.last().copied().unwrap_or_default()
     }
 
-    /// How many times faster these are than those of a peer, by the medians.
+    /// How many times faster this is than the peer, by the medians.
     #[must_use]
     pub fn faster_than(&self, peer: &Self) -> f64 {
         peer.median().as_secs_f64() / self.median().as_secs_f64()
@@ -39,14 +39,13 @@ impl Times {
 
 impl fmt::Display for Times {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (least, most) = (self.0.first().copied(), self.0.last().copied());
-        let (least, most) = (least.unwrap_or_default(), most.unwrap_or_default());
+        let (min, max) = (self.0.first().copied().unwrap_or_default(), self.max());
         let (median, unit, factor) = match self.median().as_secs_f64() {
             median if median < 1.0 => (median * 1e3, "ms", 1e3),
             median => (median, "s", 1.0),
         };
         let other = |time: Duration| time.as_secs_f64() * factor;
-        write!(f, "{median:.1} {unit} ({:.1}-{:.1})", other(least), other(most))
+        write!(f, "{median:.1} {unit} ({:.1}-{:.1})", other(min), other(max))
     }
 }
 
@@ -61,13 +60,13 @@ mod tests {
     }
 
     #[test]
-    fn the_median_is_quoted_with_the_range() {
+    fn median_is_shown_with_the_range() {
         assert_eq!(times(&[30, 10, 20]).to_string(), "20.0 ms (10.0-30.0)");
         assert_eq!(times(&[1500, 900, 2000]).to_string(), "1.5 s (0.9-2.0)");
     }
 
     #[test]
-    fn a_ratio_is_of_medians() {
+    fn ratio_uses_medians() {
         let ratio = times(&[10, 20, 1000]).faster_than(&times(&[400, 1, 500]));
         assert!((ratio - 20.0).abs() < 1e-9, "{ratio}");
     }

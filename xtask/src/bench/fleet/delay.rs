@@ -1,4 +1,4 @@
-//! A network that takes its time: whatever passes arrives later by a fixed delay, in each direction.
+//! A proxy that delays each direction of a connection by a fixed time.
 
 use std::collections::HashMap;
 use std::io;
@@ -12,20 +12,19 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-/// Chunks that may be on their way in one direction; who sends more waits, as with a full window.
-const ON_THE_WAY: usize = 64;
+/// The maximum number of chunks in flight in one direction; the sender then blocks, as with a full window.
+const MAX_IN_FLIGHT: usize = 64;
 
-/// The network before some addresses; it is there until the process ends.
+/// Delayed connections to some addresses, until the process ends.
 pub struct Network {
     listeners: HashMap<IpAddr, AbortHandle>,
 }
 
 impl Network {
-    /// Listens on `port` of each address, and passes what arrives on to `to` of the same address. A thread of its own
-    /// does it.
+    /// Listens on `port` of each address and forwards to port `to` of the same address, in its own thread.
     ///
     /// # Errors
-    /// When an address is taken, or there is no thread.
+    /// When a port is in use or the thread cannot start.
     pub fn start(addresses: &[IpAddr], port: u16, to: u16, delay: Duration) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let inside = runtime.enter();
@@ -44,8 +43,8 @@ impl Network {
         Ok(Self { listeners })
     }
 
-    /// Nobody listens at this address any more, a moment after this.
-    pub fn take_away(&mut self, address: IpAddr) {
+    /// Stops listening on an address soon after this call.
+    pub fn remove(&mut self, address: IpAddr) {
         if let Some(listener) = self.listeners.remove(&address) {
             listener.abort();
         }
@@ -55,29 +54,29 @@ impl Network {
 async fn serve(listener: TcpListener, to: SocketAddr, delay: Duration) {
     while let Ok((near, _)) = listener.accept().await {
         tokio::spawn(async move {
-            // The first packet of a connection is on its way as long as any other, and so is the answer to it.
+            // The handshake is delayed in both directions too.
             tokio::time::sleep(delay * 2).await;
             let far = TcpStream::connect(to).await?;
             near.set_nodelay(true)?;
             far.set_nodelay(true)?;
             let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
-            let back = tokio::spawn(pass(far_in, near_out, delay));
-            pass(near_in, far_out, delay).await?;
+            let back = tokio::spawn(forward(far_in, near_out, delay));
+            forward(near_in, far_out, delay).await?;
             back.await.map_err(io::Error::other)?
         });
     }
 }
 
-/// One direction of one connection, up to its end, which is passed on too.
-async fn pass(
+/// Forwards one direction of a connection, including its end.
+async fn forward(
     mut from: impl AsyncReadExt + Unpin + Send + 'static,
     mut to: impl AsyncWriteExt + Unpin + Send + 'static,
     delay: Duration,
 ) -> io::Result<()> {
-    let (send, mut receive) = mpsc::channel::<(Instant, Vec<u8>)>(ON_THE_WAY);
+    let (send, mut receive) = mpsc::channel::<(Instant, Vec<u8>)>(MAX_IN_FLIGHT);
     let reading = tokio::spawn(async move {
         let mut chunk = vec![0; 16 << 10];
-        // An error of the connection is its end.
+        // An error ends the connection.
         while let Ok(count @ 1..) = from.read(&mut chunk).await {
             let bytes = chunk.get(..count).unwrap_or_default().to_vec();
             if send.send((Instant::now() + delay, bytes)).await.is_err() {
@@ -103,7 +102,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     #[test]
-    fn bytes_arrive_whole_and_late_and_so_does_the_end() {
+    fn bytes_and_the_end_arrive_complete_and_delayed() {
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let server = std::net::TcpListener::bind((address, 0)).unwrap();
         let to = server.local_addr().unwrap().port();
@@ -127,7 +126,7 @@ mod tests {
         assert!(came == sent, "{} of {} bytes came back", came.len(), sent.len());
         // The connection, the way there, the way back.
         assert!(begun.elapsed() >= delay * 4, "{:?}", begun.elapsed());
-        network.take_away(address);
+        network.remove(address);
         let end = std::time::Instant::now() + Duration::from_secs(60);
         while std::net::TcpStream::connect((address, free)).is_ok() {
             assert!(std::time::Instant::now() < end, "somebody still listens");

@@ -1,4 +1,4 @@
-//! Many hosts at once: hundreds of sshd's on loopback addresses, beside plain `ssh true`.
+//! Hundreds of sshd processes on loopback addresses, compared with plain `ssh true`.
 
 mod delay;
 mod scene;
@@ -21,25 +21,25 @@ use crate::static_binary;
 use scene::{Scene, Wrong, path};
 use sshd::Sshd;
 
-/// Added to whatever goes over the network, each way.
+/// Network delay in each direction.
 const DELAY: Duration = Duration::from_millis(20);
-const FLOOR: f64 = 2.0;
-const MEMORY_MB: f64 = 200.0;
-/// So many hosts go wrong in each way, of 500.
-const WRONG_OF_500: usize = 50;
+const MAX_FLOOR_RATIO: f64 = 2.0;
+const MAX_MEMORY_MB: f64 = 200.0;
+/// Hosts with each fault, of 500.
+const FAULTY_OF_500: usize = 50;
 
-/// How large the scene is.
+/// The size of the scene.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct Size {
-    /// How many hosts `fleet` has
+    /// Number of hosts for `fleet`
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u16).range(20..=2000))]
     hosts: u16,
-    /// How many of them are asked at a time
+    /// Maximum number of concurrent hosts
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u16).range(1..=2000))]
     forks: u16,
 }
 
-/// The part that runs in namespaces of its own; `bench fleet` starts it.
+/// The part that runs in its own namespaces; started by `bench fleet`.
 #[derive(Debug, clap::Args)]
 pub struct Inside {
     binary: PathBuf,
@@ -50,37 +50,42 @@ pub struct Inside {
     size: Size,
 }
 
-/// Times a check of all hosts beside `ssh true` on all, and then with some of them going wrong.
+/// Times a check of all hosts and `ssh true` on all hosts, then a check with faulty hosts.
 ///
 /// # Errors
-/// When the namespaces or the hosts cannot be made, or a host is lost or reported for what it is not.
+/// When namespaces or hosts cannot be created, or a result is missing or wrong.
 pub fn measure(root: &Path, binary: &Path, runs: u32, size: Size) -> Result<Vec<Row>> {
     let dir = static_binary::target_dir(root)?.join("bench");
     let sshd = sshd::find(&dir)?;
-    // No way out of this machine's loopback; no mount and no process that outlives it.
+    // Only a loopback network; no mount or process outlives the namespaces.
     let mut inside = Command::new("unshare");
     inside.args(["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--"]);
-    inside.arg(std::env::current_exe().context("where is xtask?")?).arg("fleet-scene");
+    inside.arg(std::env::current_exe().context("cannot find the path of xtask")?).arg("fleet-scene");
     inside.args(["--hosts", &size.hosts.to_string(), "--forks", &size.forks.to_string(), "--"]);
     inside.arg(binary).arg(&sshd.program).arg(&sshd.libraries).arg(runs.to_string());
     let output =
         inside.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot run unshare")?;
-    ensure!(output.status.success(), "the hosts: {}; only root may give them a network", output.status);
-    let figures: Value = serde_json::from_slice(&output.stdout).context("the hosts' figures")?;
+    ensure!(
+        output.status.success(),
+        "the scene failed ({}); it needs root to create a network namespace",
+        output.status
+    );
+    let figures: Value =
+        serde_json::from_slice(&output.stdout).context("cannot parse the figures of the scene")?;
     rows(size, &figures)
 }
 
 fn rows(size: Size, figures: &Value) -> Result<Vec<Row>> {
     let millis = |name: &str| -> Result<Times> {
-        let list = figures[name].as_array().with_context(|| format!("no figures of {name}"))?;
+        let list = figures[name].as_array().with_context(|| format!("no figures for {name}"))?;
         let mut left = list.iter().filter_map(Value::as_u64).map(Duration::from_millis);
-        Times::of(u32::try_from(list.len())?, || left.next().context("a time"))
+        Times::of(u32::try_from(list.len())?, || left.next().context("a time is missing"))
     };
     let (check, floor, wrong) = (millis("check")?, millis("floor")?, millis("wrong")?);
     let ratio = 1.0 / check.faster_than(&floor);
-    let memory = figures["peak_bytes"].as_u64().context("no peak")? as f64 / 1e6;
+    let memory = figures["peak_bytes"].as_u64().context("no peak memory")? as f64 / 1e6;
     let (hosts, forks) = (size.hosts, size.forks);
-    let at_a_time = if forks >= hosts { "all at a time".to_owned() } else { format!("{forks} at a time") };
+    let at_a_time = if forks >= hosts { "all concurrent".to_owned() } else { format!("{forks} concurrent") };
     Ok(vec![
         Row {
             what: format!(
@@ -90,50 +95,53 @@ fn rows(size: Size, figures: &Value) -> Result<Vec<Row>> {
             ours: check.to_string(),
             peer: floor.to_string(),
             result: format!("{ratio:.2}x the floor"),
-            target: Target::Is { words: format!("under {FLOOR}x the floor"), met: ratio < FLOOR },
+            target: Target::Is {
+                words: format!("under {MAX_FLOOR_RATIO}x the floor"),
+                met: ratio < MAX_FLOOR_RATIO,
+            },
         },
         Row {
             what: "its peak memory (maximum resident set)".to_owned(),
             ours: format!("{memory:.1} MB"),
             peer: "-".to_owned(),
             result: format!("{memory:.1} MB"),
-            target: Target::Is { words: format!("under {MEMORY_MB} MB"), met: memory < MEMORY_MB },
+            target: Target::Is { words: format!("under {MAX_MEMORY_MB} MB"), met: memory < MAX_MEMORY_MB },
         },
         Row {
             what: format!(
                 "the same with {} hosts each: off, wrong key, full disk, no sudo, connection cut",
-                wrong_each(hosts.into())
+                faulty_each(hosts.into())
             ),
             ours: wrong.to_string(),
             peer: "-".to_owned(),
-            result: format!("{} named rightly, {} fine", figures["named"], figures["fine"]),
+            result: format!("{} named correctly, {} fine", figures["named"], figures["fine"]),
             target: Target::Is {
-                words: "each for what it is, the rest done, exit 3".to_owned(),
-                met: figures["named"] == json!(wrong_each(hosts.into()) * Wrong::ALL.len()),
+                words: "each fault named, the rest checked, exit 3".to_owned(),
+                met: figures["named"] == json!(faulty_each(hosts.into()) * Wrong::ALL.len()),
             },
         },
     ])
 }
 
-fn wrong_each(hosts: usize) -> usize {
-    hosts * WRONG_OF_500 / 500
+fn faulty_each(hosts: usize) -> usize {
+    hosts * FAULTY_OF_500 / 500
 }
 
-/// Makes the hosts, measures, and gives the figures as JSON.
+/// Creates the hosts, measures, and returns the figures as JSON.
 ///
 /// # Errors
 /// See [`measure`].
 pub fn inside(args: &Inside) -> Result<Value> {
-    ensure!(std::process::id() == 1, "this is a part of `cargo xtask bench fleet`");
+    ensure!(std::process::id() == 1, "this command is internal to `cargo xtask bench fleet`");
     let hosts = usize::from(args.size.hosts);
-    eprintln!("starting {hosts} sshd's");
+    eprintln!("starting {hosts} sshd processes");
     let sshd = Sshd { program: args.sshd.clone(), libraries: args.libraries.clone() };
-    Scene::make_room()?;
+    Scene::create_folder()?;
     let sshd = sshd.moved_to(Path::new(&path("sshd-files")))?;
     let mut scene = Scene::start(&sshd, hosts, DELAY)?;
     let first = scene.addresses.first().context("no host")?.to_string();
     let pushed = check(args, &["--host", &first], 0)?;
-    ensure!(fine(&pushed.report) == 1, "the first host is not fine: {}", pushed.report);
+    ensure!(fine(&pushed.report) == 1, "the first host failed: {}", pushed.report);
     scene.spread_program(0)?;
 
     let mut peak = 0;
@@ -142,36 +150,36 @@ pub fn inside(args: &Inside) -> Result<Value> {
         eprintln!("run {} of {}", run + 1, args.runs);
         floor.push(millis(ssh_true(&scene, args.size.forks)?)?);
         let checked = check(args, &["--inventory", &path("hosts")], 0)?;
-        ensure!(fine(&checked.report) == hosts, "a host was lost: {} of {hosts}", fine(&checked.report));
+        ensure!(fine(&checked.report) == hosts, "only {} of {hosts} hosts are fine", fine(&checked.report));
         peak = peak.max(checked.peak);
         times.push(millis(checked.time)?);
     }
 
-    let each = wrong_each(hosts);
+    let each = faulty_each(hosts);
     for (group, wrong) in Wrong::ALL.into_iter().enumerate() {
         for number in 0..each {
             scene.spoil(at(group, number), wrong)?;
         }
     }
-    // `no-sudo` is a failure only where root is asked for.
+    // `no-sudo` is a failure only if root is required.
     let spoiled = check(args, &["--sudo", "--inventory", &path("hosts")], 3)?;
     let mut named = 0;
     for (group, wrong) in Wrong::ALL.into_iter().enumerate() {
         for number in 0..each {
             let outcome = &spoiled.report["hosts"][at(group, number)]["outcome"];
-            ensure!(outcome["failure"]["kind"] == wrong.kind(), "{wrong:?}, and it says {outcome}");
+            ensure!(outcome["failure"]["kind"] == wrong.kind(), "{wrong:?} was reported as {outcome}");
             named += 1;
         }
     }
     let fine = fine(&spoiled.report);
-    ensure!(fine == hosts - named, "{fine} hosts are fine, of {}", hosts - named);
+    ensure!(fine == hosts - named, "{fine} hosts are fine, expected {}", hosts - named);
     Ok(json!({
         "check": times, "floor": floor, "wrong": [millis(spoiled.time)?],
         "peak_bytes": peak.max(spoiled.peak), "named": named, "fine": fine,
     }))
 }
 
-/// Which hosts go wrong: ten in a row have one of each kind, the first host of all none.
+/// The index of a faulty host: every ten hosts have one of each fault; the first host has none.
 fn at(group: usize, number: usize) -> usize {
     number * 10 + 1 + group
 }
@@ -198,22 +206,22 @@ fn check(args: &Inside, hosts: &[&str], code: i32) -> Result<Checked> {
     command.args(["check", "--format", "json", "--spec", &path("policy.cspec")]).args(hosts);
     command.args(["--ssh-config", &path("ssh_config"), "--runs", &runs]);
     command.args(["--forks", &args.size.forks.to_string()]).env("PATH", "/usr/bin:/bin");
-    command.stdin(Stdio::null()).stdout(fs::File::create(&out)?).stderr(fs::File::create(path("said"))?);
+    command.stdin(Stdio::null()).stdout(fs::File::create(&out)?).stderr(fs::File::create(path("stderr"))?);
     let started = Instant::now();
     let mut child = command.spawn().with_context(|| format!("cannot run {}", args.binary.display()))?;
     let used = child.wait4()?;
     let time = started.elapsed();
     let report: Value = serde_json::from_slice(&fs::read(&out)?).unwrap_or_default();
     if used.status.code() != Some(code) {
-        let said = fs::read_to_string(path("said")).unwrap_or_default();
-        let last: Vec<&str> = said.lines().rev().take(20).collect();
-        bail!("check ended with {:?}: {}", used.status, last.join("\n"));
+        let stderr = fs::read_to_string(path("stderr")).unwrap_or_default();
+        let last: Vec<&str> = stderr.lines().rev().take(20).collect();
+        bail!("check exited with {:?}: {}", used.status, last.join("\n"));
     }
     fs::remove_dir_all(&runs)?;
     Ok(Checked { time, peak: used.rusage.maxrss, report })
 }
 
-/// `ssh HOST true` on all, `forks` at a time: the time of all of it.
+/// The duration of `ssh HOST true` on all hosts, with `forks` concurrent connections.
 fn ssh_true(scene: &Scene, forks: u16) -> Result<Duration> {
     let next = AtomicUsize::new(0);
     let one = || -> Result<()> {
@@ -221,15 +229,17 @@ fn ssh_true(scene: &Scene, forks: u16) -> Result<Duration> {
             let mut ssh = Command::new("ssh");
             ssh.args(["-F", &path("ssh_config"), "-o", "BatchMode=yes", &address.to_string(), "true"]);
             let output = ssh.stdin(Stdio::null()).output().context("cannot run ssh")?;
-            let said = String::from_utf8_lossy(&output.stderr);
-            ensure!(output.status.success(), "ssh {address} true: {} {said}", output.status);
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            ensure!(output.status.success(), "ssh {address} true: {} {stderr}", output.status);
         }
         Ok(())
     };
     let started = Instant::now();
     std::thread::scope(|scope| {
-        let hands: Vec<_> = (0..forks).map(|_| scope.spawn(one)).collect();
-        hands.into_iter().try_for_each(|hand| hand.join().unwrap_or_else(|_| bail!("a thread panicked")))
+        let workers: Vec<_> = (0..forks).map(|_| scope.spawn(one)).collect();
+        workers
+            .into_iter()
+            .try_for_each(|worker| worker.join().unwrap_or_else(|_| bail!("a thread panicked")))
     })?;
     Ok(started.elapsed())
 }
@@ -239,14 +249,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_way_has_hosts_of_its_own() {
+    fn each_fault_has_its_own_hosts() {
         for hosts in [20, 500, 2000] {
             let ways = 0..Wrong::ALL.len();
             let mut all: Vec<usize> =
-                ways.flat_map(|group| (0..wrong_each(hosts)).map(move |number| at(group, number))).collect();
+                ways.flat_map(|group| (0..faulty_each(hosts)).map(move |number| at(group, number))).collect();
             all.sort_unstable();
             all.dedup();
-            assert_eq!(all.len(), wrong_each(hosts) * Wrong::ALL.len());
+            assert_eq!(all.len(), faulty_each(hosts) * Wrong::ALL.len());
             assert!(all.iter().all(|at| (1..hosts).contains(at)), "{all:?}");
         }
     }

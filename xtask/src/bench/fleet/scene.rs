@@ -16,19 +16,19 @@ use anyhow::{Context, Result, bail, ensure};
 use super::delay::Network;
 use super::sshd::Sshd;
 
-/// Everything is in memory, below here, and gone with the namespace.
+/// A tmpfs that disappears with the namespace.
 const DIR: &str = "/mnt";
-/// What a host has room for where the disk is to be full: less than the program.
+/// The disk of a host whose disk is to be full: smaller than the program.
 const SMALL_DISK: &str = "size=256k,mode=777";
-/// The user who logs in. It is in the passwd of this namespace alone.
+/// The login user, who exists only in this namespace.
 const USER: u32 = 1000;
 const PASSWD: &str = "root:x:0:0::/root:/bin/sh\ndev:x:1000:1000::/:/bin/sh\n";
-/// Of the network, and of the servers behind it.
+/// The port of the delaying proxy, and of the servers behind it.
 const PORT: u16 = 2200;
 const BEHIND: u16 = 2201;
 
-/// What a login does: the line of shell runs with the host's own folders for /usr/local/lib/oomguard and `--root`.
-/// It starts no program that a plain `true` does not start, too.
+/// The login command: runs the shell line with the host's own folders for /usr/local/lib/oomguard and `--root`. It starts
+/// no more programs than a plain `true`.
 const LOGIN: &str = r#"#!/bin/sh
 H=$1 c=$SSH_ORIGINAL_COMMAND
 case $c in *"/usr/local/lib/oomguard"*)
@@ -43,11 +43,11 @@ if [ -e $H/cut ]; then
 fi
 exec sh -c "$c"
 "#;
-/// `sudo -n PROGRAM`, where it is allowed and where it is not: nobody becomes anybody else.
+/// `sudo -n PROGRAM` where it is allowed and where it is not. Neither changes the user.
 const SUDO: &str = "#!/bin/sh\nshift\nexec \"$@\"\n";
 const NO_SUDO: &str = "#!/bin/sh\necho 'sudo: a password is required' >&2\nexit 1\n";
 
-/// The policy of all hosts, and the files of a host that is as it says.
+/// The policy of all hosts, and the files of a host that matches it.
 const POLICY: &str = "role: bench\nmemory_config:\n  swappiness: 10\n";
 const HOST: [(&str, &str); 13] = [
     ("etc/sysctl.d/60-swap.conf", "vm.swappiness = 10\n"),
@@ -74,26 +74,26 @@ const HOST: [(&str, &str); 13] = [
     ("run/systemd/system/.keep", ""),
 ];
 
-/// A way in which a host goes wrong.
+/// A fault of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wrong {
-    /// Nobody listens there.
+    /// The host is off.
     Off,
-    /// Another host key than the one that is known.
+    /// Its host key differs from the known one.
     Key,
-    /// No room for the program.
+    /// Its disk is full.
     Full,
-    /// An ordinary user who may not become root.
+    /// The user may not use sudo.
     NoSudo,
-    /// The connection ends when the answer has begun.
+    /// The connection ends in the middle of the answer.
     Cut,
 }
 
 impl Wrong {
-    /// All of them.
+    /// All faults.
     pub const ALL: [Self; 5] = [Self::Off, Self::Key, Self::Full, Self::NoSudo, Self::Cut];
 
-    /// As `oomguard` has to call it.
+    /// The failure that `oomguard` must report.
     #[must_use]
     pub fn kind(self) -> &'static str {
         match self {
@@ -106,25 +106,25 @@ impl Wrong {
     }
 }
 
-/// The hosts, as they run.
+/// The running hosts.
 pub struct Scene {
     servers: Vec<Child>,
     sshd: Sshd,
     network: Option<Network>,
-    /// Their addresses, in order.
+    /// The addresses of the hosts.
     pub addresses: Vec<IpAddr>,
 }
 
 impl Scene {
-    /// Makes the folder of the scene.
+    /// Creates the folder of the scene.
     ///
     /// # Errors
     /// When it cannot be mounted.
-    pub fn make_room() -> Result<()> {
+    pub fn create_folder() -> Result<()> {
         mount("size=600m,mode=755", DIR)
     }
 
-    /// Starts so many hosts, without anything wrong.
+    /// Starts hosts without faults.
     ///
     /// # Errors
     /// When something cannot be mounted, written or started.
@@ -189,7 +189,7 @@ impl Scene {
         Path::new(DIR).join("host").join(at.to_string())
     }
 
-    /// The folders of a host.
+    /// Creates the folders of a host.
     fn prepare(&self, at: usize) -> Result<()> {
         let folder = Self::folder(at);
         for (name, text) in HOST {
@@ -221,10 +221,10 @@ impl Scene {
         server.spawn().with_context(|| format!("cannot start {}", self.sshd.program.display()))
     }
 
-    /// The program is on every host, as after a push: `at` has got it, and the others get the same file.
+    /// Links the program that was pushed to host `at` to all other hosts.
     ///
     /// # Errors
-    /// When it is not there.
+    /// When it was not pushed.
     pub fn spread_program(&self, at: usize) -> Result<()> {
         let pushed =
             fs::read_dir(Self::folder(at).join("lib"))?.next().context("no program was pushed")??;
@@ -234,7 +234,7 @@ impl Scene {
         Ok(())
     }
 
-    /// Makes a host go wrong.
+    /// Gives a host a fault.
     ///
     /// # Errors
     /// When something cannot be written or started.
@@ -244,10 +244,10 @@ impl Scene {
             Wrong::Off => {
                 let address = *self.addresses.get(at).context("no such host")?;
                 self.stop(at)?;
-                self.network.as_mut().context("no network")?.take_away(address);
+                self.network.as_mut().context("no network")?.remove(address);
                 let end = Instant::now() + Duration::from_secs(60);
                 while std::net::TcpStream::connect((address, PORT)).is_ok() {
-                    ensure!(Instant::now() < end, "somebody still listens at {address}");
+                    ensure!(Instant::now() < end, "{address} still accepts connections");
                     std::thread::sleep(Duration::from_millis(5));
                 }
                 Ok(())
@@ -281,7 +281,7 @@ impl Scene {
     }
 }
 
-/// A path of the scene.
+/// A path in the scene's folder.
 #[must_use]
 pub fn path(name: &str) -> String {
     format!("{DIR}/{name}")

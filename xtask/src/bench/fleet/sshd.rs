@@ -1,5 +1,5 @@
-//! OpenSSH's server, for any user: this machine's, or Debian's package unpacked into a folder. Nothing is installed, so
-//! that no server starts that listens to the outside.
+//! OpenSSH's server: this machine's, or Debian's package unpacked into a folder. Installing the package would start a
+//! server that is reachable from outside.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,20 +10,20 @@ use anyhow::{Context, Result, ensure};
 use crate::tools;
 
 const INSTALLED: &str = "/usr/sbin/sshd";
-/// The server, and the one library of it that other packages do not bring.
+/// The server and the only library that is not already installed.
 const PACKAGES: [&str; 2] = ["openssh-server", "libwrap0"];
 
-/// A server that can be run.
+/// A server program.
 #[derive(Clone, Debug)]
 pub struct Sshd {
-    /// An absolute path, as it demands.
+    /// sshd requires an absolute path.
     pub program: PathBuf,
     /// Folders for `LD_LIBRARY_PATH`; empty for an installed one.
     pub libraries: String,
 }
 
 impl Sshd {
-    /// The same in another folder, which every user may read; an installed one stays where it is.
+    /// Copies an unpacked server to a folder that every user can read.
     ///
     /// # Errors
     /// When it cannot be copied.
@@ -42,10 +42,10 @@ impl Sshd {
     }
 }
 
-/// Finds it, or unpacks it below `dir`.
+/// Finds an installed server, or unpacks one under `dir`.
 ///
 /// # Errors
-/// When neither works here.
+/// When neither works.
 pub fn find(dir: &Path) -> Result<Sshd> {
     if Path::new(INSTALLED).is_file() {
         return Ok(Sshd { program: INSTALLED.into(), libraries: String::new() });
@@ -53,15 +53,15 @@ pub fn find(dir: &Path) -> Result<Sshd> {
     let dir = dir.join("sshd");
     let program = dir.join("usr/sbin/sshd");
     if !program.is_file() {
-        unpack(&dir).context("there is no sshd on this machine; install openssh-server")?;
+        unpack(&dir).context("cannot unpack sshd; install openssh-server")?;
     }
     let library = |part: &str| dir.join(part).join(format!("{}-linux-gnu", std::env::consts::ARCH));
     let libraries = ["lib", "usr/lib"].map(|part| library(part).display().to_string()).join(":");
     let sshd = Sshd { program, libraries };
-    // It says what it misses, and does nothing without a host key.
+    // This only prints the version, or the missing library.
     let asked = Command::new(&sshd.program).arg("-V").env("LD_LIBRARY_PATH", &sshd.libraries).output()?;
-    let said = String::from_utf8_lossy(&asked.stderr);
-    ensure!(said.contains("OpenSSH"), "the unpacked sshd does not run ({said}); install openssh-server");
+    let stderr = String::from_utf8_lossy(&asked.stderr);
+    ensure!(stderr.contains("OpenSSH"), "the unpacked sshd does not run ({stderr}); install openssh-server");
     Ok(sshd)
 }
 
