@@ -291,5 +291,5 @@ fn public_types_of_fleet_and_mcp_have_no_untyped_json() {
             }
         }
     }
-    none(&wrong, "serde_json::Value in public types; give it a type");
+    assert_none(&wrong, "serde_json::Value in public types; give it a type");
 }
