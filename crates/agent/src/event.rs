@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantNames};
 
-use crate::text::Text;
+use oomguard_text::DisplayText;
 
 mod message;
 
@@ -114,7 +114,7 @@ pub enum Event {
         /// Process id.
         pid: i32,
         /// Command name, at most 15 bytes.
-        comm: Text,
+        comm: DisplayText,
         /// User id.
         uid: Option<u32>,
         /// oom_score_adj.
@@ -124,9 +124,9 @@ pub enum Event {
         /// What ran out of memory.
         constraint: Constraint,
         /// The cgroup that reached its limit.
-        limited_cgroup: Option<Text>,
+        limited_cgroup: Option<DisplayText>,
         /// The cgroup of the process.
-        cgroup: Option<Text>,
+        cgroup: Option<DisplayText>,
     },
     /// The kernel counted more OOM kills than its log shows, because the log overflowed.
     UnloggedKills {
@@ -136,7 +136,7 @@ pub enum Event {
     /// Processes in a cgroup were OOM-killed, and the kernel log does not name them.
     CgroupOom {
         /// The cgroup; its descendants are included.
-        cgroup: Text,
+        cgroup: DisplayText,
         /// Kills since the last event.
         kills: u64,
     },
@@ -170,9 +170,9 @@ pub enum Event {
         /// Process id.
         pid: i32,
         /// Command name.
-        comm: Text,
+        comm: DisplayText,
         /// systemd unit.
-        unit: Option<Text>,
+        unit: Option<DisplayText>,
         /// Its oom_score_adj.
         score: i32,
         /// How it ended.
@@ -183,9 +183,9 @@ pub enum Event {
         /// Process id.
         pid: i32,
         /// Command name.
-        comm: Text,
+        comm: DisplayText,
         /// systemd unit.
-        unit: Option<Text>,
+        unit: Option<DisplayText>,
         /// oom_score_adj before.
         from: i32,
         /// oom_score_adj now.
@@ -196,9 +196,9 @@ pub enum Event {
         /// Process id.
         pid: i32,
         /// Command name.
-        comm: Text,
+        comm: DisplayText,
         /// systemd unit.
-        unit: Option<Text>,
+        unit: Option<DisplayText>,
         /// oom_score_adj before.
         from: i32,
         /// oom_score_adj now.
@@ -209,11 +209,11 @@ pub enum Event {
         /// Process id.
         pid: i32,
         /// Command name.
-        comm: Text,
+        comm: DisplayText,
         /// Its oom_score_adj, unchanged.
         score: i32,
         /// The reason.
-        why: Text,
+        why: DisplayText,
     },
     /// Records were lost before they were read.
     LostEvents {
@@ -225,30 +225,30 @@ pub enum Event {
     /// A kernel interface is unavailable.
     SourceUnavailable {
         /// The interface.
-        source: Text,
+        source: DisplayText,
         /// The reason.
-        why: Text,
+        why: DisplayText,
         /// What the agent does instead.
-        fallback: Text,
+        fallback: DisplayText,
     },
     /// The policy was reloaded.
     PolicyReloaded {
         /// Where it comes from.
-        policy: Text,
+        policy: DisplayText,
     },
     /// The new policy is not valid; the previous one stays in force.
     PolicyRejected {
         /// Where it comes from.
-        policy: Text,
+        policy: DisplayText,
         /// The error.
-        why: Text,
+        why: DisplayText,
     },
     /// The agent started.
     AgentStarted {
         /// Its version.
-        version: Text,
+        version: DisplayText,
         /// Where the policy comes from.
-        policy: Text,
+        policy: DisplayText,
     },
     /// The agent stopped on request.
     AgentStopped,
@@ -310,7 +310,7 @@ pub struct Entry {
     /// How severe it is.
     pub level: Level,
     /// The event as a sentence.
-    pub message: Text,
+    pub message: DisplayText,
     /// The event.
     #[serde(flatten)]
     pub event: Event,
@@ -325,7 +325,7 @@ impl Entry {
             schema: SCHEMA.to_owned(),
             time: format!("{:.3}", time.unwrap_or_default()),
             level: event.level(),
-            message: Text::new(&event.message()),
+            message: DisplayText::new(&event.message()),
             event,
         }
     }
@@ -345,8 +345,8 @@ pub(crate) mod tests {
 
     /// One of each kind, in the order of [`KINDS`].
     pub(crate) fn one_of_each() -> Vec<Event> {
-        let comm = || Text::new("tmux: server");
-        let unit = Some(Text::new("session-3.scope"));
+        let comm = || DisplayText::new("tmux: server");
+        let unit = Some(DisplayText::new("session-3.scope"));
         vec![
             Event::OomKill {
                 pid: 812,
@@ -402,7 +402,7 @@ pub(crate) mod tests {
             assert_eq!(json["kind"], event.kind());
             assert_eq!(json["schema"], SCHEMA);
             assert_eq!(serde_json::from_value::<Entry>(json).unwrap(), entry);
-            assert!(entry.message.as_str().chars().all(|c| !c.is_control()));
+            assert!(entry.message.as_str().chars().all(|c| !oomguard_text::is_unsafe(c)));
             assert!(entry.message.as_str().starts_with(|c: char| !c.is_uppercase()));
         }
     }
@@ -426,7 +426,7 @@ pub(crate) mod tests {
     fn text_is_sanitized_when_it_is_deserialized() {
         let json = json!({"kind": "cgroup_oom", "cgroup": "/a\u{1b}[2J", "kills": 1});
         match serde_json::from_value::<Event>(json).unwrap() {
-            Event::CgroupOom { cgroup, .. } => assert_eq!(cgroup.as_str(), "/a?[2J"),
+            Event::CgroupOom { cgroup, .. } => assert_eq!(cgroup, "/a\\x1b[2J"),
             other => panic!("{other:?}"),
         }
         let ending: Value = serde_json::to_value(Ending::Unknown).unwrap();

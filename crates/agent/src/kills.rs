@@ -2,6 +2,7 @@
 
 use oomguard_incident::line::Origin;
 use oomguard_incident::record::{self, Killed, Limit, OomKill, Record};
+use oomguard_text::DisplayText;
 
 use crate::event::{Constraint, Event};
 use crate::tally::Tally;
@@ -41,7 +42,7 @@ impl Kills {
         let chosen = self.chosen.as_ref().filter(|chosen| chosen.pid == Some(killed.pid) || of_cgroup);
         let own = chosen.filter(|chosen| chosen.pid == Some(killed.pid));
         let limited = own.is_some_and(|chosen| !chosen.global && chosen.oom_memcg.is_some());
-        let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).as_ref().into();
+        let text = |bytes: &Vec<u8>| DisplayText::new(bytes);
         Some(Event::OomKill {
             pid,
             comm: killed.comm.as_ref().map(text).unwrap_or_default(),

@@ -17,5 +17,4 @@ pub mod reporter;
 pub mod rules;
 pub mod run;
 pub mod tally;
-pub mod text;
 pub mod textfile;

@@ -10,7 +10,7 @@ use strum::{IntoStaticStr, VariantNames};
 
 use crate::event::Entry;
 use crate::metrics::{CallResult, Metrics};
-use crate::text::Text;
+use oomguard_text::DisplayText;
 
 /// The maximum number of concurrent calls.
 pub const MAX_RUNNING: usize = 4;
@@ -131,7 +131,7 @@ impl Notifier {
             };
             metrics.count_call(call.target, if end.is_ok() { CallResult::Ok } else { CallResult::Failed });
             if let Err(why) = end {
-                errors.push(format!("{} failed: {}", call.target, Text::new(&why)));
+                errors.push(format!("{} failed: {}", call.target, DisplayText::new(&why)));
             }
             false
         });

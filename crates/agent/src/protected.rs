@@ -7,7 +7,7 @@ use oomguard_converge::target_score::{Bound, target_score};
 use oomguard_spec::policy::Policy;
 
 use crate::event::{Ending, Event};
-use crate::text::Text;
+use oomguard_text::DisplayText;
 
 /// The longest time between the end of a process and the kernel's line about its kill.
 const KILL_LINE_DELAY_MS: u64 = 5_000;
@@ -20,9 +20,9 @@ pub struct ProtectedProcess {
     /// Start time in clock ticks since boot: with the pid it identifies the process.
     pub start_time: u64,
     /// Command name.
-    pub comm: Text,
+    pub comm: DisplayText,
     /// systemd unit.
-    pub unit: Option<Text>,
+    pub unit: Option<DisplayText>,
     /// The policy's oom_score_adj for it.
     pub score: i32,
 }
@@ -35,8 +35,8 @@ impl ProtectedProcess {
             Bound::Exactly(wanted) if wanted < 0 => Some(Self {
                 pid: process.pid,
                 start_time: process.start_time,
-                comm: Text::new(&process.comm),
-                unit: process.unit.as_deref().map(Text::new),
+                comm: DisplayText::new(&process.comm),
+                unit: process.unit.as_deref().map(DisplayText::new),
                 score: wanted,
             }),
             Bound::Exactly(_) | Bound::AtLeast(_) | Bound::Any => None,
@@ -232,7 +232,7 @@ mod tests {
         };
         let found = ProtectedProcess::of(&process, &policy).unwrap();
         assert_eq!((found.pid, found.start_time, found.score), (800, 5, -800));
-        assert_eq!(found.comm.as_str(), "tmux: server?");
+        assert_eq!(found.comm.as_str(), "tmux: server\\x0a");
         process.keeper = None;
         assert_eq!(ProtectedProcess::of(&process, &policy), None, "load, whatever its score");
         assert_eq!(ProtectedProcess::of(&process, &Policy::default()), None);

@@ -16,7 +16,7 @@ use crate::event_log::EventLog;
 use crate::logfmt;
 use crate::metrics::Metrics;
 use crate::notify::{Notifier, NotifyTargets};
-use crate::text::Text;
+use oomguard_text::DisplayText;
 
 /// Events that wait for the disk; more are dropped and counted.
 pub const QUEUE: usize = 256;
@@ -159,7 +159,10 @@ impl Worker {
             if self.log_works {
                 say(
                     &self.lines,
-                    &format!("<3>events are not in the event log: {}\n", Text::new(&error.to_string())),
+                    &format!(
+                        "<3>events are not in the event log: {}\n",
+                        DisplayText::new(&error.to_string())
+                    ),
                 );
             }
         }

@@ -300,18 +300,18 @@ fn links_and_files_of_others_are_refused_and_not_touched() {
         other => panic!("{other:?}"),
     };
     symlink(&target, &path).unwrap();
-    assert_eq!(refused(), "it is no regular file");
+    assert_eq!(refused(), "not a regular file");
     fs::remove_file(&path).unwrap();
     fs::hard_link(&target, &path).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-    assert_eq!(refused(), "it has a second name");
+    assert_eq!(refused(), "has more than one link");
     fs::remove_file(&path).unwrap();
     fs::write(&path, "x").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-    assert_eq!(refused(), "others than root may read or write it");
+    assert_eq!(refused(), "accessible to users other than root");
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
-    assert_eq!(refused(), "it is no regular file");
+    assert_eq!(refused(), "not a regular file");
     assert_eq!(fs::read_to_string(target).unwrap(), "precious");
 }
 

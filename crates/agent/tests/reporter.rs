@@ -1,4 +1,4 @@
-//! Events reach journald, the log, the hook and the webhook, and nobody who sends them waits.
+//! Events reach journald, the log, the hook and the webhook, and the sender never waits.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // Helpers of tests are tests, too.
 
 use std::io::{Read, Write};
@@ -77,7 +77,7 @@ fn read(path: &Path) -> String {
 }
 
 #[test]
-fn an_event_is_a_line_a_record_and_a_count() {
+fn an_event_is_logged_stored_and_counted() {
     let scene = Scene::new();
     let mut reporter = scene.start(NotifyTargets::default());
     reporter.handle_all([unlogged(3), Event::AgentStopped]);
@@ -114,7 +114,7 @@ fn a_hook_gets_each_event_as_json() {
 }
 
 #[test]
-fn a_hook_that_hangs_costs_nobody_anything_and_calls_beyond_the_queue_are_counted() {
+fn a_hanging_hook_blocks_nothing_and_dropped_calls_are_counted() {
     let scene = Scene::new();
     let hook = scene.program("hang", "echo $$ >>started; exec sleep 600");
     let mut reporter = scene.start(NotifyTargets { hook: Some(hook), webhook: None, score: 0 });
@@ -139,7 +139,7 @@ fn a_hook_that_hangs_costs_nobody_anything_and_calls_beyond_the_queue_are_counte
 }
 
 #[test]
-fn a_hook_that_hangs_is_killed_after_its_time() {
+fn a_hanging_hook_is_killed_after_the_timeout() {
     let scene = Scene::new();
     let hook = scene.program("hang", "exec sleep 600");
     let mut reporter = scene.start(NotifyTargets { hook: Some(hook), webhook: None, score: 0 });
@@ -152,7 +152,7 @@ fn a_hook_that_hangs_is_killed_after_its_time() {
 }
 
 #[test]
-fn what_fails_is_said_and_counted() {
+fn failed_calls_are_logged_and_counted() {
     let scene = Scene::new();
     let hook = scene.program("fail", "exit 3");
     let mut reporter = scene.start(NotifyTargets { hook: Some(hook), webhook: None, score: 0 });
@@ -165,13 +165,13 @@ fn what_fails_is_said_and_counted() {
     reporter.set_targets(NotifyTargets::default());
     reporter.handle(unlogged(3));
     reporter.finish();
-    assert_eq!(scene.counts(failed), 2, "nobody is told any more");
+    assert_eq!(scene.counts(failed), 2, "no target any more");
     let lines = scene.lines();
-    assert!(lines.contains("<4>hook failed: cannot run /bin/missing: it is not installed"));
+    assert!(lines.contains("<4>hook failed: cannot run /bin/missing: not installed"));
 }
 
 #[test]
-fn a_log_that_cannot_be_written_is_said_once() {
+fn a_log_write_error_is_logged_once() {
     let scene = Scene::new();
     std::fs::write(scene.dir.path().join("var"), "no folder").unwrap();
     let mut reporter = scene.start(NotifyTargets::default());
@@ -196,7 +196,7 @@ impl Write for Stuck {
 }
 
 #[test]
-fn a_stuck_journald_makes_nobody_wait_and_what_is_lost_is_told() {
+fn a_stuck_journald_blocks_nothing_and_lost_events_are_reported() {
     let scene = Scene::new();
     let stuck = Arc::new(Mutex::new(()));
     let held = stuck.lock().unwrap();
@@ -242,7 +242,7 @@ fn curl_runs_without(secret: &str) -> bool {
 }
 
 #[test]
-fn a_webhook_is_posted_to() {
+fn a_webhook_gets_a_post_with_the_event() {
     let scene = Scene::new();
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/alerts?key=secret", server.local_addr().unwrap());
@@ -275,7 +275,7 @@ fn a_webhook_is_posted_to() {
 }
 
 #[test]
-fn a_webhook_that_refuses_has_failed() {
+fn an_http_error_of_a_webhook_is_a_failure() {
     let scene = Scene::new();
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", server.local_addr().unwrap());

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use oomguard_agent::text::Text;
 use oomguard_host::Host;
 use oomguard_host::proc::{oom_score_adj, stat};
 use oomguard_host::processes::ProcDir;
+use oomguard_text::DisplayText;
 
 use crate::report::{Process, Role};
 
@@ -45,7 +45,7 @@ pub(crate) fn look(dir: &ProcDir, pid: i32, buffer: &mut Vec<u8>) -> Option<Seen
     dir.read(pid, "cmdline", buffer).ok()?.then_some(())?;
     let is_alive = !buffer.is_empty();
     is_alive.then(|| Seen {
-        process: Process { pid, name: Text::new(&stat.comm), score },
+        process: Process { pid, name: DisplayText::new(&stat.comm), score },
         start_time: stat.start_time,
     })
 }

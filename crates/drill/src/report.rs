@@ -1,6 +1,6 @@
 //! What a drill came to.
 
-use oomguard_agent::text::Text;
+use oomguard_text::DisplayText;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -100,7 +100,7 @@ pub struct Process {
     /// Its number.
     pub pid: i32,
     /// Its name.
-    pub name: Text,
+    pub name: DisplayText,
     /// Its oom_score_adj.
     pub score: i32,
 }
@@ -127,7 +127,7 @@ pub struct Kill {
     /// Its number.
     pub pid: i32,
     /// Its name.
-    pub name: Text,
+    pub name: DisplayText,
     /// What it was.
     pub role: Role,
     /// Its oom_score_adj.
@@ -135,7 +135,7 @@ pub struct Kill {
     /// Its memory in bytes.
     pub rss_bytes: Option<u64>,
     /// Its cgroup, where the kernel said so.
-    pub cgroup: Option<Text>,
+    pub cgroup: Option<DisplayText>,
 }
 
 /// A protected process of the host.
@@ -146,9 +146,9 @@ pub struct Protected {
     /// When it started, in clock ticks since boot.
     pub start_time: u64,
     /// Its name.
-    pub name: Text,
+    pub name: DisplayText,
     /// Its unit.
-    pub unit: Option<Text>,
+    pub unit: Option<DisplayText>,
     /// The oom_score_adj that the policy gives it.
     pub score: i32,
     /// What became of it.

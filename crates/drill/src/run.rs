@@ -4,7 +4,6 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use oomguard_agent::protected::ProtectedProcess;
-use oomguard_agent::text::Text;
 use oomguard_converge::Facts;
 use oomguard_converge::facts::process_reader::{ProcessReader, Relevance};
 use oomguard_converge::layout::AGENT_UNIT_NAME;
@@ -14,6 +13,7 @@ use oomguard_host::kmsg::{Kmsg, KmsgRead, Start};
 use oomguard_host::processes::ProcDir;
 use oomguard_host::wait::{Interest, wait};
 use oomguard_spec::policy::Policy;
+use oomguard_text::DisplayText;
 
 use crate::error::DrillError;
 use crate::killed::Killed;
@@ -316,8 +316,8 @@ fn protected(facts: &Facts, policy: &Policy) -> Vec<Protected> {
         Some(Protected {
             pid: process.pid,
             start_time: process.start_time,
-            name: Text::new(&process.comm),
-            unit: process.unit.as_deref().map(Text::new),
+            name: DisplayText::new(&process.comm),
+            unit: process.unit.as_deref().map(DisplayText::new),
             score,
             outcome: Outcome::Lives,
         })

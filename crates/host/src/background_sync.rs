@@ -1,5 +1,5 @@
-//! fdatasync(2) that nobody waits for: the kernel makes a file durable on a thread of its own (io_submit(2),
-//! `IOCB_CMD_FDSYNC`, Linux 4.18), and says so when asked.
+//! fdatasync(2) in the background: the kernel syncs a file on a thread of its own (io_submit(2), `IOCB_CMD_FDSYNC`, Linux
+//! 4.18).
 
 use std::fs::File;
 use std::io;
@@ -8,16 +8,15 @@ use std::os::fd::AsRawFd;
 /// `IOCB_CMD_FDSYNC` (`include/uapi/linux/aio_abi.h`).
 const FDSYNC: u16 = 3;
 
-/// A place for one sync at a time.
+/// A context for one sync at a time.
 #[derive(Debug)]
 pub(crate) struct BackgroundSync {
     /// `aio_context_t`
     context: libc::c_ulong,
-    under_way: bool,
+    running: bool,
 }
 
-/// `struct iocb` for a sync, which has no place in the file. Its second and third field change places on machines whose
-/// highest byte comes first; both are zero.
+/// `struct iocb` for a sync. Its second and third field are swapped on big-endian machines; both are zero.
 #[repr(C)]
 #[derive(Default)]
 struct Request {
@@ -47,71 +46,70 @@ struct Completion {
 
 impl BackgroundSync {
     /// # Errors
-    /// When the kernel has no such thing, or all places of the machine are taken (`fs.aio-max-nr`).
+    /// When the kernel has no asynchronous I/O, or the system-wide limit is reached (`fs.aio-max-nr`).
     #[expect(unsafe_code, reason = "rustix has no io_setup")]
     pub(crate) fn new() -> io::Result<Self> {
         let mut context: libc::c_ulong = 0;
-        let places: libc::c_uint = 1;
-        // SAFETY: io_setup(2) takes a number and writes one `aio_context_t` to the address, which is that of a live one that is zero.
-        let answer = unsafe { libc::syscall(libc::SYS_io_setup, places, &raw mut context) };
+        let requests: libc::c_uint = 1;
+        // SAFETY: io_setup(2) takes a number and writes one `aio_context_t` to the address of a live variable that is zero.
+        let answer = unsafe { libc::syscall(libc::SYS_io_setup, requests, &raw mut context) };
         if answer < 0 {
             return Err(io::Error::last_os_error());
         }
-        Ok(Self { context, under_way: false })
+        Ok(Self { context, running: false })
     }
 
-    /// Has the kernel make durable what was written to `file` so far. `false`: it is not through with the last time yet, and
-    /// this is to be asked again.
+    /// Starts a sync of everything written to `file` so far. `false` while the previous one runs: call again later.
     ///
     /// # Errors
-    /// When the last time failed, or the kernel refuses.
+    /// When the previous sync failed, or this one cannot start.
     #[expect(unsafe_code, reason = "rustix has no io_submit")]
     pub(crate) fn start(&mut self, file: &File) -> io::Result<bool> {
-        if !self.is_through()? {
+        if !self.is_idle()? {
             return Ok(false);
         }
         let fd = file.as_raw_fd().cast_unsigned();
         let mut request = Request { opcode: FDSYNC, fd, ..Request::default() };
         let requests = [&raw mut request];
         let count: libc::c_long = 1;
-        // SAFETY: io_submit(2) reads `count` addresses, each of a live `struct iocb`, and copies what it needs: it reads neither
-        // after it has returned. The kernel holds the file for as long as it needs it.
+        // SAFETY: io_submit(2) reads `count` addresses, each of a live `struct iocb`, and copies them before it returns. The
+        // kernel holds a reference to the file.
         let answer = unsafe { libc::syscall(libc::SYS_io_submit, self.context, count, requests.as_ptr()) };
         if answer != 1 {
             return Err(io::Error::last_os_error());
         }
-        self.under_way = true;
+        self.running = true;
         Ok(true)
     }
 
-    /// Whether nothing is under way.
+    /// Whether no sync is running.
     ///
     /// # Errors
-    /// When the last time failed; said once.
+    /// When the last sync failed; reported once.
     #[expect(unsafe_code, reason = "rustix has no io_getevents")]
-    fn is_through(&mut self) -> io::Result<bool> {
-        if !self.under_way {
+    fn is_idle(&mut self) -> io::Result<bool> {
+        if !self.running {
             return Ok(true);
         }
         let mut completion = Completion::default();
-        let mut at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        let (least, most): (libc::c_long, libc::c_long) = (0, 1);
-        // SAFETY: io_getevents(2) writes at most `most` events to an address at which there is room for that one, and reads
-        // and writes one timespec; both live.
+        let mut no_wait = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        let (min, max): (libc::c_long, libc::c_long) = (0, 1);
+        // SAFETY: io_getevents(2) writes at most `max` events to the address of one event, and reads and writes one timespec;
+        // both are live.
         let answer = unsafe {
             libc::syscall(
                 libc::SYS_io_getevents,
                 self.context,
-                least,
-                most,
+                min,
+                max,
                 &raw mut completion,
-                &raw mut at_once,
+                &raw mut no_wait,
             )
         };
         match answer {
             0 => Ok(false),
             1 => {
-                self.under_way = false;
+                self.running = false;
                 let failed = i32::try_from(completion.result.min(0).unsigned_abs()).unwrap_or(libc::EIO);
                 if failed == 0 { Ok(true) } else { Err(io::Error::from_raw_os_error(failed)) }
             }
@@ -123,7 +121,7 @@ impl BackgroundSync {
 impl Drop for BackgroundSync {
     #[expect(unsafe_code, reason = "rustix has no io_destroy")]
     fn drop(&mut self) {
-        // SAFETY: io_destroy(2) takes the context that `new` was given, which nobody uses any more, and waits for what is under way.
+        // SAFETY: io_destroy(2) takes the context from `new`, which is not used afterwards, and waits for running requests.
         unsafe {
             libc::syscall(libc::SYS_io_destroy, self.context);
         }
@@ -139,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_at_a_time_and_each_ends() {
+    fn syncs_run_one_at_a_time_and_finish() {
         let mut file = tempfile::tempfile().unwrap();
         let mut sync = BackgroundSync::new().unwrap();
         for _ in 0..5 {
@@ -147,19 +145,19 @@ mod tests {
             while !sync.start(&file).unwrap() {
                 sleep(Duration::from_millis(1));
             }
-            assert!(sync.under_way);
+            assert!(sync.running);
         }
-        while !sync.is_through().unwrap() {
+        while !sync.is_idle().unwrap() {
             sleep(Duration::from_millis(1));
         }
     }
 
     #[test]
-    fn what_cannot_be_made_durable_is_an_error_and_not_the_end() {
+    fn a_failed_sync_can_be_followed_by_another() {
         let mut sync = BackgroundSync::new().unwrap();
         let nothing = File::open("/dev/null").unwrap();
         assert_eq!(sync.start(&nothing).unwrap_err().raw_os_error(), Some(libc::EINVAL));
         assert!(sync.start(&tempfile::tempfile().unwrap()).unwrap());
-        // Dropped while it may be under way.
+        // Dropped while it may be running.
     }
 }

@@ -6,17 +6,17 @@ use rustix::time::{ClockId, Timespec, clock_gettime};
 
 use crate::host::Host;
 
-/// A moment, by both clocks.
+/// A point in time by both clocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment {
-    /// Microseconds since the boot, sleep included (CLOCK_BOOTTIME): never set, never jumps.
+    /// Microseconds since boot, including suspend (CLOCK_BOOTTIME); never jumps.
     pub since_boot_us: u64,
-    /// Microseconds since 1970, by the host's clock: somebody may have set it.
+    /// Microseconds since 1970 by the host's clock, which may be set at any time.
     pub real_us: u64,
 }
 
 impl Host {
-    /// Time since 1970, by the host's clock, which people and NTP may set.
+    /// Time since 1970 by the host's clock, which may be set at any time.
     fn since_1970(&self) -> Duration {
         match self.fixed_clock() {
             Some(seconds) => Duration::from_secs(seconds),
@@ -24,19 +24,19 @@ impl Host {
         }
     }
 
-    /// Seconds since 1970, by the host's clock.
+    /// Seconds since 1970.
     #[must_use]
     pub fn now(&self) -> u64 {
         self.since_1970().as_secs()
     }
 
-    /// Milliseconds since 1970, by the host's clock.
+    /// Milliseconds since 1970.
     #[must_use]
     pub fn now_ms(&self) -> u64 {
         whole(self.since_1970().as_millis())
     }
 
-    /// Time since the machine started that does not jump and that the kernel's log uses (CLOCK_MONOTONIC). For intervals only.
+    /// CLOCK_MONOTONIC, the clock of the kernel log. For intervals only.
     #[must_use]
     pub fn monotonic(&self) -> Duration {
         match self.fixed_clock() {
@@ -45,8 +45,8 @@ impl Host {
         }
     }
 
-    /// The same as of the kernel's last tick (CLOCK_MONOTONIC_COARSE): up to 10 ms behind, and no look at the hardware's clock,
-    /// which takes longer than reading a file where that is emulated.
+    /// CLOCK_MONOTONIC_COARSE, the time of the kernel's last tick: up to 10 ms behind, and does not read the hardware clock,
+    /// which takes longer than reading a file where it is emulated.
     #[must_use]
     pub fn tick(&self) -> Duration {
         match self.fixed_clock() {
@@ -55,13 +55,13 @@ impl Host {
         }
     }
 
-    /// The same in milliseconds.
+    /// [`Host::tick`] in milliseconds.
     #[must_use]
     pub fn tick_ms(&self) -> u64 {
         whole(self.tick().as_millis())
     }
 
-    /// This moment. A host whose clock stands still has the real boot clock all the same.
+    /// The current time. A fixed clock does not affect the time since boot.
     #[must_use]
     pub fn moment(&self) -> Moment {
         Moment {
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_that_stands_still_and_one_that_goes() {
+    fn a_fixed_clock_stands_still_and_a_live_one_advances() {
         let still = Host::live().with_fixed_clock(7);
         assert_eq!((still.now(), still.now_ms(), still.tick_ms()), (7, 7000, 7000));
         assert_eq!(still.monotonic(), still.tick());

@@ -1,25 +1,30 @@
-//! Running the system's own programs: util-linux's and systemd's.
+//! Runs the system's programs (util-linux, systemd).
 
 use std::process::Stdio;
+
+use oomguard_text::shown;
 
 use crate::error::{HostError, Result};
 use crate::host::Host;
 
-/// What a program printed, and whether it was content.
+/// Characters of a program's error output that an error keeps.
+const MAX_STDERR: usize = 600;
+
+/// The outcome of a program.
 #[derive(Clone, Debug)]
 pub struct Ran {
-    /// Whether it ended with 0.
+    /// Whether its exit status was 0.
     pub success: bool,
-    /// How it ended, in words.
+    /// The exit status in words.
     pub status: String,
-    /// Its output.
+    /// Standard output.
     pub stdout: Vec<u8>,
-    /// Its errors.
+    /// Standard error.
     pub stderr: Vec<u8>,
 }
 
 impl Host {
-    /// Runs a program of the system with a clean environment and waits for it.
+    /// Runs a program with a clean environment and waits for it.
     ///
     /// # Errors
     /// When it cannot be started, or the host is a folder without programs.
@@ -41,15 +46,15 @@ impl Host {
     /// Runs a program that must succeed.
     ///
     /// # Errors
-    /// When it cannot be started or fails; with the end of what it said.
+    /// When it cannot be started or fails; with the last lines of its standard error.
     pub fn run_ok(&self, program: &str, args: &[&str]) -> Result<Vec<u8>> {
         let ran = self.run(program, args)?;
         if ran.success {
             return Ok(ran.stdout);
         }
-        let said = String::from_utf8_lossy(&ran.stderr);
-        let tail: Vec<&str> = said.trim().lines().rev().take(3).collect();
-        let stderr = tail.into_iter().rev().collect::<Vec<_>>().join("; ");
+        let stderr = String::from_utf8_lossy(&ran.stderr);
+        let lines: Vec<&str> = stderr.trim().lines().collect();
+        let stderr = shown(lines[lines.len().saturating_sub(3)..].join("; "), MAX_STDERR);
         Err(HostError::Command {
             command: format!("{program} {}", args.join(" ")),
             status: ran.status,

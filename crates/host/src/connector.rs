@@ -1,4 +1,4 @@
-//! The kernel's process connector (netlink(7), `drivers/connector/cn_proc.c`): who starts which program, as it happens.
+//! The kernel's process connector (netlink(7), `drivers/connector/cn_proc.c`): exec and rename events.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -12,39 +12,39 @@ use crate::host::Host;
 use crate::proc_event::{self, PROC, ProcEvent, WHAT_AT, what};
 use crate::wait::{self, Interest};
 
-/// Events that wait here while the agent is busy. The kernel drops what does not fit and says ENOBUFS.
+/// Buffer for events while the agent is busy. When it is full, the kernel drops events and returns ENOBUFS.
 const RECEIVE_BUFFER: usize = 8 << 20;
 /// Larger than any message of the connector (`CONNECTOR_MAX_MSG_SIZE` is 16 KiB; process events have 76 bytes).
 const MESSAGE: usize = 512;
-/// The kernel answers within the request, except to a process in a pid namespace: to that not at all.
+/// The kernel answers during the request, but never to a process in a pid namespace.
 const ANSWER: Duration = Duration::from_millis(500);
 /// `PROC_CN_MCAST_LISTEN`, `PROC_CN_MCAST_IGNORE`
 const LISTEN: u32 = 1;
 const IGNORE: u32 = 2;
 
-/// A subscription to the execs and renamings of all processes.
+/// A subscription to the exec and rename events of all processes.
 #[derive(Debug)]
 pub struct Connector {
     socket: OwnedFd,
     buffer: [u8; MESSAGE],
 }
 
-/// What comes next from a [`Connector`].
+/// The result of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// This happened.
+    /// An event.
     Event(ProcEvent),
-    /// The kernel dropped events, nobody knows which or how many.
+    /// The kernel dropped an unknown number of events.
     Lost,
-    /// Nothing waits.
+    /// No more events for now.
     Empty,
 }
 
 impl Host {
-    /// Subscribes to execs and renamings. Needs CAP_NET_ADMIN, and the machine's own pid namespace.
+    /// Subscribes. Needs CAP_NET_ADMIN and the initial pid namespace.
     ///
     /// # Errors
-    /// When the kernel refuses or does not answer, as in a container; a host that is a folder has no kernel.
+    /// When the kernel refuses or does not answer, as in a container, or the host is a folder.
     pub fn connector(&self) -> Result<Connector> {
         if !self.is_live() {
             return Err(HostError::NotLive { program: "the process connector".to_owned() });
@@ -62,11 +62,11 @@ impl Connector {
             flags,
             Some(netlink::CONNECTOR),
         )?;
-        // The forced one needs CAP_NET_ADMIN, as does the subscription; the other is cut to net.core.rmem_max.
+        // SO_RCVBUFFORCE needs CAP_NET_ADMIN, as does the subscription; SO_RCVBUF is limited by net.core.rmem_max.
         if sockopt::set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER).is_err() {
             sockopt::set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER)?;
         }
-        // Without it everything still works: the events that are not wanted are then dropped here.
+        // Optional: without it unwanted events are dropped here.
         let _ = attach_filter(&socket);
         rustix::net::bind(&socket, &SocketAddrNetlink::new(0, PROC.0))?;
         let mut connector = Self { socket, buffer: [0; MESSAGE] };
@@ -82,12 +82,12 @@ impl Connector {
     }
 
     fn wait_for_answer(&mut self) -> std::io::Result<()> {
-        // Answers go to all subscribers, and the kernel numbers them itself; ours has one more than our `ack`.
+        // Answers go to all subscribers; ours has our `ack` plus one.
         let ours = std::process::id().wrapping_add(1);
         let silent = || {
             std::io::Error::new(
                 std::io::ErrorKind::TimedOut,
-                "the kernel does not answer, as in a container with processes of its own",
+                "no answer from the kernel, as in a container with its own pid namespace",
             )
         };
         loop {
@@ -104,10 +104,10 @@ impl Connector {
         }
     }
 
-    /// The next event, without waiting. What is no event of the kernel's is passed over.
+    /// The next event, without waiting. Messages that are not from the kernel are skipped.
     ///
     /// # Errors
-    /// When the socket is broken.
+    /// When the socket fails.
     pub fn receive(&mut self) -> std::io::Result<Next> {
         loop {
             let received = rustix::net::recvfrom(&self.socket, &mut self.buffer, RecvFlags::empty());
@@ -118,7 +118,7 @@ impl Connector {
                 Err(Errno::INTR) => continue,
                 Err(e) => return Err(e.into()),
             };
-            // Port 0 is the kernel. A privileged process could send to us as well, and is not listened to.
+            // Port 0 is the kernel. Messages of privileged processes are ignored.
             let kernel = sender
                 .and_then(|sender| SocketAddrNetlink::try_from(sender).ok())
                 .is_some_and(|sender| sender.pid() == 0);
@@ -137,7 +137,7 @@ impl AsFd for Connector {
 
 impl Drop for Connector {
     fn drop(&mut self) {
-        // Before Linux 6.6 the kernel counts subscribers and goes on making messages until each has said so.
+        // Before Linux 6.6 the kernel keeps sending until each subscriber has unsubscribed.
         let _ = self.request(IGNORE);
     }
 }
@@ -147,7 +147,7 @@ fn request(operation: u32, ack: u32) -> [u8; 40] {
     let mut message = [0; 40];
     let mut put = |at: usize, bytes: &[u8]| message[at..at + bytes.len()].copy_from_slice(bytes);
     put(0, &40u32.to_ne_bytes());
-    // NLMSG_DONE, as the connector's own messages.
+    // NLMSG_DONE, as in the connector's own messages.
     put(4, &3u16.to_ne_bytes());
     put(16, &PROC.0.to_ne_bytes());
     put(20, &PROC.1.to_ne_bytes());
@@ -157,8 +157,8 @@ fn request(operation: u32, ack: u32) -> [u8; 40] {
     message
 }
 
-/// Lets the kernel drop what is not wanted before it wakes anybody: of a short process that is two of three events.
-/// A socket filter does so on every kernel; the connector's own event mask is there only since Linux 6.6.
+/// Lets the kernel drop unwanted events before they wake the agent: two of three events of a short process. A socket filter
+/// works on every kernel; the connector's own event mask exists only since Linux 6.6.
 #[expect(unsafe_code, reason = "rustix has no SO_ATTACH_FILTER")]
 fn attach_filter(socket: &OwnedFd) -> std::io::Result<()> {
     let wanted = [what::EXEC, what::COMM, what::ACK];
@@ -166,7 +166,7 @@ fn attach_filter(socket: &OwnedFd) -> std::io::Result<()> {
     let instruction = |code: u32, jt: u8, k: u32| libc::sock_filter { code: code as u16, jt, jf: 0, k };
     program[0] = instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, WHAT_AT as u32);
     for (at, what) in wanted.iter().enumerate() {
-        // A filter loads numbers in network order, and the message has them in the machine's.
+        // A filter loads numbers in network order; the message has them in native order.
         let jump = (wanted.len() - at) as u8;
         program[at + 1] = instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, jump, what.to_be());
     }
@@ -193,8 +193,8 @@ mod tests {
     use crate::proc_event::{ProcEvent, parse};
 
     #[test]
-    fn a_request_has_the_form_of_the_kernel_s_own_messages() {
-        // Read as an event, the operation stands where `what` does; there is no data behind it.
+    fn a_request_has_the_layout_of_an_event() {
+        // Parsed as an event, the operation is in the place of `what`, without data after it.
         assert!(parse(&request(4096, 7)).is_ok_and(|event| event == ProcEvent::Other));
         assert!(parse(&request(1, 7)).is_err());
     }

@@ -1,19 +1,19 @@
-//! `/sys/devices/system/cpu/online` (kernel Documentation/admin-guide/cputopology.rst): which processors are on.
+//! `/sys/devices/system/cpu/online` (kernel Documentation/admin-guide/cputopology.rst): the online CPUs.
 
 use crate::parse_error::ParseError;
 
-/// Where it is.
+/// The path of the list.
 pub const ONLINE: &str = "/sys/devices/system/cpu/online";
 
-/// More than any kernel is built for (`NR_CPUS` is 8192 at most).
+/// More than any kernel supports (`NR_CPUS` is at most 8192).
 const MAX_CPUS: u32 = 1 << 16;
 
-/// How many processors a list such as `0-3,8` names.
+/// The number of CPUs in a list such as `0-3,8`.
 ///
 /// # Errors
-/// When it is no such list.
+/// When it is not a list of CPUs.
 pub fn count(bytes: &[u8]) -> Result<u32, ParseError> {
-    let fail = || ParseError::new(1, "this is no list of processors", bytes);
+    let fail = || ParseError::new(1, "not a list of CPUs", bytes);
     let text = std::str::from_utf8(bytes).map_err(|_| fail())?.trim_end();
     let number = |text: &str| {
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -34,7 +34,7 @@ mod tests {
     use super::count;
 
     #[test]
-    fn lists_of_the_kernel() {
+    fn valid_lists_are_counted_and_others_refused() {
         for (text, cpus) in [("0\n", 1), ("0-1\n", 2), ("0-3,8-11,15\n", 9), ("0,2", 2)] {
             assert_eq!(count(text.as_bytes()).ok(), Some(cpus), "{text}");
         }

@@ -1,4 +1,4 @@
-//! The program that runs, as a file that can be compared and copied to where a service finds it.
+//! The running program as a file: compared, hashed and copied to where a service finds it.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Write};
@@ -13,13 +13,13 @@ use crate::host::Host;
 const CHUNK: usize = 64 << 10;
 
 impl Host {
-    /// Whether this host knows the program that runs: a folder does so only when it was told.
+    /// Whether the running program is known; see [`Host::with_current_exe`] for folders.
     #[must_use]
     pub fn has_current_exe(&self) -> bool {
         self.current_exe().is_some()
     }
 
-    /// Whether a file has the same bytes as the program that runs. `false` when there is none.
+    /// Whether a file has the same content as the running program. `false` when there is no file.
     ///
     /// # Errors
     /// When one of them cannot be read.
@@ -33,7 +33,7 @@ impl Host {
         }
         let other = File::open(self.real(path)).map_err(fail)?;
         let other_meta = other.metadata().map_err(fail)?;
-        // The agent's own: one file has one content.
+        // The same file.
         if (other_meta.dev(), other_meta.ino()) == (own_meta.dev(), own_meta.ino()) {
             return Ok(true);
         }
@@ -54,7 +54,7 @@ impl Host {
         }
     }
 
-    /// The SHA-256 of the program that runs, in hexadecimal, and its length in bytes.
+    /// The SHA-256 of the running program in hexadecimal, and its length in bytes.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -67,8 +67,7 @@ impl Host {
         Ok((hex(&hash.finalize()), length))
     }
 
-    /// Writes the program that runs to a new file that nobody sees under its final name yet, and makes its bytes
-    /// durable. It gives the SHA-256 of what was written.
+    /// Copies the running program to a new file under a temporary name, durably. Returns the SHA-256 of the copy.
     ///
     /// # Errors
     /// When the file exists (a symbolic link counts) or cannot be written.

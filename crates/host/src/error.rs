@@ -1,51 +1,56 @@
-//! What can go wrong when a machine is touched.
+//! Errors of machine access.
 
 use std::io;
 
+use oomguard_text::shown;
+
 use crate::parse_error::ParseError;
 
-/// A failed touch of the machine: what was tried, on what, and why it failed.
+/// Characters of a path or command in a message.
+const MAX_CHARS: usize = 500;
+
+/// A failed access: the action, the object and the reason.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HostError {
     /// A file operation failed.
-    #[error("cannot {action} {path}: {source}")]
+    #[error("cannot {action} {}: {source}", shown(.path, MAX_CHARS))]
     File {
-        /// What was tried: `read`, `create`, ...
+        /// A verb: `read`, `create`.
         action: &'static str,
-        /// The path, as the host sees it.
+        /// The path on the host.
         path: String,
-        /// The system's reason.
+        /// The reason.
         source: io::Error,
     },
-    /// A file has bytes that nobody expected.
-    #[error("{path}, {source}")]
+    /// A file has unexpected content.
+    #[error("{}, {source}", shown(.path, MAX_CHARS))]
     Content {
-        /// The path, as the host sees it.
+        /// The path on the host.
         path: String,
-        /// Where and what.
+        /// The line and the error.
         source: ParseError,
     },
     /// A program could not be started.
-    #[error("cannot run {program}: {source}")]
+    #[error("cannot run {}: {source}", shown(.program, MAX_CHARS))]
     Start {
         /// The program.
         program: String,
-        /// The system's reason.
+        /// The reason.
         source: io::Error,
     },
-    /// A program ran and failed.
-    #[error("`{command}` failed ({status}): {stderr}")]
+    /// A program failed.
+    #[error("`{}` failed ({status}): {stderr}", shown(.command, MAX_CHARS))]
     Command {
         /// The program and its arguments.
         command: String,
-        /// How it ended.
+        /// The exit status.
         status: String,
-        /// The end of what it printed as error.
+        /// The last lines of its standard error.
         stderr: String,
     },
-    /// A live machine is needed, and this host is a folder.
-    #[error("`{program}` is not run for a host that is a folder (--root)")]
+    /// The operation needs a live machine, and this host is a folder.
+    #[error("`{program}` does not run on a host that is a folder (--root)")]
     NotLive {
         /// The program.
         program: String,
@@ -53,13 +58,13 @@ pub enum HostError {
 }
 
 impl HostError {
-    /// Whether the reason is that there is no such file.
+    /// Whether there is no such file.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::File { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
 
-    /// Whether the reason is that this user may not.
+    /// Whether this user lacks permission.
     #[must_use]
     pub fn is_permission_denied(&self) -> bool {
         matches!(self, Self::File { source, .. } if source.kind() == io::ErrorKind::PermissionDenied)
@@ -70,5 +75,5 @@ impl HostError {
     }
 }
 
-/// A result whose error is a [`HostError`].
+/// The result of machine access.
 pub type Result<T, E = HostError> = std::result::Result<T, E>;

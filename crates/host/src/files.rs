@@ -11,11 +11,11 @@ use sha2::{Digest, Sha256};
 use crate::error::{HostError, Result};
 use crate::host::Host;
 
-/// No file that oomguard reads is longer; a longer one is refused rather than read into memory.
+/// Longer files are refused rather than read into memory.
 const MAX_FILE: u64 = 16 << 20;
 const PAGE: usize = 4 << 10;
 
-/// What kind of thing a path is.
+/// The type of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A regular file.
@@ -26,58 +26,58 @@ pub enum Kind {
     Symlink,
     /// A block device.
     BlockDevice,
-    /// Anything else.
+    /// A FIFO, socket or character device.
     Other,
 }
 
-/// What lstat(2) says of a path.
+/// The result of lstat(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Meta {
-    /// What kind of thing it is.
+    /// The type.
     pub kind: Kind,
     /// The owner.
     pub uid: u32,
     /// The group.
     pub gid: u32,
-    /// The permission bits, without the kind.
+    /// The permission bits, without the type.
     pub mode: u32,
     /// The length in bytes.
     pub len: u64,
 }
 
-/// Who may do what with a new file.
+/// Mode and owner of a new file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Access {
     /// The permission bits.
     pub mode: u32,
-    /// The owner and the group; `None`: those of this process.
+    /// User and group; `None` for those of this process.
     pub owner: Option<(u32, u32)>,
 }
 
 impl Host {
-    /// The whole of a file.
+    /// Reads a file.
     ///
     /// # Errors
-    /// When it cannot be read, or is longer than any file that is meant to be read.
+    /// When it cannot be read, or is longer than 16 MiB.
     pub fn read(&self, path: &str) -> Result<Vec<u8>> {
         let fail = |e| HostError::file("read", path, e);
         let mut file = File::open(self.real(path)).map_err(fail)?;
-        // Most are shorter than a page: one read, and one that finds the end. On the stack, because musl maps and unmaps
-        // memory for each buffer of this size; and without room std begins with 32 bytes.
+        // Most files are shorter than a page: one read, and one that finds the end. On the stack, because musl maps and unmaps
+        // memory for each buffer of this size, and std starts with 32 bytes.
         let mut page = [0; PAGE];
         let first = file.read(&mut page).map_err(fail)?;
         let mut bytes = page[..first].to_vec();
         file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(fail)?;
         if bytes.len() as u64 > MAX_FILE {
-            return Err(HostError::file("read", path, std::io::Error::other("it is longer than 16 MiB")));
+            return Err(HostError::file("read", path, std::io::Error::other("longer than 16 MiB")));
         }
         Ok(bytes)
     }
 
-    /// The whole of a file, or `None` when there is no such file.
+    /// Reads a file; `None` when there is no such file.
     ///
     /// # Errors
-    /// When it is there and cannot be read.
+    /// When it exists and cannot be read.
     pub fn read_optional(&self, path: &str) -> Result<Option<Vec<u8>>> {
         match self.read(path) {
             Ok(bytes) => Ok(Some(bytes)),
@@ -86,7 +86,7 @@ impl Host {
         }
     }
 
-    /// The first bytes of a file, at most `len`.
+    /// Reads at most the first `len` bytes of a file.
     ///
     /// # Errors
     /// When it cannot be read, or is a symbolic link.
@@ -102,24 +102,24 @@ impl Host {
         Ok(bytes)
     }
 
-    /// What lstat(2) says of a path, or `None` when nothing is there.
+    /// lstat(2); `None` when there is no such file.
     ///
     /// # Errors
-    /// When the path cannot be looked at.
+    /// When lstat(2) fails.
     pub fn lstat(&self, path: &str) -> Result<Option<Meta>> {
         match fs::symlink_metadata(self.real(path)) {
             Ok(meta) => Ok(Some(meta_of(&meta))),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(HostError::file("look at", path, e)),
+            Err(e) => Err(HostError::file("stat", path, e)),
         }
     }
 
-    /// When the content of a file was last changed, as time since 1970; `None` when nothing is there. Of a link, its own.
+    /// The modification time since 1970, of a symbolic link its own; `None` when there is no such file.
     ///
     /// # Errors
-    /// When the path cannot be looked at.
+    /// When lstat(2) fails.
     pub fn modified(&self, path: &str) -> Result<Option<Duration>> {
-        let fail = |e| HostError::file("look at", path, e);
+        let fail = |e| HostError::file("stat", path, e);
         match fs::symlink_metadata(self.real(path)) {
             Ok(meta) => {
                 let time = meta.modified().map_err(fail)?;
@@ -130,7 +130,7 @@ impl Host {
         }
     }
 
-    /// Where a symbolic link points, as it is written; `None` when it is no link or cannot be read.
+    /// The target of a symbolic link as written; `None` when it is not a link or cannot be read.
     #[must_use]
     pub fn link_target(&self, path: &str) -> Option<String> {
         Some(fs::read_link(self.real(path)).ok()?.to_string_lossy().into_owned())
@@ -139,7 +139,7 @@ impl Host {
     /// The names in a folder, sorted; empty when there is no such folder.
     ///
     /// # Errors
-    /// When the folder is there and cannot be read.
+    /// When the folder exists and cannot be read.
     pub fn list_dir(&self, path: &str) -> Result<Vec<String>> {
         let fail = |e| HostError::file("list", path, e);
         let entries = match fs::read_dir(self.real(path)) {
@@ -155,19 +155,19 @@ impl Host {
         Ok(names)
     }
 
-    /// Writes to a file of the kernel (/proc, /sys) in one write, creating nothing.
+    /// Writes to a file of the kernel (/proc, /sys) with one write; never creates it.
     ///
     /// # Errors
     /// When the kernel refuses.
     pub fn write_live(&self, path: &str, bytes: &[u8]) -> Result<()> {
         let fail = |e| HostError::file("write", path, e);
-        // A folder that stands for a machine has plain files here, and they must not keep old bytes.
+        // In a folder that stands for a machine this is a plain file, which must be truncated.
         let mut file =
             OpenOptions::new().write(true).truncate(!self.is_live()).open(self.real(path)).map_err(fail)?;
         file.write_all(bytes).map_err(fail)
     }
 
-    /// Creates the missing folders down to `path`, mode 0755, each durable before the next.
+    /// Creates `path` and missing parents with mode 0755, each durable before the next.
     ///
     /// # Errors
     /// When one cannot be created.
@@ -191,10 +191,10 @@ impl Host {
         Ok(())
     }
 
-    /// Removes a folder if it is empty; says whether it is gone.
+    /// Removes a folder if it is empty; whether there is no such folder afterwards.
     ///
     /// # Errors
-    /// When the system refuses for another reason than that something is in it.
+    /// When it is empty and cannot be removed.
     pub fn remove_dir_if_empty(&self, path: &str) -> Result<bool> {
         match fs::remove_dir(self.real(path)) {
             Ok(()) => {
@@ -207,7 +207,7 @@ impl Host {
         }
     }
 
-    /// Writes a new file that nobody sees under its final name yet, and makes its bytes durable.
+    /// Writes a new file durably; [`Host::rename_over`] then puts it in place.
     ///
     /// # Errors
     /// When the file exists (a symbolic link counts) or cannot be written.
@@ -218,12 +218,12 @@ impl Host {
         if let Some((uid, gid)) = access.owner {
             std::os::unix::fs::fchown(&file, Some(uid), Some(gid)).map_err(fail)?;
         }
-        // After the owner: chown(2) clears set-id bits, and the umask must not decide.
+        // After chown(2), which clears set-id bits; and independent of the umask.
         file.set_permissions(fs::Permissions::from_mode(access.mode)).map_err(fail)?;
         file.sync_all().map_err(fail)
     }
 
-    /// Creates an empty file that nobody else could have put there.
+    /// Creates an empty file; fails when anything has that name.
     pub(crate) fn create_new(&self, path: &str, mode: u32) -> Result<File> {
         OpenOptions::new()
             .read(true)
@@ -235,32 +235,33 @@ impl Host {
             .map_err(|e| HostError::file("create", path, e))
     }
 
-    /// Renames over whatever is there, and makes it durable.
+    /// Renames and replaces, durably.
     ///
     /// # Errors
     /// When the system refuses.
     pub fn rename_over(&self, from: &str, to: &str) -> Result<()> {
-        fs::rename(self.real(from), self.real(to)).map_err(|e| HostError::file("put in place", to, e))?;
+        fs::rename(self.real(from), self.real(to))
+            .map_err(|e| HostError::file("rename a new file to", to, e))?;
         self.sync_dir(parent(to))
     }
 
-    /// Renames only if nothing is there yet, and makes it durable.
+    /// Renames without replacing, durably.
     ///
     /// # Errors
-    /// When something is there.
+    /// When something has that name.
     pub fn rename_noreplace(&self, from: &str, to: &str) -> Result<()> {
         let (from, real) = (self.real(from), self.real(to));
         rustix::fs::renameat_with(rustix::fs::CWD, &from, rustix::fs::CWD, &real, RenameFlags::NOREPLACE)
-            .map_err(|e| HostError::file("put in place", to, e))?;
+            .map_err(|e| HostError::file("rename a new file to", to, e))?;
         self.sync_dir(parent(to))
     }
 
-    /// Makes a symbolic link, in place of whatever link is there, and makes it durable.
+    /// Creates or replaces a symbolic link, durably.
     ///
     /// # Errors
-    /// When the system refuses, or something that is no link has the name.
+    /// When something other than a symbolic link has the name.
     pub fn replace_symlink(&self, path: &str, target: &str) -> Result<()> {
-        let fail = |e: std::io::Error| HostError::file("make the link", path, e);
+        let fail = |e: std::io::Error| HostError::file("create the symbolic link", path, e);
         if self.lstat(path)?.is_some_and(|meta| meta.kind != Kind::Symlink) {
             return Err(fail(std::io::ErrorKind::AlreadyExists.into()));
         }
@@ -270,7 +271,7 @@ impl Host {
         self.rename_over(&new, path)
     }
 
-    /// Removes a file and makes that durable; that it is gone already is fine.
+    /// Removes a file durably; does nothing when there is no such file.
     ///
     /// # Errors
     /// When the system refuses.
@@ -282,7 +283,7 @@ impl Host {
         }
     }
 
-    /// Makes the names in a folder durable.
+    /// Syncs a folder, which makes renames in it durable.
     ///
     /// # Errors
     /// When the system refuses.
@@ -291,7 +292,7 @@ impl Host {
         File::open(self.real(path)).map_err(fail)?.sync_all().map_err(fail)
     }
 
-    /// Appends to a file of our own, creating it, and makes it durable.
+    /// Appends to a file durably; creates it.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -308,11 +309,11 @@ impl Host {
         file.sync_data().map_err(fail)
     }
 
-    /// Takes the lock that only one change of the host can hold; `None` when another process has it.
-    /// It is free again when the value is dropped or its process dies.
+    /// Takes an exclusive lock; `None` when another process holds it. Dropping the value or the end of the process releases
+    /// it.
     ///
     /// # Errors
-    /// When the lock file cannot be made.
+    /// When the lock file cannot be created.
     pub fn try_lock(&self, path: &str) -> Result<Option<Lock>> {
         let fail = |e| HostError::file("lock", path, e);
         let flags = OFlags::NOFOLLOW.bits() as i32;
@@ -336,29 +337,29 @@ impl Host {
         }
     }
 
-    /// What a file system has: bytes in all, and bytes that root may still use.
+    /// The space of a file system.
     ///
     /// # Errors
-    /// When the system does not say.
+    /// When statvfs(3) fails.
     pub fn disk_space(&self, path: &str) -> Result<DiskSpace> {
         let stat = rustix::fs::statvfs(self.real(path))
-            .map_err(|e| HostError::file("ask for the free space of", path, e))?;
+            .map_err(|e| HostError::file("get the free space of", path, e))?;
         Ok(DiskSpace { total: stat.f_blocks * stat.f_frsize, free: stat.f_bavail * stat.f_frsize })
     }
 }
 
-/// A held lock; dropping it frees it.
+/// A held lock; dropping it releases it.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
 }
 
-/// What a file system has, in bytes.
+/// The space of a file system in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DiskSpace {
-    /// In all.
+    /// Size.
     pub total: u64,
-    /// Free for ordinary use (blocks that are reserved for root do not count).
+    /// Free, without the blocks reserved for root.
     pub free: u64,
 }
 
@@ -379,7 +380,7 @@ fn meta_of(meta: &fs::Metadata) -> Meta {
     Meta { kind, uid: meta.uid(), gid: meta.gid(), mode: meta.mode() & 0o7777, len: meta.len() }
 }
 
-/// The folder that an absolute path is in.
+/// The parent folder of an absolute path.
 #[must_use]
 pub fn parent(path: &str) -> &str {
     match path.trim_end_matches('/').rfind('/') {
@@ -388,7 +389,7 @@ pub fn parent(path: &str) -> &str {
     }
 }
 
-/// The hidden sibling under which a new file is written before it takes its name.
+/// The hidden name beside `path` for a new file before it is renamed.
 #[must_use]
 pub fn temp_sibling(path: &str) -> String {
     let dir = parent(path).trim_end_matches('/');
@@ -396,7 +397,7 @@ pub fn temp_sibling(path: &str) -> String {
     format!("{dir}/.{name}.oomguard-new")
 }
 
-/// The SHA-256 of some bytes, in hexadecimal.
+/// The SHA-256 in hexadecimal.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> String {
     use std::fmt::Write as _;

@@ -1,6 +1,6 @@
 //! A lossless editor of `/etc/fstab` (fstab(5); field rules of util-linux's libmount).
 //!
-//! What is not edited comes out byte for byte as it went in, whatever it is.
+//! Lines that are not edited keep every byte.
 
 use crate::octal;
 use crate::parse_error::ParseError;
@@ -10,47 +10,47 @@ use std::collections::HashMap;
 /// A filesystem table. Lines are numbered from 1.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fstab {
-    /// Each with its terminator, if it has one; together they are the file.
+    /// Each with its terminator, if it has one.
     lines: Vec<Vec<u8>>,
 }
 
-/// What a line of the table is.
+/// A line of the table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Line {
-    /// Nothing but blanks.
+    /// Only white space.
     Blank,
-    /// Begins with `#`, maybe after blanks.
+    /// Starts with `#` after optional white space.
     Comment,
-    /// A mount or swap area.
+    /// A file system or swap area.
     Entry(Entry),
-    /// Anything else.
+    /// A line that libmount refuses.
     Unreadable(ParseError),
 }
 
-/// A mount or swap area of the table.
+/// A file system or swap area.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// The line, counted from 1.
     pub line: usize,
-    /// Field 1, unescaped: `/swapfile`, `UUID=...`, `LABEL=...`.
+    /// Field 1, decoded: `/swapfile`, `UUID=...`, `LABEL=...`.
     pub spec: String,
-    /// Field 2, unescaped: the mount point, `none` for swap.
+    /// Field 2, decoded: the mount point, `none` for swap.
     pub file: String,
-    /// Field 3: the filesystem, `swap` for a swap area.
+    /// Field 3: the file system type, `swap` for a swap area.
     pub vfs_type: String,
-    /// Field 4, split at its commas (not those in double quotes); empty where the field is missing.
+    /// Field 4, split at commas outside double quotes; empty where the field is missing.
     pub options: Vec<String>,
-    /// The line as it stands, without `\n`.
+    /// The line without `\n`.
     pub raw: Vec<u8>,
 }
 
 impl Entry {
-    /// The swap priority of the last `pri=`, as systemd takes it; `None` where there is none or it is no number.
+    /// The last `pri=`, as in systemd; `None` when it is missing or not a number.
     pub fn priority(&self) -> Option<i32> {
         self.options.iter().rev().find_map(|o| o.strip_prefix("pri="))?.parse().ok()
     }
 
-    /// Whether an option is given, with a value or without: `has_option("pri")` holds for `pri=10`.
+    /// Whether an option is present, with or without a value: `has_option("pri")` is true for `pri=10`.
     pub fn has_option(&self, name: &str) -> bool {
         self.options.iter().any(|o| o == name || o.split_once('=').is_some_and(|(key, _)| key == name))
     }
@@ -62,22 +62,22 @@ impl Entry {
 }
 
 impl Fstab {
-    /// Takes a table as it is; lines that cannot be read are kept.
+    /// Never fails: lines that cannot be parsed are kept.
     pub fn parse(bytes: &[u8]) -> Self {
         Self { lines: bytes.split_inclusive(|&b| b == b'\n').map(<[u8]>::to_vec).collect() }
     }
 
-    /// The table's bytes: exactly the input where nothing was edited.
+    /// The table as bytes; exactly the input when nothing was edited.
     pub fn to_bytes(&self) -> Vec<u8> {
         self.lines.concat()
     }
 
-    /// Every line as what it is.
+    /// All lines, parsed.
     pub fn lines(&self) -> impl Iterator<Item = Line> {
         self.lines.iter().enumerate().map(|(i, raw)| read_line(i + 1, raw))
     }
 
-    /// The lines that can be read, in order.
+    /// The valid entries, in order.
     pub fn entries(&self) -> impl Iterator<Item = Entry> {
         self.lines().filter_map(|line| match line {
             Line::Entry(entry) => Some(entry),
@@ -85,12 +85,12 @@ impl Fstab {
         })
     }
 
-    /// The entries whose filesystem is `swap`.
+    /// The entries of type `swap`.
     pub fn swap_entries(&self) -> impl Iterator<Item = Entry> {
         self.entries().filter(Entry::is_swap)
     }
 
-    /// The table with `bytes` as a last line; a missing final newline is added before it and after it.
+    /// Appends a line; adds missing newlines before and after it.
     pub fn with_line(&self, bytes: &[u8]) -> Self {
         let mut edited = self.clone();
         if let Some(last) = edited.lines.last_mut()
@@ -102,7 +102,7 @@ impl Fstab {
         edited
     }
 
-    /// The table with another text in place of one line, whose terminator stays. No such line: no change.
+    /// Replaces a line and keeps its terminator. No change without such a line.
     pub fn with_line_replaced(&self, line: usize, new: &[u8]) -> Self {
         let Some(index) = self.index(line) else {
             return self.clone();
@@ -116,7 +116,7 @@ impl Fstab {
         Self::parse(&bytes)
     }
 
-    /// The table without one line. No such line: no change.
+    /// Removes a line. No change without such a line.
     pub fn without_line(&self, line: usize) -> Self {
         let mut edited = self.clone();
         if let Some(index) = self.index(line) {
@@ -125,8 +125,8 @@ impl Fstab {
         edited
     }
 
-    /// The lines that libmount (mount, swapon, `findmnt --verify`, systemd's generator) refuses: fewer than three
-    /// fields, a fifth or sixth that is no number (a blank after a comma, a comment at the end), or a NUL byte.
+    /// The lines that libmount (mount, swapon, `findmnt --verify`, systemd's generator) refuses: fewer than three fields, a
+    /// fifth or sixth that is not a number (from a space after a comma, or a comment at the end), or a NUL byte.
     pub fn problems(&self) -> Vec<ParseError> {
         self.lines()
             .filter_map(|line| match line {
@@ -136,8 +136,8 @@ impl Fstab {
             .collect()
     }
 
-    /// Swap lines of the same device or file: the first line and each later one.
-    /// systemd's generator fails on the later one.
+    /// Line numbers of swap entries for the same device or file: the first and a later one. systemd's generator fails on
+    /// the later one.
     pub fn duplicates(&self) -> Vec<(usize, usize)> {
         let mut first: HashMap<String, usize> = HashMap::new();
         let mut out = Vec::new();
@@ -168,18 +168,18 @@ impl Fstab {
 /// The line for a swap file: `/swapfile none swap sw,nofail,pri=10 0 0`, without a newline.
 ///
 /// # Errors
-/// The path is not absolute or holds a control character other than tab and newline, or the priority is negative.
+/// The path is not absolute or contains an unsafe character other than tab and newline, or the priority is negative.
 pub fn swap_line(path: &str, priority: Option<i16>) -> Result<String, ParseError> {
     if !path.starts_with('/') {
         return Err(ParseError::new(0, "the swap file's path is not absolute", path.as_bytes()));
     }
-    if path.chars().any(|c| c.is_control() && c != '\t' && c != '\n') {
-        return Err(ParseError::new(0, "the swap file's path holds a control character", path.as_bytes()));
+    if path.contains(|c| oomguard_text::is_unsafe(c) && c != '\t' && c != '\n') {
+        return Err(ParseError::new(0, "the swap file's path contains a control character", path.as_bytes()));
     }
     let priority = match priority {
         Some(p) if p < 0 => {
             let raw = p.to_string();
-            return Err(ParseError::new(0, "a swap priority is 0 to 32767", raw.as_bytes()));
+            return Err(ParseError::new(0, "a swap priority is a number from 0 to 32767", raw.as_bytes()));
         }
         Some(p) => format!(",pri={p}"),
         None => String::new(),
@@ -195,7 +195,7 @@ fn terminator(line: &[u8]) -> &[u8] {
     }
 }
 
-/// A path with single slashes; anything else as it is.
+/// Removes repeated and trailing slashes of a path.
 fn comparable(spec: &str) -> String {
     if !spec.starts_with('/') {
         return spec.to_string();
@@ -208,7 +208,7 @@ fn read_line(line: usize, bytes: &[u8]) -> Line {
     let text = raw.strip_suffix(b"\r").unwrap_or(raw);
     let bad = |what: &str| Line::Unreadable(ParseError::new(line, what, raw));
     if raw.contains(&0) {
-        return bad("the line holds a NUL byte");
+        return bad("the line contains a NUL byte");
     }
     let mut fields = text.split(|b| matches!(b, b' ' | b'\t')).filter(|field| !field.is_empty());
     let Some(spec) = fields.next() else {
@@ -221,7 +221,7 @@ fn read_line(line: usize, bytes: &[u8]) -> Line {
         return bad("the line has fewer than three fields");
     };
     let options = fields.next().unwrap_or_default();
-    for what in ["the dump field (5) is no number", "the pass field (6) is no number"] {
+    for what in ["the dump field (5) is not a number", "the pass field (6) is not a number"] {
         if fields.next().is_some_and(|field| !is_number(field)) {
             return bad(what);
         }
@@ -236,7 +236,7 @@ fn read_line(line: usize, bytes: &[u8]) -> Line {
     })
 }
 
-/// What strtol() takes to its end.
+/// A number for strtol().
 fn is_number(field: &[u8]) -> bool {
     let digits = match field {
         [b'+' | b'-', digits @ ..] => digits,
@@ -245,7 +245,6 @@ fn is_number(field: &[u8]) -> bool {
     !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
 }
 
-/// Splits at commas outside double quotes.
 fn split_options(field: &str) -> Vec<String> {
     let mut quoted = false;
     let comma = |c: char| {

@@ -1,12 +1,12 @@
-//! One machine, or a folder that stands for one.
+//! A machine, or a folder that stands for one.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// Where programs are looked for on a live machine. Never the caller's PATH: this runs as root.
+/// The search path for programs on a live machine. Never the caller's PATH: this runs as root.
 const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// A machine: files under a root, programs on a path, a clock.
+/// A machine: files below a root, programs on a path, a clock.
 #[derive(Clone, Debug)]
 pub struct Host {
     root: PathBuf,
@@ -31,14 +31,14 @@ impl Host {
             programs: Some(SYSTEM_PATH.into()),
             trusted_uid: 0,
             clock: Clock::System,
-            // The kernel's link to it holds although the file was replaced by an update.
+            // Stays valid when an update replaces the file.
             current_exe: Some(PathBuf::from("/proc/self/exe")),
         }
     }
 
     /// A folder that stands for a machine. It runs no programs.
     ///
-    /// Its owner is trusted as root is on a live machine, so that an ordinary user can work on a folder.
+    /// Files of the current user are trusted like those of root on a live machine, so that tests need no root.
     #[must_use]
     pub fn folder(root: &Path) -> Self {
         let trusted_uid = rustix::process::geteuid().as_raw();
@@ -51,21 +51,21 @@ impl Host {
         }
     }
 
-    /// The same host, with programs looked for on `path` (as in `PATH`).
+    /// Searches programs on `path` (as in `PATH`).
     #[must_use]
     pub fn with_programs(mut self, path: impl Into<OsString>) -> Self {
         self.programs = Some(path.into());
         self
     }
 
-    /// The same host, with a clock that stands still at `seconds` since 1970.
+    /// Stops the clock at `seconds` since 1970.
     #[must_use]
     pub fn with_fixed_clock(mut self, seconds: u64) -> Self {
         self.clock = Clock::Fixed(seconds);
         self
     }
 
-    /// The same host, with a file that stands for the program that runs.
+    /// Takes a file as the running program.
     #[must_use]
     pub fn with_current_exe(mut self, path: &Path) -> Self {
         self.current_exe = Some(path.to_path_buf());
@@ -76,25 +76,25 @@ impl Host {
         self.current_exe.as_deref()
     }
 
-    /// Whether this is the machine itself and not a folder.
+    /// Whether this is a machine and not a folder.
     #[must_use]
     pub fn is_live(&self) -> bool {
         self.root == Path::new("/")
     }
 
-    /// Whether a process is the one that runs this. A folder has none that could be.
+    /// Whether `pid` is this process; never in a folder.
     #[must_use]
     pub fn is_self(&self, pid: i32) -> bool {
         self.is_live() && u32::try_from(pid).is_ok_and(|pid| pid == std::process::id())
     }
 
-    /// Bytes of a page, the unit of the counters in /proc/vmstat.
+    /// The page size in bytes, the unit of the counters in /proc/vmstat.
     #[must_use]
     pub fn page_size(&self) -> u64 {
         rustix::param::page_size() as u64
     }
 
-    /// The only user whose files and folders are trusted: root.
+    /// The only user whose files and folders are trusted: root on a live machine.
     #[must_use]
     pub fn trusted_uid(&self) -> u32 {
         self.trusted_uid
@@ -106,13 +106,13 @@ impl Host {
         rustix::process::geteuid().as_raw() == self.trusted_uid
     }
 
-    /// Where a path of the host is for this process.
+    /// The path of a host's file for this process.
     #[must_use]
     pub fn real(&self, path: &str) -> PathBuf {
         if self.is_live() { PathBuf::from(path) } else { self.root.join(path.trim_start_matches('/')) }
     }
 
-    /// The clock that [`Host::with_fixed_clock`] has stopped, when it has.
+    /// The time of [`Host::with_fixed_clock`].
     pub(crate) fn fixed_clock(&self) -> Option<u64> {
         match self.clock {
             Clock::Fixed(seconds) => Some(seconds),

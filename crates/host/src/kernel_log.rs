@@ -1,4 +1,4 @@
-//! The kernel's own log, /dev/kmsg, and the output of a program as a stream: for logs that need not fit into memory.
+//! Logs that need not fit into memory: /dev/kmsg and the output of a program as streams.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -11,9 +11,9 @@ use crate::host::Host;
 /// The longest record: CONSOLE_EXT_LOG_MAX (kernel/printk/internal.h). A shorter buffer is an error (EINVAL).
 const RECORD: usize = 8192;
 
-/// The records that the kernel's ring has now, one at a time; see Documentation/ABI/testing/dev-kmsg.
+/// The records in the kernel's ring buffer, one at a time (Documentation/ABI/testing/dev-kmsg).
 ///
-/// Records that were overwritten while they were read are missing; their numbers show it.
+/// Records that were overwritten before they were read leave a gap in the sequence numbers.
 #[derive(Debug)]
 pub struct KernelLog {
     file: File,
@@ -35,7 +35,7 @@ impl Host {
         Ok(KernelLog { file, record: Vec::new(), at: 0 })
     }
 
-    /// Starts a program of the system, with a clean environment, whose output is read as it comes.
+    /// Starts a program with a clean environment and streams its output.
     ///
     /// # Errors
     /// When it cannot be started, or the host is a folder without programs.
@@ -49,22 +49,22 @@ impl Host {
             .spawn()
             .map_err(|source| HostError::Start { program: program.to_owned(), source })?;
         let Some(output) = child.stdout.take() else {
-            let source = io::Error::other("its output is not there");
+            let source = io::Error::other("no pipe for its output");
             return Err(HostError::Start { program: program.to_owned(), source });
         };
         let command = format!("{program} {}", args.join(" "));
         Ok(Stream { child, output, command })
     }
 
-    /// A program of the system with a clean environment.
+    /// A command with a clean environment.
     pub(crate) fn command(&self, program: &str) -> Result<Command> {
         let Some(path) = self.programs() else {
             return Err(HostError::NotLive { program: program.to_owned() });
         };
-        // Looked for by ourselves, because `Command` looks in the PATH of the caller.
+        // `Command` would search the PATH of the caller.
         let found = std::env::split_paths(path).map(|dir| dir.join(program)).find(|file| file.is_file());
         let Some(file) = found else {
-            let source = io::Error::new(io::ErrorKind::NotFound, "it is not installed");
+            let source = io::Error::new(io::ErrorKind::NotFound, "not installed");
             return Err(HostError::Start { program: program.to_owned(), source });
         };
         let mut command = Command::new(file);
@@ -80,10 +80,10 @@ impl Read for KernelLog {
             self.record.resize(RECORD, 0);
             let count = loop {
                 match self.file.read(&mut self.record) {
-                    // The oldest records were overwritten meanwhile: the next read goes on behind the gap.
+                    // The oldest records were overwritten: the next read continues after the gap.
                     Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    // Nothing more yet: the end of what is there now.
+                    // No more records for now.
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break 0,
                     Err(error) => {
                         self.record.clear();
@@ -105,7 +105,7 @@ impl Read for KernelLog {
     }
 }
 
-/// A program whose output is read as it comes. Dropped early, it is ended.
+/// The output of a running program. Dropping it kills the program.
 #[derive(Debug)]
 pub struct Stream {
     child: Child,
@@ -114,7 +114,7 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Waits for its end.
+    /// Waits for the program.
     ///
     /// # Errors
     /// When it failed.
@@ -137,7 +137,7 @@ impl Read for Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        // It may have ended already; there is nobody left to tell.
+        // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,4 @@
-//! The kernel's log as it comes, from `/dev/kmsg`.
+//! Follows the kernel log, `/dev/kmsg`.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -12,25 +12,25 @@ use crate::proc::kmsg::{KERNEL, MAX_RECORD, Record, parse};
 
 const PATH: &str = "/dev/kmsg";
 
-/// Where reading begins.
+/// Where to start reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// With what is said from now on.
+    /// At the end: only new records.
     Now,
-    /// After the record of this number; what was overwritten since is counted as lost.
+    /// After this sequence number; overwritten records count as lost.
     After(u64),
 }
 
-/// What the kernel's log gave.
+/// The result of a read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KmsgRead {
-    /// A record of the kernel itself.
+    /// A record with the kernel's own facility.
     Record(Record),
-    /// So many records were overwritten before they could be read. What was in them nobody knows.
+    /// This many records were overwritten before they were read.
     Lost(u64),
-    /// A record that is none.
+    /// A malformed record.
     Unreadable(ParseError),
-    /// Nothing more for now.
+    /// No more records for now.
     Empty,
 }
 
@@ -38,18 +38,18 @@ pub enum KmsgRead {
 #[derive(Debug)]
 pub struct Kmsg {
     fd: OwnedFd,
-    /// The number of the last record, of whatever facility.
+    /// The sequence number of the last record of any facility.
     last: Option<u64>,
-    /// A record that waits while the loss before it is told.
+    /// The record after a loss that is being reported.
     waiting: Option<Record>,
     buffer: Vec<u8>,
 }
 
 impl Kmsg {
-    /// Opens the kernel's log.
+    /// Opens the kernel log.
     ///
     /// # Errors
-    /// When it is not there (a container) or this user may not read it (`kernel.dmesg_restrict`).
+    /// When it does not exist (in a container) or this user may not read it (`kernel.dmesg_restrict`).
     pub fn open(host: &Host, start: Start) -> Result<Self> {
         let fail = |e: Errno| HostError::file("open", PATH, e);
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -62,22 +62,22 @@ impl Kmsg {
         Ok(Self::from_fd(fd, last))
     }
 
-    /// Reads from a descriptor that gives one record a read and does not block.
+    /// Reads from a nonblocking descriptor that returns one record per read.
     #[must_use]
     pub fn from_fd(fd: OwnedFd, last: Option<u64>) -> Self {
         Self { fd, last, waiting: None, buffer: vec![0; MAX_RECORD] }
     }
 
-    /// The number of the last record that was read; give it to [`Start::After`] to go on there.
+    /// The sequence number of the last record; [`Start::After`] continues there.
     #[must_use]
     pub fn last(&self) -> Option<u64> {
         self.last
     }
 
-    /// The next thing that the kernel said. What programs wrote to its log is passed over.
+    /// The next record of the kernel. Records of programs are skipped.
     ///
     /// # Errors
-    /// When the log cannot be read any more.
+    /// When the log cannot be read.
     pub fn read(&mut self) -> Result<KmsgRead> {
         if let Some(record) = self.waiting.take() {
             return Ok(KmsgRead::Record(record));
@@ -87,8 +87,8 @@ impl Kmsg {
             let len = match read {
                 Ok(0) | Err(Errno::AGAIN) => return Ok(KmsgRead::Empty),
                 Ok(len) => len,
-                // The next record was overwritten. The read after this one gives the oldest that is left, and its
-                // number tells how many there were.
+                // The next record was overwritten. The following read returns the oldest one left; its sequence number
+                // shows how many are missing.
                 Err(Errno::PIPE | Errno::INTR) => continue,
                 Err(e) => return Err(HostError::file("read", PATH, e)),
             };
@@ -97,7 +97,7 @@ impl Kmsg {
                 Err(error) => return Ok(KmsgRead::Unreadable(error)),
             };
             let lost = match self.last {
-                // After `Start::After`: it was heard before.
+                // Before `Start::After`.
                 Some(last) if record.sequence <= last => continue,
                 Some(last) => record.sequence - last - 1,
                 None => 0,
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
     use std::os::unix::net::UnixDatagram;
 
-    /// A datagram socket gives one record a read, as /dev/kmsg does.
+    /// A datagram socket returns one record per read, as /dev/kmsg does.
     fn log(last: Option<u64>) -> (UnixDatagram, Kmsg) {
         let (kernel, reader) = UnixDatagram::pair().unwrap();
         reader.set_nonblocking(true).unwrap();
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_kernel_is_heard_and_gaps_are_counted() {
+    fn only_kernel_records_are_returned_and_gaps_are_counted() {
         let (kernel, mut kmsg) = log(None);
         assert_eq!(kmsg.read().unwrap(), KmsgRead::Empty);
         for record in
@@ -151,7 +151,7 @@ mod tests {
             kernel.send(record.as_bytes()).unwrap();
         }
         assert_eq!(text(kmsg.read().unwrap()), "one");
-        assert_eq!(text(kmsg.read().unwrap()), "two", "what a program wrote is passed over, and is no gap");
+        assert_eq!(text(kmsg.read().unwrap()), "two", "a program's record is skipped and is not a gap");
         assert_eq!(kmsg.read().unwrap(), KmsgRead::Lost(2));
         assert_eq!(text(kmsg.read().unwrap()), "three");
         assert_eq!(kmsg.read().unwrap(), KmsgRead::Lost(7), "before a record of a program, too");
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_goes_on_after_a_number() {
+    fn reading_continues_after_a_sequence_number() {
         let (kernel, mut kmsg) = log(Some(8));
         for record in ["6,7,1,-;old\n", "6,8,1,-;old\n", "nonsense", "6,9,1,-;new\n"] {
             kernel.send(record.as_bytes()).unwrap();

@@ -1,7 +1,7 @@
-//! The only room that touches a machine: files under a root, commands, clock, syscalls.
+//! Access to one machine: files below a root, programs, clock, system calls, and parsers of kernel and configuration files.
 //!
-//! It knows no policy. Readers take bytes and never fail without saying where; changes are made so that power may be
-//! cut after every call.
+//! It does not know about policies. Parsers report the line of an error. Every call that changes the machine is atomic, so
+//! that power may be cut after any of them.
 
 mod background_sync;
 pub mod clock;

@@ -1,4 +1,4 @@
-//! `memory.events` of a cgroup as a source that can be polled.
+//! `memory.events` of a cgroup, with a descriptor to poll.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -9,7 +9,7 @@ use crate::error::{HostError, Result};
 use crate::host::Host;
 use crate::proc::memory_events::{MemoryEvents, parse};
 
-/// An open `memory.events`. Poll its descriptor for `POLLPRI`; the kernel signals a change until it is read.
+/// An open `memory.events`. Poll its descriptor for `POLLPRI`, which stays set until the file is read.
 #[derive(Debug)]
 pub struct MemoryEventsFile {
     fd: OwnedFd,
@@ -17,10 +17,10 @@ pub struct MemoryEventsFile {
 }
 
 impl MemoryEventsFile {
-    /// Opens the events of a cgroup, such as `/user.slice`; `None` when there is no such cgroup, or no cgroup v2.
+    /// Opens the events of a cgroup, such as `/user.slice`; `None` without such a cgroup or without cgroup v2.
     ///
     /// # Errors
-    /// When it is there and cannot be opened.
+    /// When it exists and cannot be opened.
     pub fn open(host: &Host, cgroup: &str) -> Result<Option<Self>> {
         let path = format!("/sys/fs/cgroup{}/memory.events", cgroup.trim_end_matches('/'));
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -31,7 +31,7 @@ impl MemoryEventsFile {
         }
     }
 
-    /// The counters now; `None` when the cgroup is gone.
+    /// The current counters; `None` when the cgroup has been removed.
     ///
     /// # Errors
     /// When they cannot be read.
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_counters_of_a_cgroup_are_read_again_and_again() {
+    fn counters_are_reread_from_one_descriptor() {
         let dir = tempfile::tempdir().unwrap();
         let host = Host::folder(dir.path());
         assert!(MemoryEventsFile::open(&host, "/user.slice").unwrap().is_none());

@@ -1,4 +1,4 @@
-//! Telling systemd how a service is (sd_notify(3)): a datagram to the socket that NOTIFY_SOCKET names.
+//! Service notifications to systemd (sd_notify(3)): datagrams to the socket in NOTIFY_SOCKET.
 
 use std::ffi::OsStr;
 use std::os::linux::net::SocketAddrExt;
@@ -7,7 +7,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 use crate::host::Host;
 
-/// Where systemd listens. Without a socket nobody listens, and nothing is said.
+/// Sends notifications; does nothing outside systemd.
 #[derive(Debug, Default)]
 pub struct Notifier {
     socket: Option<(UnixDatagram, SocketAddr)>,
@@ -17,7 +17,7 @@ impl Notifier {
     /// A notifier for the value of NOTIFY_SOCKET: a path, or `@` and an abstract name.
     ///
     /// # Errors
-    /// When it is neither, or there is no socket to be had.
+    /// When it is neither, or no socket can be created.
     pub fn new(address: Option<&OsStr>) -> std::io::Result<Self> {
         let Some(address) = address.filter(|address| !address.is_empty()) else { return Ok(Self::default()) };
         let address = match address.as_bytes() {
@@ -28,8 +28,7 @@ impl Notifier {
         Ok(Self { socket: Some((UnixDatagram::unbound()?, address)) })
     }
 
-    /// Says something: `READY=1`, `WATCHDOG=1`, lines of `KEY=value`. A systemd that is too busy to listen is not
-    /// waited for.
+    /// Sends lines of `KEY=value`: `READY=1`, `WATCHDOG=1`. Does not wait for a busy systemd.
     pub fn say(&self, state: &str) {
         if let Some((socket, address)) = &self.socket {
             let _ = socket.set_nonblocking(true);
@@ -37,7 +36,7 @@ impl Notifier {
         }
     }
 
-    /// That a reload begins, with the time that systemd asks for (sd_notify(3), `RELOADING=1`).
+    /// Announces a reload, with the timestamp that systemd requires (sd_notify(3), `RELOADING=1`).
     pub fn reloading(&self, host: &Host) {
         self.say(&format!("RELOADING=1\nMONOTONIC_USEC={}", host.monotonic().as_micros()));
     }
@@ -48,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_said_arrives_at_a_path_and_at_an_abstract_name() {
+    fn messages_arrive_at_a_path_and_at_an_abstract_name() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("notify");
         let name = format!("oomguard-test-{}", std::process::id());
@@ -63,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_listens_outside_systemd_and_an_odd_address_is_an_error() {
+    fn no_socket_is_fine_and_a_bad_address_is_an_error() {
         Notifier::new(None).unwrap().say("READY=1");
         assert!(Notifier::new(Some(OsStr::new("vsock:2:1"))).is_err());
     }

@@ -1,7 +1,6 @@
 //! The `\040` escapes that the kernel's seq_file and fstab(5) share.
 
-/// Decodes `\ooo`; any other backslash stays as it is, as libmount reads it.
-/// Of a value above `\377` the low eight bits count, as there.
+/// Decodes `\ooo` like libmount: other backslashes stay, and of a value above `\377` the low eight bits count.
 pub(crate) fn decode(field: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(field.len());
     let mut rest = field;
@@ -19,12 +18,12 @@ pub(crate) fn decode(field: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Decodes to text; what is not UTF-8 becomes U+FFFD.
+/// Decodes to text; bytes that are not UTF-8 become U+FFFD.
 pub(crate) fn decode_text(field: &[u8]) -> String {
     String::from_utf8_lossy(&decode(field)).into_owned()
 }
 
-/// Escapes what would end a field: space, tab, newline and the backslash itself.
+/// Escapes space, tab, newline and backslash.
 pub(crate) fn encode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,4 +1,4 @@
-//! Files beneath a folder, and nothing outside it.
+//! Opens files beneath a folder and nothing outside it.
 
 use std::fs::File;
 use std::io;
@@ -6,21 +6,21 @@ use std::path::Path;
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat2};
 
-/// Opens a regular file for reading that lies beneath `folder`. The kernel refuses, in one step, every `..` and symbolic link
-/// that leads out of it, with EXDEV: openat2(2), Linux 5.6.
+/// Opens a regular file beneath `folder` for reading. The kernel refuses every `..` and symbolic link that leads out of it,
+/// with EXDEV (openat2(2), Linux 5.6).
 ///
 /// # Errors
-/// When there is no such file, it is none, or the path leads out of the folder.
+/// When there is no such file, it is not a regular file, or the path leads out of the folder.
 pub fn open_beneath(folder: &Path, path: &Path) -> io::Result<File> {
     let base = open(folder, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-    // Nobody waits for the other end of a FIFO.
+    // NONBLOCK: do not wait for the other end of a FIFO.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
     let file = File::from(openat2(base, path, flags, Mode::empty(), resolve)?);
     if file.metadata()?.is_file() {
         Ok(file)
     } else {
-        Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"))
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
     }
 }
 
@@ -31,7 +31,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     #[test]
-    fn nothing_outside_is_opened() {
+    fn paths_out_of_the_folder_are_refused() {
         let outer = tempfile::tempdir().unwrap();
         let folder = outer.path().join("given");
         std::fs::create_dir_all(folder.join("sub")).unwrap();

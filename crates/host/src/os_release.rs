@@ -1,6 +1,6 @@
-//! /etc/os-release (os-release(5)): which distribution this is.
+//! /etc/os-release (os-release(5)): the distribution.
 
-/// What the file says of the distribution. A key that is not there is an empty text, as os-release(5) has it.
+/// The distribution. A missing key is empty, as os-release(5) defines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OsRelease {
     /// `ID`: `debian`
@@ -9,10 +9,10 @@ pub struct OsRelease {
     pub version: String,
 }
 
-/// No name or version that is meant is longer, in characters.
+/// Longer than any real name or version, in characters.
 const MAX_CHARS: usize = 60;
 
-/// Reads the file. Lines that are none are passed over, and of two with the same key the last one counts, as a shell reads it.
+/// Reads the file. Lines that are not assignments are skipped; of a repeated key the last one counts, as in a shell.
 #[must_use]
 pub fn parse(bytes: &[u8]) -> OsRelease {
     let mut found = OsRelease::default();
@@ -29,7 +29,7 @@ pub fn parse(bytes: &[u8]) -> OsRelease {
 fn plain(value: &str) -> String {
     let quoted = |quote| value.strip_prefix(quote).and_then(|value| value.strip_suffix(quote));
     let value = quoted('"').or_else(|| quoted('\'')).unwrap_or(value);
-    value.chars().take(MAX_CHARS).map(|c| if c.is_control() { '?' } else { c }).collect()
+    oomguard_text::shown(value, MAX_CHARS)
 }
 
 #[cfg(test)]
@@ -38,7 +38,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn quoted_or_not_and_the_last_one_counts() {
+    fn quotes_are_optional_and_the_last_assignment_counts() {
         let of = |id: &str, version: &str| OsRelease { id: id.to_owned(), version: version.to_owned() };
         let debian = b"PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nVERSION_ID=\"12\"\nID=debian\n";
         assert_eq!(parse(debian), of("debian", "12"));
@@ -52,9 +52,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_break_it(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn parse_takes_any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let found = parse(&bytes);
-            prop_assert!(!found.id.contains(char::is_control) && found.version.chars().count() <= MAX_CHARS);
+            prop_assert!(!found.id.contains(oomguard_text::is_unsafe) && found.version.chars().count() <= MAX_CHARS);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Hearing of the ends of processes, of many by one source: a pidfd of each (pidfd_open(2), Linux 5.3) in one epoll(7).
+//! Waits for the exit of many processes with one descriptor: a pidfd of each (pidfd_open(2), Linux 5.3) in an epoll(7).
 
 use std::collections::BTreeMap;
 use std::mem::MaybeUninit;
@@ -10,12 +10,12 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use crate::error::{HostError, Result};
 use crate::host::Host;
 
-/// Each takes a file descriptor, of which a service has 1,024 where nobody says otherwise.
+/// Each takes a file descriptor; the default limit of a service is 1,024.
 const MAX_WATCHED: usize = 512;
-/// So many ends are taken with one system call.
+/// Exits read with one system call.
 const MAX_EVENTS: usize = 16;
 
-/// The processes whose end is waited for. Poll its descriptor for `POLLIN`.
+/// Watched processes. Poll the descriptor for `POLLIN`.
 #[derive(Debug)]
 pub struct ExitWatch {
     epoll: OwnedFd,
@@ -23,10 +23,10 @@ pub struct ExitWatch {
 }
 
 impl Host {
-    /// Watches for nobody yet.
+    /// An empty watch.
     ///
     /// # Errors
-    /// When this process has no file descriptor left.
+    /// When no file descriptor is left.
     pub fn exit_watch(&self) -> Result<ExitWatch> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)
             .map_err(|e| HostError::file("open", "an epoll of processes", e))?;
@@ -35,10 +35,10 @@ impl Host {
 }
 
 impl ExitWatch {
-    /// Watches for the end of a process. `false`: it is gone, there are too many, or the kernel does not offer it; then somebody
-    /// has to look. Which process it was that had this number is for the caller to see, after this.
+    /// Watches for the exit of a process. `false` when it has exited, there are too many, or the kernel has no pidfds: then
+    /// the caller must poll. The pid may have been reused before the call: the caller must check that afterwards.
     pub fn watch(&mut self, pid: i32) -> bool {
-        // A number that is watched already may have been given to another process.
+        // The pid may have been reused.
         self.unwatch(pid);
         if self.watched.len() >= MAX_WATCHED {
             return false;
@@ -53,27 +53,27 @@ impl ExitWatch {
         true
     }
 
-    /// Whether the end of a process is watched for.
+    /// Whether a process is watched.
     #[must_use]
     pub fn watches(&self, pid: i32) -> bool {
         self.watched.contains_key(&pid)
     }
 
-    /// No longer watches for the end of a process.
+    /// Stops watching a process.
     pub fn unwatch(&mut self, pid: i32) {
         if let Some(fd) = self.watched.remove(&pid) {
-            // Closing it would do, were there never a child of ours that has not called exec yet and holds a copy.
+            // Closing is not enough while a forked child before its exec holds a copy.
             let _ = epoll::delete(&self.epoll, &fd);
         }
     }
 
-    /// Those that have ended since the last call; they are not watched any more. A zombie has ended.
+    /// The watched processes that have exited, zombies included. They are no longer watched.
     pub fn take_exited(&mut self) -> Vec<i32> {
         let mut ended = Vec::new();
         loop {
             let mut space = [MaybeUninit::<epoll::Event>::uninit(); MAX_EVENTS];
-            let at_once = Some(&Timespec { tv_sec: 0, tv_nsec: 0 });
-            let Ok((events, _)) = epoll::wait(&self.epoll, &mut space, at_once) else { return ended };
+            let no_wait = Some(&Timespec { tv_sec: 0, tv_nsec: 0 });
+            let Ok((events, _)) = epoll::wait(&self.epoll, &mut space, no_wait) else { return ended };
             for event in events.iter() {
                 let Ok(pid) = i32::try_from(event.data.u64()) else { continue };
                 self.unwatch(pid);
@@ -113,12 +113,12 @@ mod tests {
     }
 
     #[test]
-    fn of_many_those_that_end_are_heard_of_once() {
+    fn exits_are_reported_once() {
         let mut exit_watch = Host::live().exit_watch().unwrap();
         let mut children: Vec<Child> = (0..20).map(|_| sleeper()).collect();
         assert!(children.iter().all(|child| exit_watch.watch(number(child))));
         assert!(!is_ready(&exit_watch, Duration::ZERO));
-        assert_eq!(exit_watch.take_exited(), []);
+        assert!(exit_watch.take_exited().is_empty());
         for child in &mut children[..18] {
             child.kill().unwrap();
         }
@@ -130,13 +130,13 @@ mod tests {
         heard.sort_unstable();
         let mut killed: Vec<i32> = children[..18].iter().map(number).collect();
         killed.sort_unstable();
-        // They are zombies still.
+        // Still zombies.
         assert_eq!(heard, killed);
         assert!(!exit_watch.watches(killed[0]) && exit_watch.watches(number(&children[19])));
         exit_watch.unwatch(number(&children[19]));
         children[19].kill().unwrap();
         children[19].wait().unwrap();
-        assert_eq!(exit_watch.take_exited(), []);
+        assert!(exit_watch.take_exited().is_empty());
         for mut child in children {
             let _ = child.kill();
             let _ = child.wait();
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_gone_cannot_be_watched() {
+    fn an_exited_process_cannot_be_watched() {
         let mut exit_watch = Host::live().exit_watch().unwrap();
         let mut child = sleeper();
         child.kill().unwrap();

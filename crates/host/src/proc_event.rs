@@ -1,16 +1,16 @@
 //! Messages of the kernel's process connector (`include/uapi/linux/cn_proc.h`, `include/uapi/linux/connector.h`,
-//! netlink(7)): one netlink message in, one event out. Numbers are in the machine's own byte order.
+//! netlink(7)). Numbers are in native byte order.
 
 use crate::parse_error::ParseError;
 
 /// `CN_IDX_PROC`, `CN_VAL_PROC`.
 pub(crate) const PROC: (u32, u32) = (1, 1);
-/// Where the parts begin: netlink's header, the connector's, the event's, and what it is about.
+/// The offset of the connector's header, after netlink's.
 const CONNECTOR_AT: usize = 16;
-/// Where `proc_event.what` is in a message.
+/// The offset of `proc_event.what`.
 pub(crate) const WHAT_AT: usize = 36;
 const DATA_AT: usize = WHAT_AT + 16;
-/// `NLMSG_NOOP`, `NLMSG_ERROR`: no message of the connector.
+/// `NLMSG_NOOP`, `NLMSG_ERROR`: not from the connector.
 const NOT_FOR_US: [u16; 2] = [1, 2];
 
 /// `PROC_EVENT_*`
@@ -24,38 +24,38 @@ pub(crate) mod what {
     pub(crate) const EXIT: u32 = 0x8000_0000;
 }
 
-/// Something that happened to a process. Numbers are those of the first pid namespace.
+/// An event of a process. Pids are those of the initial pid namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProcEvent {
-    /// The answer to a request: 0, or an error number. `ack` tells whose request.
+    /// The answer to a request.
     Ack {
-        /// One more than the request's own `ack`.
+        /// The `ack` of the request plus one.
         ack: u32,
-        /// An errno, or 0.
+        /// An errno or 0.
         error: u32,
     },
-    /// A process or thread was made.
+    /// A process or thread was created.
     Fork {
-        /// Who made it (a process).
+        /// The parent process.
         parent: i32,
         /// The new thread.
         thread: i32,
-        /// The process that the new thread belongs to.
+        /// The process of the new thread.
         process: i32,
     },
-    /// A process runs a new program.
+    /// A process called execve(2).
     Exec {
-        /// Which.
+        /// The process.
         process: i32,
     },
-    /// A thread has another user or group now.
+    /// A thread changed its user or group.
     Owner {
         /// The thread.
         thread: i32,
         /// Its process.
         process: i32,
     },
-    /// A thread gave itself another name.
+    /// A thread changed its name.
     Name {
         /// The thread.
         thread: i32,
@@ -64,19 +64,19 @@ pub enum ProcEvent {
         /// The new name, padded with zeros.
         comm: [u8; 16],
     },
-    /// A thread ended.
+    /// A thread exited.
     Exit {
         /// The thread.
         thread: i32,
         /// Its process.
         process: i32,
     },
-    /// Anything else.
+    /// Any other event.
     Other,
 }
 
 impl ProcEvent {
-    /// A name as it stands in /proc/PID/comm, without the zeros at its end.
+    /// The name as in /proc/PID/comm, without the padding.
     #[must_use]
     pub fn name(comm: &[u8; 16]) -> &[u8] {
         let end = comm.iter().position(|byte| *byte == 0).unwrap_or(comm.len());
@@ -84,12 +84,12 @@ impl ProcEvent {
     }
 }
 
-/// Reads one netlink message.
+/// Parses a netlink message.
 ///
 /// # Errors
-/// It is cut off, or is no message of the process connector.
+/// It is truncated, or not a message of the process connector.
 pub fn parse(bytes: &[u8]) -> Result<ProcEvent, ParseError> {
-    let cut = || ParseError::new(0, "the message of the process connector is cut off", bytes);
+    let cut = || ParseError::new(0, "truncated message of the process connector", bytes);
     let number = |at: usize| {
         let field = bytes.get(at..at.checked_add(4)?)?;
         Some(u32::from_ne_bytes(field.try_into().ok()?))
@@ -100,17 +100,15 @@ pub fn parse(bytes: &[u8]) -> Result<ProcEvent, ParseError> {
     }
     let kind = bytes.get(4..6).and_then(|field| Some(u16::from_ne_bytes(field.try_into().ok()?)));
     if kind.is_none_or(|kind| NOT_FOR_US.contains(&kind)) {
-        return Err(ParseError::new(0, "is no data message of netlink", bytes));
+        return Err(ParseError::new(0, "not a netlink data message", bytes));
     }
     let field = |at: usize| number(at).ok_or_else(cut);
     if (field(CONNECTOR_AT)?, field(CONNECTOR_AT + 4)?) != PROC {
-        return Err(ParseError::new(0, "is not of the process connector", bytes));
+        return Err(ParseError::new(0, "not a message of the process connector", bytes));
     }
     let data = |index: usize| field(DATA_AT + 4 * index);
-    let process = |index: usize| {
-        i32::try_from(data(index)?)
-            .map_err(|_| ParseError::new(0, "the number of a process is negative", bytes))
-    };
+    let process =
+        |index: usize| i32::try_from(data(index)?).map_err(|_| ParseError::new(0, "negative pid", bytes));
     Ok(match field(WHAT_AT)? {
         what::ACK => ProcEvent::Ack { ack: field(CONNECTOR_AT + 12)?, error: data(0)? },
         what::FORK => ProcEvent::Fork { parent: process(1)?, thread: process(2)?, process: process(3)? },

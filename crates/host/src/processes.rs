@@ -1,4 +1,4 @@
-//! The processes of a host, read with as few system calls as will do.
+//! The processes of a host, read with few system calls.
 
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use crate::error::{HostError, Result};
 use crate::host::Host;
 
-/// Room for the names that one call lists.
+/// Buffer for the names of one getdents(2) call.
 const NAMES: usize = 16 << 10;
 
 /// An open /proc.
@@ -22,7 +22,7 @@ impl Host {
     /// Opens /proc.
     ///
     /// # Errors
-    /// When it is not there.
+    /// When it cannot be opened.
     pub fn proc_dir(&self) -> Result<ProcDir> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = rustix::fs::open(self.real("/proc"), flags, Mode::empty())
@@ -30,10 +30,10 @@ impl Host {
         Ok(ProcDir { dir })
     }
 
-    /// Asks a process to read its configuration again (SIGHUP), the way `systemctl --user daemon-reload` does.
+    /// Sends SIGHUP, which makes a user manager reload like `systemctl --user daemon-reload`. Does nothing in a folder.
     ///
     /// # Errors
-    /// When the process is gone or may not be signalled. A host that is a folder signals nobody.
+    /// When the process has exited or may not be signalled.
     pub fn hang_up(&self, pid: i32) -> Result<()> {
         if !self.is_live() {
             return Ok(());
@@ -46,8 +46,7 @@ impl Host {
 }
 
 impl ProcDir {
-    /// The process numbers that were there during the call, ascending. Not for two threads at once: the place in the listing
-    /// is that of the open folder.
+    /// The pids of all processes, ascending. Not for two threads at once: they share the position in the directory.
     ///
     /// # Errors
     /// When /proc cannot be listed.
@@ -71,10 +70,10 @@ impl ProcDir {
         Ok(pids)
     }
 
-    /// Reads a file of a process into `buffer`, whose old bytes go. `false` when the process is gone or hidden.
+    /// Reads a file of a process into `buffer`. `false` when the process has exited or is hidden.
     ///
     /// # Errors
-    /// When the kernel refuses for another reason; with the path.
+    /// When the read fails for another reason.
     pub fn read(&self, pid: i32, name: &str, buffer: &mut Vec<u8>) -> Result<bool> {
         use rustix::io::Errno;
         match read_in(&self.dir, Name::of(pid, name).as_str(), buffer) {
@@ -84,14 +83,13 @@ impl ProcDir {
         }
     }
 
-    /// Sets the score of the process that has this number and this start time, and of no other: the open folder of a
-    /// process never becomes that of a later one with its number. `false` when it has gone.
+    /// Sets the oom_score_adj of the process with this pid and start time. An open /proc/PID never becomes that of a later
+    /// process with the same pid. `false` when the process has exited.
     ///
-    /// A write with CAP_SYS_RESOURCE also sets the floor below which an unprivileged one may not go again
-    /// (`fs/proc/base.c`, `__set_oom_adj`).
+    /// A write with CAP_SYS_RESOURCE also sets the floor for later unprivileged writes (`fs/proc/base.c`, `__set_oom_adj`).
     ///
     /// # Errors
-    /// When the kernel refuses, with the path.
+    /// When the kernel refuses.
     pub fn set_score(&self, pid: i32, start_time: u64, score: i32, buffer: &mut Vec<u8>) -> Result<bool> {
         use rustix::io::Errno;
         let fail = |e: Errno| HostError::file("write", &format!("/proc/{pid}/oom_score_adj"), e);
@@ -110,7 +108,7 @@ impl ProcDir {
         if !crate::proc::stat::parse(buffer).is_ok_and(|stat| stat.start_time == start_time) {
             return Ok(false);
         }
-        // The kernel takes what is written as a whole; a folder that stands for a machine must not keep old bytes.
+        // TRUNC is for a folder that stands for a machine; the kernel ignores it.
         let flags = OFlags::WRONLY | OFlags::TRUNC | OFlags::CLOEXEC;
         let written = rustix::fs::openat(&folder, "oom_score_adj", flags, Mode::empty())
             .and_then(|file| rustix::io::write(&file, score.to_string().as_bytes()));
@@ -121,15 +119,15 @@ impl ProcDir {
         }
     }
 
-    /// The program that a process runs, as /proc/PID/exe links to it; `None` when this user may not see it.
+    /// The target of /proc/PID/exe; `None` when this user may not read it.
     #[must_use]
     pub fn exe(&self, pid: i32) -> Option<String> {
         let target = rustix::fs::readlinkat(&self.dir, format!("{pid}/exe"), Vec::new()).ok()?;
         Some(target.to_string_lossy().into_owned())
     }
 
-    /// The owner of the program that a process runs, when nobody else may write to it (group and others).
-    /// It looks at the open program itself, so a name in another mount namespace does not fool it.
+    /// The owner of a process's program, unless group or others may write to it. Follows /proc/PID/exe to the open file, so
+    /// that paths in another mount namespace do not matter.
     #[must_use]
     pub fn exe_owner(&self, pid: i32) -> Option<u32> {
         let stat = rustix::fs::statat(&self.dir, format!("{pid}/exe"), rustix::fs::AtFlags::empty()).ok()?;
@@ -137,18 +135,18 @@ impl ProcDir {
     }
 }
 
-/// Reads a small file into a buffer, whose old bytes go.
+/// Replaces the content of `buffer` with that of a small file.
 fn read_in(dir: &OwnedFd, path: &str, buffer: &mut Vec<u8>) -> rustix::io::Result<()> {
     buffer.clear();
     let file = rustix::fs::openat(dir, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    // One page holds every file that is read here, but for very long command lines, which are cut.
+    // One page holds every file that is read here; very long command lines are cut.
     buffer.resize(4096, 0);
     let read = rustix::io::read(&file, buffer.as_mut_slice());
     buffer.truncate(read.unwrap_or(0));
     read.map(drop)
 }
 
-/// `PID/NAME` without an allocation: the guard makes one for every process that starts.
+/// `PID/NAME` without an allocation: the guard needs one for every process that starts.
 struct Name {
     bytes: [u8; 48],
     length: usize,
@@ -160,7 +158,7 @@ impl Name {
         let mut bytes = [0; 48];
         let room = bytes.len();
         let mut rest = bytes.as_mut_slice();
-        // The names are those of this project, all short; a longer one would be no file of /proc.
+        // Longer than any name of a file in /proc.
         let written = write!(rest, "{pid}/{name}").is_ok();
         let length = if written { room - rest.len() } else { 0 };
         Self { bytes, length }

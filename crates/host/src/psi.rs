@@ -1,4 +1,4 @@
-//! Triggers on memory pressure (kernel `Documentation/accounting/psi.rst`, "Monitoring for pressure thresholds").
+//! PSI triggers on memory pressure (kernel `Documentation/accounting/psi.rst`, "Monitoring for pressure thresholds").
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -10,28 +10,28 @@ use crate::host::Host;
 
 const PATH: &str = "/proc/pressure/memory";
 
-/// Which tasks must wait.
+/// Which tasks must be stalled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Waiting {
-    /// At least one.
+    /// At least one task.
     Some,
-    /// All that are not idle, at once.
+    /// All non-idle tasks at once.
     Full,
 }
 
-/// How much waiting within which time raises the trigger.
+/// A stall threshold within a time window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trigger {
-    /// Which tasks.
+    /// Which tasks must be stalled.
     pub waiting: Waiting,
-    /// Microseconds of waiting.
+    /// Stall time in microseconds.
     pub stall_us: u32,
-    /// Within so many microseconds; the kernel takes 500,000 to 10,000,000.
+    /// Window in microseconds, 500,000 to 10,000,000.
     pub window_us: u32,
 }
 
 impl Trigger {
-    /// The line that sets the trigger up, with the zero byte that the kernel wants after it.
+    /// The line to write, with the NUL byte that the kernel requires.
     #[must_use]
     pub fn line(&self) -> Vec<u8> {
         let waiting = match self.waiting {
@@ -42,18 +42,18 @@ impl Trigger {
     }
 }
 
-/// A trigger that is set. Poll its descriptor for `POLLPRI`: each wake-up is one crossing, at most one a window, and
-/// there is nothing to read. `POLLERR` says that the trigger is gone.
+/// An armed trigger. Poll its descriptor for `POLLPRI`: each event is one crossing, at most one per window, with nothing to
+/// read. `POLLERR` means that the trigger is gone.
 #[derive(Debug)]
 pub struct PsiTrigger {
     fd: OwnedFd,
 }
 
 impl PsiTrigger {
-    /// Sets a trigger on the machine's memory pressure. It lives as long as the value.
+    /// Arms a trigger on the machine's memory pressure; dropping the value disarms it.
     ///
     /// # Errors
-    /// When the kernel has no PSI (`is_not_found`), or does not take this trigger from this user.
+    /// When the kernel has no PSI (`is_not_found`) or refuses the trigger.
     pub fn set(host: &Host, trigger: Trigger) -> Result<Self> {
         let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let fd = rustix::fs::open(host.real(PATH), flags, Mode::empty())
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_trigger_is_written_as_the_kernel_reads_it() {
+    fn the_trigger_is_written_to_the_pressure_file() {
         let dir = tempfile::tempdir().unwrap();
         let host = Host::folder(dir.path());
         let trigger = Trigger { waiting: Waiting::Some, stall_us: 150_000, window_us: 1_000_000 };

@@ -1,4 +1,4 @@
-//! This program once more, as a child that inherits everything: for loads that a drill makes.
+//! Starts this program again as a child: the load of a drill.
 
 use std::ffi::CString;
 use std::io::Read;
@@ -7,17 +7,17 @@ use std::process::{Child, Command, Stdio};
 use crate::error::{HostError, Result};
 use crate::host::Host;
 
-/// A copy of this program that runs. It has this process's score (oom_score_adj), as every child has.
+/// A child that runs this program. It inherits the oom_score_adj of this process.
 #[derive(Debug)]
 pub struct Reexec {
     child: Child,
 }
 
 impl Host {
-    /// Starts this program with other arguments. It ends when [`Reexec`] is dropped, if it waits for the end of its input.
+    /// Starts this program with other arguments. Dropping the [`Reexec`] closes its standard input and waits for it.
     ///
     /// # Errors
-    /// When it cannot be started, or the host does not know the program that runs.
+    /// When it cannot be started, or the host is a folder without a current program.
     pub fn reexec(&self, args: &[String]) -> Result<Reexec> {
         let program =
             self.current_exe().ok_or_else(|| HostError::NotLive { program: "oomguard".to_owned() })?;
@@ -30,7 +30,7 @@ impl Host {
 }
 
 impl Reexec {
-    /// Waits until it has printed something or has ended; whether it has printed something.
+    /// Waits for the first byte of output; `false` when it ended without any.
     pub fn wait_ready(&mut self) -> bool {
         let mut byte = [0];
         self.child.stdout.as_mut().is_some_and(|out| out.read_exact(&mut byte).is_ok())
@@ -44,7 +44,7 @@ impl Drop for Reexec {
     }
 }
 
-/// Gives this process another name in /proc, of which the kernel keeps 15 bytes.
+/// Sets the name of this process in /proc; the kernel keeps 15 bytes.
 ///
 /// # Errors
 /// When the kernel refuses.
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_answers_and_waits_and_one_that_ends() {
+    fn wait_ready_tells_output_from_exit() {
         let args = |script: &str| vec!["-c".to_owned(), script.to_owned()];
         let mut waits = host("/bin/sh").reexec(&args("echo x; read line")).unwrap();
         assert!(waits.wait_ready());
@@ -73,8 +73,8 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_has_the_name_that_it_was_given() {
-        // The main thread's name is the process's; here it is a test's own.
+    fn the_name_of_a_thread_is_set() {
+        // The name of the process is that of its main thread; a test has its own thread.
         std::thread::spawn(|| {
             set_process_name("drill-load").unwrap();
             assert_eq!(std::fs::read_to_string("/proc/thread-self/comm").unwrap(), "drill-load\n");

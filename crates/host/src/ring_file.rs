@@ -11,41 +11,41 @@ use crate::error::{HostError, Result};
 use crate::files::temp_sibling;
 use crate::host::Host;
 
-/// An open file whose length never changes.
+/// An open file of fixed length.
 #[derive(Debug)]
 pub struct RingFile {
     file: File,
     path: String,
     len: u64,
-    /// What makes writes durable while this process goes on.
+    /// Syncs in the background.
     background: Option<BackgroundSync>,
 }
 
-/// What is at the path of a ring file.
+/// The state of a ring file's path.
 #[derive(Debug)]
 pub enum RingState {
-    /// Nothing.
+    /// No such file.
     Missing,
-    /// A regular file that only its trusted owner may read or write, with one name.
+    /// A regular file with mode 0600, one link and the trusted owner.
     Ready(RingFile),
-    /// Something that is not written to, and why.
+    /// Another file, left alone, with the reason.
     Foreign(String),
 }
 
 impl Host {
-    /// Opens the ring file at `path` for one writer. Symbolic links are not followed and nothing is created.
+    /// Opens the ring file at `path` for one writer. Does not follow symbolic links and creates nothing.
     ///
     /// # Errors
-    /// When it is there and cannot be opened, or another process writes to it.
+    /// When it exists and cannot be opened, or another process writes to it.
     pub fn open_ring(&self, path: &str) -> Result<RingState> {
         let fail = |e| HostError::file("open", path, e);
         match fs::symlink_metadata(self.real(path)) {
-            Ok(meta) if !meta.is_file() => return Ok(RingState::Foreign("it is no regular file".to_owned())),
+            Ok(meta) if !meta.is_file() => return Ok(RingState::Foreign("not a regular file".to_owned())),
             Ok(_) => {}
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(RingState::Missing),
             Err(e) => return Err(fail(e)),
         }
-        // NONBLOCK: whatever took its place since must not make us wait.
+        // NONBLOCK: a FIFO that took its place since must not block.
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
         let opened = OpenOptions::new().read(true).write(true).custom_flags(flags).open(self.real(path));
         let file = opened.map_err(fail)?;
@@ -53,41 +53,41 @@ impl Host {
         if let Some(why) = self.foreign(&meta) {
             return Ok(RingState::Foreign(why.to_owned()));
         }
-        alone(&file, path)?;
+        lock(&file, path)?;
         Ok(RingState::Ready(RingFile::new(file, path, meta.len())))
     }
 
     fn foreign(&self, meta: &fs::Metadata) -> Option<&'static str> {
         if !meta.is_file() {
-            Some("it is no regular file")
+            Some("not a regular file")
         } else if meta.uid() != self.trusted_uid() {
-            Some("it does not belong to root")
+            Some("not owned by root")
         } else if meta.mode() & 0o077 != 0 {
-            Some("others than root may read or write it")
+            Some("accessible to users other than root")
         } else if meta.nlink() != 1 {
-            Some("it has a second name")
+            Some("has more than one link")
         } else {
             None
         }
     }
 
-    /// Puts a new ring file of `len` bytes at `path`, mode 0600, replacing what is there: `head`, then zeros.
-    /// All of its blocks are written, so that no later write allocates any. It is durable on return.
+    /// Creates or replaces the ring file at `path`: `len` bytes, mode 0600, `head` and then zeros. All blocks are written, so
+    /// that no later write allocates any. Durable on return.
     ///
     /// # Errors
-    /// When the disk has no room or the system refuses.
+    /// When the disk is full or the file cannot be written.
     pub fn create_ring(&self, path: &str, len: u64, head: &[u8]) -> Result<RingFile> {
         let new = temp_sibling(path);
-        // What a start that was cut left behind.
+        // Left behind by an interrupted start.
         self.remove_file(&new)?;
         let file = self.create_new(&new, 0o600)?;
         let filled = fill(&file, len, head).and_then(|()| file.sync_all());
         if let Err(e) = filled {
-            // What failed is said; a stray file would only take up room.
+            // Do not leave a partial file.
             let _ = self.remove_file(&new);
             return Err(HostError::file("write", path, e));
         }
-        alone(&file, path)?;
+        lock(&file, path)?;
         self.rename_over(&new, path)?;
         Ok(RingFile::new(file, path, len))
     }
@@ -95,7 +95,7 @@ impl Host {
 
 fn fill(mut file: &File, len: u64, head: &[u8]) -> std::io::Result<()> {
     const CHUNK: u64 = 64 << 10;
-    // The umask must not decide.
+    // Independent of the umask.
     file.set_permissions(fs::Permissions::from_mode(0o600))?;
     file.write_all(head)?;
     let zeros = vec![0; CHUNK as usize];
@@ -108,13 +108,13 @@ fn fill(mut file: &File, len: u64, head: &[u8]) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Whether io_submit(2) refuses syncs as such: before Linux 4.18, on some file systems, and in some sandboxes.
-fn is_no_such_thing(error: &std::io::Error) -> bool {
+/// Whether io_submit(2) does not support syncs: before Linux 4.18, on some file systems, and in some sandboxes.
+fn is_unsupported(error: &std::io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS | libc::EOPNOTSUPP | libc::EPERM))
 }
 
-/// One writer: the kernel frees the lock when its process dies.
-fn alone(file: &File, path: &str) -> Result<()> {
+/// Ensures one writer: the kernel releases the lock when its process dies.
+fn lock(file: &File, path: &str) -> Result<()> {
     match file.try_lock() {
         Ok(()) => Ok(()),
         Err(fs::TryLockError::WouldBlock) => {
@@ -129,13 +129,13 @@ impl RingFile {
         Self { file, path: path.to_owned(), len, background: None }
     }
 
-    /// Its length in bytes.
+    /// The length in bytes.
     #[must_use]
     pub fn len(&self) -> u64 {
         self.len
     }
 
-    /// Whether it has no bytes at all.
+    /// Whether the length is 0.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
@@ -144,7 +144,7 @@ impl RingFile {
     /// Writes `bytes` in place at `offset`.
     ///
     /// # Errors
-    /// When that is not within the file, or the system refuses.
+    /// When the range is not within the file, or the write fails.
     pub fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
         let fail = |e| HostError::file("write", &self.path, e);
         if offset.checked_add(bytes.len() as u64).is_none_or(|end| end > self.len) {
@@ -153,35 +153,35 @@ impl RingFile {
         self.file.write_all_at(bytes, offset).map_err(fail)
     }
 
-    /// Fills `bytes` from `offset` on.
+    /// Fills `bytes` from `offset`.
     ///
     /// # Errors
-    /// When the file has not so many bytes, or the system refuses.
+    /// When the range is not within the file, or the read fails.
     pub fn read_at(&self, bytes: &mut [u8], offset: u64) -> Result<()> {
         self.file.read_exact_at(bytes, offset).map_err(|e| HostError::file("read", &self.path, e))
     }
 
-    /// Makes what was written durable: fdatasync(2), which leaves times alone.
+    /// Makes writes durable (fdatasync(2)).
     ///
     /// # Errors
-    /// When the disk does not take it.
+    /// When the sync fails.
     pub fn sync(&self) -> Result<()> {
         self.file.sync_data().map_err(|e| HostError::file("sync", &self.path, e))
     }
 
-    /// Has the kernel do the same while this process goes on. `false`: it is not through with the last time yet, and this is to
-    /// be asked again. Where it does no such thing, this waits as [`RingFile::sync`] does.
+    /// Starts a sync in the background. `false` while the previous one runs: call again later. Waits like [`RingFile::sync`]
+    /// where the kernel has no background sync.
     ///
     /// # Errors
-    /// When the disk did not take it the last time, or does not take it now.
+    /// When the previous sync failed, or this one cannot start.
     pub fn sync_soon(&mut self) -> Result<bool> {
         if self.background.is_none() {
-            // Asked again each time: what others have taken of the places may be free by then.
+            // Retried each time: the system-wide limit of requests may be free by then.
             self.background = BackgroundSync::new().ok();
         }
         let Some(background) = &mut self.background else { return self.sync().map(|()| true) };
         match background.start(&self.file) {
-            Err(e) if is_no_such_thing(&e) => self.sync().map(|()| true),
+            Err(e) if is_unsupported(&e) => self.sync().map(|()| true),
             started => started.map_err(|e| HostError::file("sync", &self.path, e)),
         }
     }

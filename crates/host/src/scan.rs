@@ -1,5 +1,5 @@
-//! Reading the same files of the kernel again and again: held open where that can be, with buffers that are kept, so
-//! that reading needs no memory of its own when there is none.
+//! Repeated reads of kernel files with held descriptors and kept buffers, so that reading allocates nothing when memory is
+//! short.
 
 use std::fs::File;
 use std::io::Write;
@@ -12,15 +12,15 @@ use rustix::fs::{Mode, OFlags, RawDir, SeekFrom};
 use crate::error::{HostError, Result};
 use crate::host::Host;
 
-/// No small file of /proc that is read here has more: `stat` has at most about 400 bytes, `cgroup` a path.
+/// The buffer for a small file of /proc: `stat` has at most about 400 bytes, `cgroup` a path.
 const SMALL: usize = 8 << 10;
 const NAMES: usize = 32 << 10;
-/// The kernel hands out the lines of such a file until the next one does not fit into a page (`fs/seq_file.c`). The lines
-/// of those that are held are shorter than 256 bytes, so a piece with more room than that is the last one. Asking once more makes the
-/// kernel write the whole file anew, to find that there is nothing after it.
+/// The kernel returns lines until the next one does not fit into a page (`fs/seq_file.c`). Lines of held files are shorter
+/// than 256 bytes, so a read that leaves more room in the page is the last one. One more read would make the kernel format
+/// the whole file again.
 const WHOLE_PIECE: usize = (4 << 10) - 256;
 
-/// A file of the kernel that is held open and read from its beginning each time.
+/// A kernel file that stays open and is read from its beginning each time.
 #[derive(Debug)]
 pub struct HeldFile {
     file: File,
@@ -29,20 +29,20 @@ pub struct HeldFile {
 }
 
 impl Host {
-    /// Opens a file of the kernel (/proc, /sys) to read its first `most` bytes again and again. No line of it may be as
-    /// long as half a page.
+    /// Opens a kernel file (/proc, /sys) for repeated reads of its first `max_len` bytes. Its lines must be shorter than 256
+    /// bytes.
     ///
     /// # Errors
     /// When it cannot be opened.
-    pub fn hold(&self, path: &str, most: usize) -> Result<HeldFile> {
+    pub fn hold(&self, path: &str, max_len: usize) -> Result<HeldFile> {
         let file = File::open(self.real(path)).map_err(|e| HostError::file("open", path, e))?;
-        Ok(HeldFile { file, path: path.to_owned(), buffer: vec![0; most].into() })
+        Ok(HeldFile { file, path: path.to_owned(), buffer: vec![0; max_len].into() })
     }
 
-    /// The names of the folders in a folder; empty when there is no such folder. Links are no folders.
+    /// The names of the folders in a folder, without symbolic links; empty when there is no such folder.
     ///
     /// # Errors
-    /// When the folder is there and cannot be read.
+    /// When the folder exists and cannot be read.
     pub fn subdirectories(&self, path: &str) -> Result<Vec<String>> {
         let fail = |e| HostError::file("list", path, e);
         let entries = match std::fs::read_dir(self.real(path)) {
@@ -60,10 +60,10 @@ impl Host {
         Ok(names)
     }
 
-    /// Opens /proc to look at all processes again and again.
+    /// Opens /proc for repeated scans of all processes.
     ///
     /// # Errors
-    /// When it is not there.
+    /// When it cannot be opened.
     pub fn scan(&self) -> Result<Scan> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = rustix::fs::open(self.real("/proc"), flags, Mode::empty())
@@ -73,17 +73,17 @@ impl Host {
 }
 
 impl HeldFile {
-    /// What is in it now.
+    /// The current content.
     ///
     /// # Errors
-    /// When the kernel refuses.
+    /// When the read fails.
     pub fn read(&mut self) -> Result<&[u8]> {
         let mut len = 0;
         loop {
             let fail = |e| HostError::file("read", &self.path, e);
             let read = self.file.read_at(&mut self.buffer[len..], len as u64).map_err(fail)?;
             len += read;
-            // A file of the kernel that is longer than a page comes in several pieces.
+            // A file longer than a page needs several reads.
             if read < WHOLE_PIECE || len == self.buffer.len() {
                 return Ok(&self.buffer[..len]);
             }
@@ -100,7 +100,7 @@ pub struct Scan {
 }
 
 impl Scan {
-    /// Puts the numbers of all processes into `pids`, ascending; its old numbers go.
+    /// Fills `pids` with the pids of all processes, ascending.
     ///
     /// # Errors
     /// When /proc cannot be listed.
@@ -119,7 +119,7 @@ impl Scan {
         Ok(())
     }
 
-    /// Reads a small file of a process; `None` when the process is gone, hidden, or cannot be read.
+    /// Reads a small file of a process; `None` when it has exited, is hidden, or cannot be read.
     pub fn read(&mut self, pid: i32, name: &str) -> Option<&[u8]> {
         let mut path = [0; 64];
         let mut left = path.as_mut_slice();

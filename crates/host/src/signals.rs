@@ -1,4 +1,4 @@
-//! Signals as something that can be waited for.
+//! Signals as descriptors to poll.
 
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -9,16 +9,16 @@ use std::sync::atomic::AtomicBool;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
 
-/// What a signal asks for.
+/// Requests by signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Requests {
-    /// SIGTERM or SIGINT: end.
+    /// SIGTERM or SIGINT: stop.
     pub end: bool,
-    /// SIGHUP: read the configuration again.
+    /// SIGHUP: reload the configuration.
     pub reload: bool,
 }
 
-/// The signals that a daemon is steered by, caught from now on until the process ends.
+/// The signals that control a daemon, caught until the process ends.
 #[derive(Debug)]
 pub struct Signals {
     end: UnixStream,
@@ -29,7 +29,7 @@ impl Signals {
     /// Catches SIGTERM, SIGINT and SIGHUP.
     ///
     /// # Errors
-    /// When the system has no more file descriptors.
+    /// When no file descriptor is left.
     pub fn catch() -> std::io::Result<Self> {
         let (end, ends) = UnixStream::pair()?;
         let (reload, reloads) = UnixStream::pair()?;
@@ -41,42 +41,42 @@ impl Signals {
         Ok(Self { end, reload })
     }
 
-    /// What to wait for: one descriptor for the end, one for the reload.
+    /// The descriptors to poll: stop, reload.
     #[must_use]
     pub fn sources(&self) -> [BorrowedFd<'_>; 2] {
         [self.end.as_fd(), self.reload.as_fd()]
     }
 
-    /// What was asked since the last call.
+    /// The requests since the last call.
     #[must_use]
     pub fn take_requests(&self) -> Requests {
         Requests { end: drained(&self.end), reload: drained(&self.reload) }
     }
 }
 
-/// Lets the process go on when its terminal or connection is gone. Programs that it starts are not covered.
+/// Lets this process survive the loss of its terminal or connection. Child processes are not covered.
 ///
 /// # Errors
-/// When the system refuses a handler.
+/// When the handler cannot be installed.
 pub fn ignore_sighup() -> std::io::Result<()> {
     signal_hook::flag::register(SIGHUP, Arc::default()).map(|_| ())
 }
 
-/// A flag that the first SIGINT or SIGTERM sets; the second one ends the process with 130, as a shell would say.
+/// A flag that the first SIGINT or SIGTERM sets; the second one exits with status 130.
 ///
 /// # Errors
-/// When the system refuses a handler.
+/// When a handler cannot be installed.
 pub fn stop_flag() -> std::io::Result<Arc<AtomicBool>> {
     let flag = Arc::<AtomicBool>::default();
     for signal in [SIGINT, SIGTERM] {
-        // In this order: the first signal finds the flag unset.
+        // In this order, so that the first signal finds the flag unset.
         signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&flag))?;
         signal_hook::flag::register(signal, Arc::clone(&flag))?;
     }
     Ok(flag)
 }
 
-/// Whether anything was in it; it is empty afterwards.
+/// Empties the stream; whether it had any bytes.
 fn drained(mut stream: &UnixStream) -> bool {
     let mut bytes = [0; 64];
     let mut any = false;

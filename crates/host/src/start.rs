@@ -1,4 +1,4 @@
-//! Starting a program and going on, for hooks: they are load, and whoever starts them must not wait for them.
+//! Starts hooks without waiting for them. They run as load.
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
@@ -9,14 +9,14 @@ use rustix::process::{Pid, Signal};
 use crate::error::{HostError, Result};
 use crate::host::Host;
 
-/// Takes off the protection that was inherited, before the program begins. The shell does it, because between fork and
-/// exec nothing may be run that is written in Rust, and a parent that does it afterwards may be too late.
+/// Drops inherited protection before the program starts. A shell does this, because only async-signal-safe code may run
+/// between fork and exec, and the parent could be too late afterwards.
 const AS_LOAD: &str = "echo \"$1\" >/proc/self/oom_score_adj; shift; exec \"$@\"";
 
-/// The most that a pipe takes without a reader (pipe(7)); more could block who writes.
+/// The capacity of a pipe (pipe(7)); more could block the writer.
 pub const MAX_INPUT: usize = 64 << 10;
 
-/// A program that runs. Dropping it kills it, with all that it started in its process group.
+/// A running program. Dropping it kills its process group.
 #[derive(Debug)]
 pub struct Started {
     child: Child,
@@ -25,8 +25,8 @@ pub struct Started {
 }
 
 impl Host {
-    /// Starts a program by its path, at an oom_score_adj, in a process group of its own, with a clean environment,
-    /// `input` on its standard input and nowhere to print to; does not wait for it.
+    /// Starts a program at an oom_score_adj, in its own process group, with a clean environment, `input` on standard input
+    /// and its output discarded; does not wait for it.
     ///
     /// # Errors
     /// When it cannot be started, the input is longer than [`MAX_INPUT`], or the host is a folder without programs.
@@ -36,7 +36,7 @@ impl Host {
             return Err(HostError::NotLive { program: program.to_owned() });
         };
         if input.len() > MAX_INPUT {
-            return Err(fail(std::io::Error::other("its input is longer than 64 KiB")));
+            return Err(fail(std::io::Error::other("input longer than 64 KiB")));
         }
         let found = if program.starts_with('/') {
             Some(self.real(program)).filter(|file| file.is_file())
@@ -44,7 +44,7 @@ impl Host {
             std::env::split_paths(path).map(|dir| dir.join(program)).find(|file| file.is_file())
         };
         let Some(file) = found else {
-            return Err(fail(std::io::Error::new(std::io::ErrorKind::NotFound, "it is not installed")));
+            return Err(fail(std::io::Error::new(std::io::ErrorKind::NotFound, "not installed")));
         };
         let mut child = Command::new("/bin/sh")
             .args(["-c", AS_LOAD, "sh", &score.to_string()])
@@ -61,7 +61,7 @@ impl Host {
             .spawn()
             .map_err(fail)?;
         if let Some(mut pipe) = child.stdin.take() {
-            // A program that does not read its input may still do what it is for.
+            // A program need not read its input.
             let _ = pipe.write_all(input);
         }
         Ok(Started { child, program: program.to_owned(), ended: false })
@@ -69,10 +69,10 @@ impl Host {
 }
 
 impl Started {
-    /// `None` while it runs; then whether it ended with 0, and how it ended in words.
+    /// `None` while it runs; then whether its exit status was 0, and the status in words.
     ///
     /// # Errors
-    /// When the system does not say.
+    /// When waitpid(2) fails.
     pub fn ended(&mut self) -> Result<Option<(bool, String)>> {
         let status = self
             .child

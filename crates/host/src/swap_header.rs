@@ -3,44 +3,43 @@
 use crate::parse_error::ParseError;
 use serde::{Deserialize, Serialize};
 
-/// The page sizes that Linux runs with, smallest first.
+/// The page sizes of Linux, smallest first.
 const PAGE_SIZES: [usize; 4] = [4096, 8192, 16384, 65536];
 const SIGNATURE: &[u8; 10] = b"SWAPSPACE2";
-/// What stands in the signature's place while the area holds a hibernation image
-/// (kernel `kernel/power/swap.c`, uswsusp, libblkid).
+/// The signatures of a hibernation image (kernel `kernel/power/swap.c`, uswsusp, libblkid).
 const SUSPENDED: [&[u8]; 4] = [b"S1SUSPEND", b"S2SUSPEND", b"ULSUSPEND", b"LINHIB0001"];
 
-/// What mkswap wrote.
+/// The header that mkswap(8) writes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SwapHeader {
-    /// Bytes per page; the kernel takes only an area made for its own.
+    /// Bytes per page; the kernel accepts only its own page size.
     pub page_size: usize,
-    /// The format; 1 is the only one the kernel takes.
+    /// The format; the kernel accepts only 1.
     pub version: u32,
-    /// The number of the last page, counted from 0, which is the header.
+    /// The number of the last page; page 0 is the header.
     pub last_page: u32,
-    /// How many pages are marked bad.
+    /// The number of bad pages.
     pub nr_badpages: u32,
-    /// The UUID; all zero where there is none.
+    /// The UUID; all zero if none.
     pub uuid: [u8; 16],
-    /// The label; empty where there is none. Bytes that are not UTF-8 become U+FFFD.
+    /// The label, empty if none. Bytes that are not UTF-8 become U+FFFD.
     pub label: String,
 }
 
 impl SwapHeader {
-    /// Bytes of the whole area, header page included: what the file must at least have.
+    /// The size of the area in bytes, including the header page: the minimum size of the file.
     pub fn size(&self) -> u64 {
         (u64::from(self.last_page) + 1).saturating_mul(self.page_size as u64)
     }
 
-    /// Bytes that can hold pages: what `/proc/swaps` shows as the size.
+    /// Usable bytes: the size in `/proc/swaps`.
     pub fn usable(&self) -> u64 {
         u64::from(self.last_page)
             .saturating_sub(u64::from(self.nr_badpages))
             .saturating_mul(self.page_size as u64)
     }
 
-    /// The UUID as blkid prints it: `3f2504e0-4f89-41d3-9a0c-0305e82c3301`; `None` where it is all zero.
+    /// The UUID as blkid prints it: `3f2504e0-4f89-41d3-9a0c-0305e82c3301`; `None` if all zero.
     pub fn uuid_text(&self) -> Option<String> {
         if self.uuid == [0; 16] {
             return None;
@@ -58,20 +57,20 @@ impl SwapHeader {
     }
 }
 
-/// Reads the first page of a swap area: at least 4096 bytes, or as many as the largest page to look for.
+/// Parses the first page of a swap area: at least 4096 bytes, up to the largest page size to search for.
 ///
 /// # Errors
-/// The buffer is too short, has no signature, holds a hibernation image, or another version than 1.
+/// The buffer is too short, has no signature, contains a hibernation image, or has a version other than 1.
 pub fn parse(page: &[u8]) -> Result<SwapHeader, ParseError> {
     let at = |offset: usize, length: usize| page.get(offset..offset + length);
     if page.len() < PAGE_SIZES[0] {
-        return Err(ParseError::new(0, "is shorter than a swap header", page));
+        return Err(ParseError::new(0, "shorter than a swap header", page));
     }
     let signatures = PAGE_SIZES.iter().filter_map(|&size| Some((size, at(size - 10, 10)?)));
     let mut found = None;
     for (size, signature) in signatures {
         if SUSPENDED.iter().any(|s| signature.starts_with(s)) {
-            return Err(ParseError::new(0, "holds a hibernation image", signature));
+            return Err(ParseError::new(0, "contains a hibernation image", signature));
         }
         if signature == b"SWAP-SPACE" {
             return Err(ParseError::new(0, "has the swap format of Linux before 2.1.117", signature));

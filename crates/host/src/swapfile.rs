@@ -1,4 +1,4 @@
-//! Making a swap file, one durable stage after the other, and switching swap on and off.
+//! Creates a swap file in durable steps, and runs swapon(8) and swapoff(8).
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -9,40 +9,40 @@ use rustix::fs::{FallocateFlags, IFlags, OFlags};
 use crate::error::{HostError, Result};
 use crate::host::Host;
 
-/// The label in the header of every swap file that oomguard makes. It is how it knows its own.
+/// The label in the header of every swap file that oomguard creates, by which it recognises its own.
 pub const LABEL: &str = "oomguard";
 
-/// How the blocks of a swap file are obtained.
+/// How to allocate the blocks of a swap file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Allocation {
-    /// fallocate(2): at once.
+    /// fallocate(2).
     Fallocate,
-    /// Written zeros, for kernels whose fallocate leaves what swapon(2) sees as holes.
+    /// Write zeros, where swapon(2) takes fallocated blocks for holes.
     Zeros,
 }
 
 impl Host {
-    /// Creates an empty file for swap: nobody else could have put it there, and only root may read it.
+    /// Creates an empty file with mode 0600.
     ///
-    /// On btrfs it gets NOCOW while it is empty, the only time when that works (chattr(1), btrfs(5)).
+    /// NOCOW (btrfs) works only while the file is empty (chattr(1), btrfs(5)).
     ///
     /// # Errors
-    /// When something is there already, or the system refuses.
+    /// When the file exists or cannot be created.
     pub fn swapfile_create(&self, path: &str, nocow: bool) -> Result<()> {
         let file = self.create_new(path, 0o600)?;
         if nocow {
             let flags = rustix::fs::ioctl_getflags(&file)
                 .map_err(|e| HostError::file("read the file flags of", path, e))?;
             rustix::fs::ioctl_setflags(&file, flags | IFlags::NOCOW)
-                .map_err(|e| HostError::file("switch copy-on-write off for", path, e))?;
+                .map_err(|e| HostError::file("turn off copy-on-write for", path, e))?;
         }
         file.sync_all().map_err(|e| HostError::file("sync", path, e))
     }
 
-    /// Gives a created file its blocks and makes them durable. `progress` is told the bytes done so far.
+    /// Allocates the blocks of a created file durably. `progress` gets the bytes allocated so far.
     ///
     /// # Errors
-    /// When the disk is full, or the system refuses.
+    /// When the disk is full or the allocation fails.
     pub fn swapfile_allocate(
         &self,
         path: &str,
@@ -66,7 +66,7 @@ impl Host {
         file.sync_all().map_err(fail)
     }
 
-    /// Writes the swap header, with the label by which oomguard knows its own, and makes it durable.
+    /// Writes the swap header with [`LABEL`], durably.
     ///
     /// # Errors
     /// When mkswap(8) fails.
@@ -76,7 +76,7 @@ impl Host {
         self.open_own(path)?.sync_all().map_err(|e| HostError::file("sync", path, e))
     }
 
-    /// Switches swap on: a file or a device.
+    /// Activates a swap file or device.
     ///
     /// # Errors
     /// When swapon(8) fails.
@@ -90,10 +90,10 @@ impl Host {
         Ok(())
     }
 
-    /// Switches one swap off. The kernel first brings everything in it back into memory, or refuses.
+    /// Deactivates a swap area. The kernel first reads its pages back into memory, or refuses.
     ///
     /// # Errors
-    /// When swapoff(8) fails; the swap is then still on.
+    /// When swapoff(8) fails; the area is then still active.
     pub fn swap_off(&self, path: &str) -> Result<()> {
         self.run_ok("swapoff", &[&self.real(path).to_string_lossy()])?;
         Ok(())
@@ -111,7 +111,7 @@ impl Host {
 
 fn write_zeros(mut file: &File, size: u64, progress: &mut dyn FnMut(u64)) -> std::io::Result<()> {
     const CHUNK: usize = 4 << 20;
-    /// Dirty pages are pushed out as we go: a long file must not fill the memory that we want to save.
+    /// Write dirty pages back regularly: a large file must not fill memory.
     const SYNC_EVERY: u64 = 256 << 20;
     let zeros = vec![0u8; CHUNK];
     let mut done = 0u64;

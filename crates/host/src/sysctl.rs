@@ -1,13 +1,13 @@
-//! sysctl settings and which file wins (sysctl.d(5); systemd `src/sysctl/sysctl.c`, procps-ng `sysctl.c`).
+//! sysctl settings and the file that takes precedence (sysctl.d(5); systemd `src/sysctl/sysctl.c`, procps-ng `sysctl.c`).
 //!
-//! Keys are normalised to dots between components: `vm.swappiness`. Where a component itself holds a dot,
-//! it is written as a slash, as sysctl.d(5) does: `net.ipv4.conf.enp3s0/200.forwarding`.
+//! Keys are normalised to dots between components: `vm.swappiness`. A dot inside a component becomes a slash, as in
+//! sysctl.d(5): `net.ipv4.conf.enp3s0/200.forwarding`.
 
 use crate::parse_error::ParseError;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
-/// The directories, strongest first.
+/// The directories, highest precedence first.
 const DIRECTORIES: [&str; 5] =
     ["/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d"];
 
@@ -16,55 +16,55 @@ const DIRECTORIES: [&str; 5] =
 pub struct Assignment {
     /// The line, counted from 1.
     pub line: usize,
-    /// The key, normalised; may hold the wildcards `*`, `?` and `[`.
+    /// The key, normalised; may contain the wildcards `*`, `?` and `[`.
     pub key: String,
-    /// The value as it stands; empty for an exclusion.
+    /// The value as written; empty for an exclusion.
     pub value: String,
-    /// A leading `-`: a failure to write is no error.
+    /// A leading `-`: ignore write errors.
     pub ignore_errors: bool,
     /// `-key` without a value: wildcards do not apply to the key.
     pub exclude: bool,
 }
 
-/// One file of settings, as the caller found it. A symlink to `/dev/null` has no bytes.
+/// A file of settings. A symbolic link to `/dev/null` has no content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SysctlFile {
     /// The absolute path: `/etc/sysctl.d/99-swap.conf`.
     pub path: String,
-    /// What is in it.
+    /// The content.
     pub bytes: Vec<u8>,
 }
 
-/// A value and where it comes from.
+/// A value and its origin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setting {
     /// The file.
     pub path: String,
     /// The line in it, counted from 1.
     pub line: usize,
-    /// The value as it stands.
+    /// The value as written.
     pub value: String,
 }
 
-/// The settings and exclusions of one file, in order; lines that are neither are passed over.
+/// The settings and exclusions of a file, in order; other lines are skipped.
 pub fn parse_file(bytes: &[u8]) -> Vec<Assignment> {
     read(bytes).filter_map(Result::ok).collect()
 }
 
-/// The lines that [`parse_file`] passes over although they are neither blank nor comments.
+/// The lines that [`parse_file`] skips although they are neither blank nor comments.
 pub fn problems(bytes: &[u8]) -> Vec<ParseError> {
     read(bytes).filter_map(Result::err).collect()
 }
 
-/// The setting of `key` that holds after systemd-sysctl has read `files`, which may come in any order.
+/// The setting of `key` after systemd-sysctl has applied `files`, given in any order.
 ///
-/// `None` where no file sets it, or the last that names it excludes it.
+/// `None` when no file sets it, or the last one that names it excludes it.
 pub fn winner(files: &[SysctlFile], key: &str) -> Option<Setting> {
     all(files, key).pop()
 }
 
-/// The settings of `key` in order of application by systemd-sysctl: wildcards, then those that name it.
-/// The last one holds. An exclusion takes away the wildcards and the settings before it.
+/// The settings of `key` in the order that systemd-sysctl applies them: wildcards, then exact keys. The last one counts. An
+/// exclusion removes the wildcards and the settings before it.
 pub fn all(files: &[SysctlFile], key: &str) -> Vec<Setting> {
     let key = normalise(key);
     let lines = relevant(in_order(files).map(|file| (file.path.as_str(), file.bytes.as_slice())), &key);
@@ -87,9 +87,9 @@ pub fn all(files: &[SysctlFile], key: &str) -> Vec<Setting> {
     out
 }
 
-/// The setting of `key` that holds after `sysctl --system` of procps-ng 4, which reads `/etc/sysctl.conf` last.
+/// The setting of `key` after `sysctl --system` of procps-ng 4, which reads `/etc/sysctl.conf` last.
 ///
-/// There an exclusion may hold wildcards, and only keeps wildcards off: a line that names the key still holds.
+/// There an exclusion may contain wildcards and excludes only wildcards: an exact key still counts.
 pub fn winner_procps(files: &[SysctlFile], sysctl_conf: Option<&[u8]>, key: &str) -> Option<Setting> {
     let key = normalise(key);
     let in_directories = in_order(files).map(|file| (file.path.as_str(), file.bytes.as_slice()));
@@ -106,7 +106,7 @@ pub fn winner_procps(files: &[SysctlFile], sysctl_conf: Option<&[u8]>, key: &str
 /// A line and the path of its file.
 type Located<'a> = (&'a str, Assignment);
 
-/// The lines that name the key or match it, in the order they are read.
+/// The lines that match the key, in the order in which they are read.
 fn relevant<'a>(files: impl Iterator<Item = (&'a str, &'a [u8])>, key: &str) -> Vec<Located<'a>> {
     let matches = |line: &Assignment| {
         if line.key == key {
@@ -164,17 +164,17 @@ fn read_line(line: usize, raw: &[u8]) -> Option<Result<Assignment, ParseError>> 
         None => (rest, None),
     };
     if value.is_none() && !ignore_errors {
-        return Some(Err(ParseError::new(line, "is neither KEY=VALUE nor -KEY", raw)));
+        return Some(Err(ParseError::new(line, "neither KEY=VALUE nor -KEY", raw)));
     }
     let key = normalise(key);
     if key.is_empty() {
-        return Some(Err(ParseError::new(line, "has no key", raw)));
+        return Some(Err(ParseError::new(line, "no key", raw)));
     }
     let value_text = value.unwrap_or_default().trim_matches(|c: char| c.is_ascii_whitespace());
     Some(Ok(Assignment { line, key, value: value_text.to_string(), ignore_errors, exclude: value.is_none() }))
 }
 
-/// A key with dots between its components. The first separator decides which of `.` and `/` separates.
+/// Normalises a key to dots between components. The first separator decides whether `.` or `/` separates.
 fn normalise(key: &str) -> String {
     let key = key.trim_matches(|c: char| c.is_ascii_whitespace());
     let slashes = match key.find(['.', '/']) {
@@ -205,13 +205,13 @@ fn is_glob(key: &str) -> bool {
     key.contains(['*', '?', '['])
 }
 
-/// glob(7), component by component: a wildcard never crosses a separator.
+/// glob(7) per component: a wildcard never matches a separator.
 fn glob_matches(pattern: &str, key: &str) -> bool {
     let mut keys = key.split('.');
     pattern.split('.').all(|p| keys.next().is_some_and(|k| component_matches(p, k))) && keys.next().is_none()
 }
 
-/// One component. Going back only to the last `*` keeps it at pattern x name steps.
+/// Matches a component. Backtracking only to the last `*` bounds the work by pattern x name.
 fn component_matches(pattern: &str, name: &str) -> bool {
     let pattern: Vec<char> = pattern.chars().collect();
     let name: Vec<char> = name.chars().collect();
@@ -241,7 +241,7 @@ fn component_matches(pattern: &str, name: &str) -> bool {
     pattern[p..].iter().all(|&c| c == '*')
 }
 
-/// How many pattern characters match the one character, if they do.
+/// The number of pattern characters that match `c`.
 fn one_matches(pattern: &[char], c: char) -> Option<usize> {
     match pattern.first()? {
         '?' => Some(1),
@@ -257,7 +257,7 @@ fn one_matches(pattern: &[char], c: char) -> Option<usize> {
     }
 }
 
-/// The members of a bracket expression whose `[` is off already, and whether it is negated.
+/// Whether a bracket expression (without its `[`) is negated, and its members.
 fn class(rest: &[char]) -> Option<(bool, &[char])> {
     let negated = matches!(rest.first(), Some('!' | '^'));
     let members = &rest[usize::from(negated)..];

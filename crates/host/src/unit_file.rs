@@ -4,44 +4,44 @@ use crate::parse_error::ParseError;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
-/// No section that systemd knows has a longer name. Every assignment carries its section, so it is bounded.
+/// Longer than any section of systemd. Bounded because every assignment stores its section.
 const SECTION_LIMIT: usize = 255;
 
 /// A unit file, drop-in or configuration file: its assignments in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnitFile {
-    /// All assignments that stand in a section.
+    /// All assignments inside a section.
     pub assignments: Vec<Assignment>,
-    /// The lines that systemd would pass over, or not take the file for.
+    /// The lines that systemd ignores, or that make it reject the file.
     pub problems: Vec<ParseError>,
 }
 
 /// One `Key=value`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assignment {
-    /// The line where it begins, counted from 1.
+    /// The first line, counted from 1.
     pub line: usize,
     /// The section without its brackets: `Service`.
     pub section: String,
     /// The key: `OOMScoreAdjust`.
     pub key: String,
-    /// The value with continuation lines joined by blanks; quotes and specifiers as they stand.
+    /// The value with continuation lines joined by spaces; quotes and specifiers as written.
     pub value: String,
 }
 
-/// A value and where it comes from.
+/// A value and its origin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Effective {
     /// The file.
     pub path: String,
-    /// The line in it where the assignment begins, counted from 1.
+    /// The first line of the assignment, counted from 1.
     pub line: usize,
     /// The value.
     pub value: String,
 }
 
 impl UnitFile {
-    /// The line and value of the last assignment; `None` where there is none, or it is empty, which resets the key.
+    /// The line and value of the last assignment; `None` when it is missing, or empty, which resets the key.
     pub fn last(&self, section: &str, key: &str) -> Option<(usize, String)> {
         let last = self.last_assignment(section, key)?;
         (!last.value.is_empty()).then(|| (last.line, last.value.clone()))
@@ -52,8 +52,8 @@ impl UnitFile {
     }
 }
 
-/// The assignment of a single-valued key that holds when `files` are read in order: the unit first,
-/// then its drop-ins sorted by file name. An empty one resets the key: then `None`.
+/// The effective assignment of a single-valued key. `files` are the unit and then its drop-ins, sorted by file name. `None`
+/// when the last assignment is empty, which resets the key.
 pub fn effective(files: &[(String, UnitFile)], section: &str, key: &str) -> Option<Effective> {
     let (path, last) =
         files.iter().rev().find_map(|(path, file)| Some((path, file.last_assignment(section, key)?)))?;
@@ -64,7 +64,7 @@ pub fn effective(files: &[(String, UnitFile)], section: &str, key: &str) -> Opti
     })
 }
 
-/// Reads a file. Nothing is an error: what systemd would pass over is in [`UnitFile::problems`].
+/// Parses a file. Never fails: ignored lines are in [`UnitFile::problems`].
 pub fn parse(bytes: &[u8]) -> UnitFile {
     let mut reader = Reader::default();
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
@@ -108,28 +108,28 @@ impl Reader {
         }
         let mut bad = |what: &str| self.file.problems.push(ParseError::new(line, what, text));
         let Ok(text) = std::str::from_utf8(text) else {
-            return bad("is not UTF-8");
+            return bad("not UTF-8");
         };
         if let Some(header) = text.strip_prefix('[') {
             match header.strip_suffix(']') {
                 Some(name) if name.len() <= SECTION_LIMIT => self.section = Some(name.to_string()),
                 Some(_) => {
                     self.section = None;
-                    bad("the section's name is too long");
+                    bad("the section name is too long");
                 }
                 None => bad("the section header has no ]"),
             }
             return;
         }
         let Some((key, value)) = text.split_once('=') else {
-            return bad("is no assignment");
+            return bad("not an assignment");
         };
         let (key, value) = (key.trim_ascii(), value.trim_ascii());
         if key.is_empty() {
-            return bad("has no key before =");
+            return bad("no key before =");
         }
         let Some(section) = self.section.clone() else {
-            return bad("stands outside a section");
+            return bad("outside a section");
         };
         let (key, value) = (key.to_string(), value.to_string());
         self.file.assignments.push(Assignment { line, section, key, value });
@@ -138,10 +138,10 @@ impl Reader {
 
 /// The names of the directories that hold a unit's drop-ins, lowest precedence first.
 ///
-/// They exist below each unit path (`/etc/systemd/system`, ...). Of drop-ins with one file name the one in the
-/// stronger unit path is read, and within a path the one in the later directory here; what is read is then sorted
-/// by file name. So for `foo-bar@x.service`: `service.d`, `foo-@.service.d`, `foo-@x.service.d`,
-/// `foo-.service.d`, `foo-bar@.service.d`, `foo-bar@x.service.d`. Empty where the name is no unit's.
+/// They exist below each unit path (`/etc/systemd/system`, ...). Of drop-ins with the same file name, systemd reads the one
+/// in the unit path of higher precedence, and within a path the one in the later directory of this list; then it sorts by
+/// file name. For `foo-bar@x.service`: `service.d`, `foo-@.service.d`, `foo-@x.service.d`,
+/// `foo-.service.d`, `foo-bar@.service.d`, `foo-bar@x.service.d`. Empty when `unit` is not a unit name.
 pub fn drop_in_dirs(unit: &str) -> Vec<String> {
     let Some((stem, kind)) = unit.rsplit_once('.') else {
         return Vec::new();
@@ -160,7 +160,7 @@ pub fn drop_in_dirs(unit: &str) -> Vec<String> {
     dirs
 }
 
-/// Adds the directories, strongest first, in the order of systemd's `unit_file_find_dirs()`.
+/// Adds the directories, highest precedence first, in the order of systemd's `unit_file_find_dirs()`.
 fn collect_dirs(stem: &str, kind: &str, dirs: &mut Vec<String>) {
     dirs.push(format!("{stem}.{kind}.d"));
     let (name, instance) = match stem.split_once('@') {

@@ -1,4 +1,4 @@
-//! Files that are worth nothing after a boot: replaced as a whole, and not synced.
+//! Files that need not survive a boot: replaced atomically, not synced.
 
 use std::fs;
 use std::io::Write;
@@ -9,14 +9,13 @@ use crate::files::temp_sibling;
 use crate::host::Host;
 
 impl Host {
-    /// Replaces a file as a whole: who reads it sees the old or the new one. Nothing is synced; a power cut may leave
-    /// either, or none.
+    /// Replaces a file atomically for readers, without a sync: a power cut may leave the old file, the new one or none.
     ///
     /// # Errors
     /// When it cannot be written or renamed.
     pub fn replace_volatile(&self, path: &str, bytes: &[u8], mode: u32) -> Result<()> {
         let new = temp_sibling(path);
-        // What a killed process left behind.
+        // Left behind by a killed process.
         match fs::remove_file(self.real(&new)) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
                 return Err(HostError::file("remove", &new, e));
@@ -28,7 +27,8 @@ impl Host {
         file.write_all(bytes).map_err(fail)?;
         file.set_permissions(fs::Permissions::from_mode(mode)).map_err(fail)?;
         drop(file);
-        fs::rename(self.real(&new), self.real(path)).map_err(|e| HostError::file("put in place", path, e))
+        fs::rename(self.real(&new), self.real(path))
+            .map_err(|e| HostError::file("rename a new file to", path, e))
     }
 }
 
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_replaced_whatever_was_left_behind() {
+    fn a_file_is_replaced_despite_leftovers() {
         let dir = tempfile::tempdir().unwrap();
         let host = Host::folder(dir.path());
         fs::write(host.real("/.a.oomguard-new"), "half").unwrap();

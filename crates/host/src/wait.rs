@@ -1,4 +1,4 @@
-//! Waiting for several sources at once (poll(2)).
+//! Waits for several descriptors at once (poll(2)).
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -6,31 +6,31 @@ use std::time::Duration;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-/// What of a source is waited for.
+/// The event to wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interest {
-    /// Something can be read.
+    /// `POLLIN`.
     Readable,
-    /// Something exceptional: a PSI trigger has fired.
+    /// `POLLPRI`: a PSI trigger has fired.
     Priority,
 }
 
-/// Ends a wait of another thread. Once rung it stays so.
+/// Wakes a waiting thread (eventfd(2)). Once rung it stays readable.
 #[derive(Debug)]
 pub struct Bell(OwnedFd);
 
 impl Bell {
-    /// A bell that was not rung.
+    /// A bell that has not been rung.
     ///
     /// # Errors
-    /// When this process has no file descriptor left.
+    /// When no file descriptor is left.
     pub fn new() -> std::io::Result<Self> {
         Ok(Self(rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?))
     }
 
-    /// Rings it: whoever waits for it to be [`Interest::Readable`] wakes.
+    /// Wakes the threads that wait for it to be [`Interest::Readable`].
     pub fn ring(&self) {
-        // It can only fail when it was rung 2^64 times.
+        // Fails only after 2^64 rings.
         let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
     }
 }
@@ -41,17 +41,17 @@ impl AsFd for Bell {
     }
 }
 
-/// The most sources that one wait can have.
+/// The maximum number of sources of one wait.
 pub const MAX_SOURCES: usize = 32;
 
-/// Waits until a source is ready, or the time is over (`None`: for ever). Bit N of the answer is source N; 0 is the end
-/// of the time. A signal that comes in between is no end of the waiting for its own pipe.
+/// Waits until a source is ready or the timeout has passed (`None`: no timeout). Bit N of the result is source N; 0 after a
+/// timeout or a signal.
 ///
 /// # Errors
 /// When the kernel refuses, or there are more than [`MAX_SOURCES`] sources.
 pub fn wait(sources: &[(BorrowedFd<'_>, Interest)], timeout: Option<Duration>) -> std::io::Result<u32> {
     if sources.len() > MAX_SOURCES {
-        return Err(std::io::Error::other("too many sources to wait for"));
+        return Err(std::io::Error::other("too many sources"));
     }
     let Some((first, _)) = sources.first() else {
         if let Some(timeout) = timeout {
@@ -72,7 +72,7 @@ pub fn wait(sources: &[(BorrowedFd<'_>, Interest)], timeout: Option<Duration>) -
     let timeout = timeout.and_then(|time| Timespec::try_from(time).ok());
     let fds = &mut fds[..sources.len()];
     match poll(fds, timeout.as_ref()) {
-        // The caller works out the time anew.
+        // The caller computes the remaining time.
         Ok(_) => {}
         Err(Errno::INTR) => return Ok(0),
         Err(e) => return Err(e.into()),

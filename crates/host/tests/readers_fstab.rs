@@ -35,7 +35,7 @@ fn entries_with_their_lines() {
 }
 
 #[test]
-fn a_line_is_added_replaced_and_removed() {
+fn lines_are_added_replaced_and_removed() {
     let table = Fstab::parse(TABLE.as_bytes());
     let added = table.with_line(b"/swap2 none swap sw 0 0");
     assert_eq!(added.to_bytes(), format!("{TABLE}\n/swap2 none swap sw 0 0\n").into_bytes());
@@ -59,7 +59,7 @@ fn a_replaced_line_keeps_its_ending() {
 }
 
 #[test]
-fn what_libmount_refuses_is_a_problem() {
+fn lines_that_libmount_refuses_are_problems() {
     for (line, refused) in [
         ("/a none swap sw 0 0", false),
         ("/a none swap", false),
@@ -94,7 +94,7 @@ fn what_libmount_refuses_is_a_problem() {
 }
 
 #[test]
-fn the_options_as_libmount_splits_them() {
+fn options_are_split_as_in_libmount() {
     let options = |field: &str| {
         Fstab::parse(format!("/a none swap {field} 0 0\r\n").as_bytes()).entries().next().unwrap()
     };
@@ -107,7 +107,7 @@ fn the_options_as_libmount_splits_them() {
 }
 
 #[test]
-fn duplicates_of_the_same_swap() {
+fn duplicate_swap_entries_are_found() {
     let table = Fstab::parse(
         b"/swapfile none swap sw 0 0\n/swapfile /mnt ext4 x 0 0\n//swapfile none swap sw,pri=3 0 0\nUUID=a none swap\nUUID=b none swap\nUUID=a none swap sw\n/swapfile none swap\n",
     );

@@ -19,7 +19,7 @@ fn the_memory_of_a_process() {
 }
 
 #[test]
-fn the_unit_that_says_most() {
+fn nearest_unit_prefers_user_units() {
     let manager = "/user.slice/user-1000.slice/user@1000.service";
     for (path, unit) in [
         (format!("{manager}/init.scope"), Some("user@1000.service")),
@@ -51,7 +51,7 @@ fn counters_and_sums_of_counters() {
 }
 
 #[test]
-fn lines_of_meminfo() {
+fn selected_lines_of_meminfo() {
     let text = b"MemTotal:  2 kB\nSlab: 3 kB\nSlab: 4 kB\nHugePages_Total: 5\nDirty: x kB\n";
     assert_eq!(
         meminfo::values(text, ["Slab", "MemTotal", "HugePages_Total", "Dirty", "Gone"]),

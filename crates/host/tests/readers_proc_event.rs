@@ -51,28 +51,28 @@ fn every_kind_of_event_is_read() {
 }
 
 #[test]
-fn what_is_no_event_says_why() {
+fn other_messages_are_errors() {
     let whole = message(2, &numbers(&[11, 10]));
     for length in 0..whole.len() {
         assert!(parse(&whole[..length]).is_err(), "cut to {length}");
     }
     let mut error = whole.clone();
     error[4] = 2;
-    assert!(parse(&error).unwrap_err().to_string().contains("no data message"));
+    assert!(parse(&error).unwrap_err().to_string().contains("not a netlink data message"));
     let mut other = whole.clone();
     other[16] = 9;
-    assert!(parse(&other).unwrap_err().to_string().contains("not of the process connector"));
+    assert!(parse(&other).unwrap_err().to_string().contains("not a message of the process connector"));
     assert!(parse(&message(2, &numbers(&[1, u32::MAX]))).unwrap_err().to_string().contains("negative"));
 }
 
 proptest! {
     #[test]
-    fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
+    fn parse_takes_any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
         let _ = parse(&bytes);
     }
 
     #[test]
-    fn a_damaged_message_is_read_or_refused(what in any::<u32>(), data in proptest::collection::vec(any::<u8>(), 0..24),
+    fn a_damaged_message_is_parsed_or_refused(what in any::<u32>(), data in proptest::collection::vec(any::<u8>(), 0..24),
         at in 0usize..76, with in any::<u8>(), length in 0usize..=76) {
         let mut bytes = message(what, &data);
         bytes[at] = with;
@@ -82,7 +82,7 @@ proptest! {
     }
 
     #[test]
-    fn numbers_come_back(thread in 1i32.., process in 1i32..) {
+    fn pids_round_trip(thread in 1i32.., process in 1i32..) {
         let data = numbers(&[thread.cast_unsigned(), process.cast_unsigned()]);
         prop_assert_eq!(parse(&message(2, &data)), Ok(ProcEvent::Exec { process }));
         prop_assert_eq!(parse(&message(0x8000_0000, &data)), Ok(ProcEvent::Exit { thread, process }));

@@ -78,23 +78,23 @@ fn read_with_everything(bytes: &[u8]) {
 }
 
 #[test]
-fn an_error_shows_a_bounded_part_of_what_it_is_about() {
+fn an_error_shows_at_most_80_characters() {
     let long = ParseError::new(3, "is odd", &[b'x'; 5000]);
     assert_eq!(long.to_string(), format!("line 3: is odd: \"{}...\"", "x".repeat(77)));
     let full = ParseError::new(3, "is odd", &[b'x'; 80]);
     assert_eq!(full.raw, "x".repeat(80));
     let odd = ParseError::new(0, "is odd", b"\"\\\x1b\xff\n\xe2\x80\xae\xc3\xa4");
-    assert_eq!(odd.to_string(), r#"is odd: "\"\\\u{1b}\xff\n\u{202e}ä""#);
+    assert_eq!(odd.to_string(), r#"is odd: ""\\x1b\xff\x0a\u{202e}ä""#);
 }
 
 proptest! {
     #[test]
-    fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+    fn parsers_take_any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
         read_with_everything(&bytes);
     }
 
     #[test]
-    fn no_likely_bytes_panic(bytes in near(&[
+    fn parsers_take_almost_valid_bytes(bytes in near(&[
         "MemTotal:", "kB", "Filename", "file", "partition", "(deleted)", "some", "full", "avg10=", "total=", "(", ")", "S",
         "Uid:", "0::/", "name=systemd", "/user.slice", "/user@1000.service", ".scope", "1", "-1", " ", ":", "=", "\n", "-",
         "[Service]", "OOMScoreAdjust", "\\", "\\\n", ".", "/", "*", "[", "]", "\"", "@", "\u{202e}",
@@ -103,12 +103,12 @@ proptest! {
     }
 
     #[test]
-    fn a_table_that_is_not_edited_comes_out_as_it_went_in(bytes in table()) {
+    fn an_unedited_table_keeps_every_byte(bytes in table()) {
         prop_assert_eq!(Fstab::parse(&bytes).to_bytes(), bytes);
     }
 
     #[test]
-    fn an_added_line_leaves_the_others(bytes in table()) {
+    fn adding_a_line_keeps_the_others(bytes in table()) {
         let table = Fstab::parse(&bytes);
         let line = swap_line("/new", Some(3)).unwrap();
         let edited = table.with_line(line.as_bytes());
@@ -123,7 +123,7 @@ proptest! {
     }
 
     #[test]
-    fn a_removed_or_replaced_line_leaves_the_others(bytes in table(), pick in any::<usize>()) {
+    fn removing_or_replacing_a_line_keeps_the_others(bytes in table(), pick in any::<usize>()) {
         let lines: Vec<&[u8]> = bytes.split_inclusive(|&b| b == b'\n').collect();
         prop_assume!(!lines.is_empty());
         let index = pick % lines.len();
@@ -139,7 +139,8 @@ proptest! {
     }
 
     #[test]
-    fn a_swap_line_gives_back_its_path(path in "/[^\\p{Cc}]{0,40}|/[ \\t\\n\\\\a07]{0,40}", priority in proptest::option::of(0i16..)) {
+    fn a_swap_line_round_trips_its_path(path in "/[^\\p{Cc}]{0,40}|/[ \\t\\n\\\\a07]{0,40}", priority in proptest::option::of(0i16..)) {
+        prop_assume!(!path.contains(|c| oomguard_text::is_unsafe(c) && c != '\t' && c != '\n'));
         let table = Fstab::parse(b"").with_line(swap_line(&path, priority).unwrap().as_bytes());
         let entry = table.swap_entries().next().unwrap();
         prop_assert_eq!(table.entries().count(), 1);
@@ -147,7 +148,7 @@ proptest! {
     }
 
     #[test]
-    fn a_name_cannot_change_the_other_fields(comm in proptest::collection::vec(any::<u8>(), 0..64)) {
+    fn a_hostile_name_does_not_change_other_fields(comm in proptest::collection::vec(any::<u8>(), 0..64)) {
         let mut line = b"7 (".to_vec();
         line.extend_from_slice(&comm);
         line.extend_from_slice(b") D 3 7 9 0 -1 2097152 0 0 0 0 0 0 0 0 20 0 1 0 55 0 66 0\n");

@@ -43,25 +43,25 @@ fn without_uuid_and_with_a_full_label() {
 }
 
 #[test]
-fn what_is_no_swap_area() {
+fn other_pages_are_refused() {
     let with = |signature: &[u8]| {
         let mut bytes = page(4096, [1, 1, 0]);
         bytes[4086..4086 + signature.len()].copy_from_slice(signature);
         bytes
     };
     for (bytes, what) in [
-        (vec![], "is shorter than a swap header"),
-        (vec![0; 4095], "is shorter than a swap header"),
+        (vec![], "shorter than a swap header"),
+        (vec![0; 4095], "shorter than a swap header"),
         (vec![0; 4096], "has no swap signature"),
         (page(8192, [1, 1, 0])[..4096].to_vec(), "has no swap signature"),
         (page(4096, [0, 1, 0]), "has swap version 0, not 1"),
         (page(4096, [2, 1, 0]), "has swap version 2, not 1"),
         (page(4096, [1, 0, 0]), "is a swap area without pages"),
         (with(b"SWAP-SPACE"), "has the swap format of Linux before 2.1.117"),
-        (with(b"S1SUSPEND\0"), "holds a hibernation image"),
-        (with(b"S2SUSPEND\0"), "holds a hibernation image"),
-        (with(b"ULSUSPEND\0"), "holds a hibernation image"),
-        (with(b"LINHIB0001"), "holds a hibernation image"),
+        (with(b"S1SUSPEND\0"), "contains a hibernation image"),
+        (with(b"S2SUSPEND\0"), "contains a hibernation image"),
+        (with(b"ULSUSPEND\0"), "contains a hibernation image"),
+        (with(b"LINHIB0001"), "contains a hibernation image"),
     ] {
         assert_eq!(parse(&bytes).unwrap_err().what, what);
     }

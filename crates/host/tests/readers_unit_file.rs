@@ -34,17 +34,17 @@ fn an_empty_assignment_resets() {
 }
 
 #[test]
-fn what_systemd_passes_over() {
+fn ignored_lines_are_problems() {
     let unit = parse(b"Early=1\n[Service]\nno assignment\n=x\n[Broken\nA=\xff\nB=1\n");
     let problems: Vec<_> = unit.problems.iter().map(|p| (p.line, p.what.as_str())).collect();
     assert_eq!(
         problems,
         [
-            (1, "stands outside a section"),
-            (3, "is no assignment"),
-            (4, "has no key before ="),
+            (1, "outside a section"),
+            (3, "not an assignment"),
+            (4, "no key before ="),
             (5, "the section header has no ]"),
-            (6, "is not UTF-8"),
+            (6, "not UTF-8"),
         ]
     );
 }
@@ -76,7 +76,7 @@ fn drop_ins_override_in_order() {
 }
 
 #[test]
-fn drop_in_directories_from_general_to_particular() {
+fn drop_in_directories_in_order_of_precedence() {
     for (unit, dirs) in [
         ("ssh.service", &["service.d", "ssh.service.d"][..]),
         ("user@1000.service", &["service.d", "user@.service.d", "user@1000.service.d"]),

@@ -30,7 +30,7 @@ fn end(started: &mut Started) -> (bool, String) {
 }
 
 #[test]
-fn it_gets_its_input_and_no_protection() {
+fn a_hook_gets_its_input_and_no_protection() {
     let (dir, host) =
         host("cat >input; cat /proc/self/oom_score_adj >score; env >environment; echo $1 >argument");
     let mut started = host.start("/bin/hook", &["one arg"], 300, b"{\"a\":1}").unwrap();
@@ -43,7 +43,7 @@ fn it_gets_its_input_and_no_protection() {
 }
 
 #[test]
-fn how_it_ended_is_said() {
+fn the_exit_status_is_reported() {
     let (_dir, host) = host("exit 3");
     // More than its standard input is ever read: it does not matter.
     let mut started = host.start("/bin/hook", &[], 0, &[b'x'; 60_000]).unwrap();
@@ -52,7 +52,7 @@ fn how_it_ended_is_said() {
 }
 
 #[test]
-fn dropping_it_kills_it_and_what_it_started() {
+fn drop_kills_the_process_group() {
     let (dir, host) = host("sleep 600 & echo $! >child; wait");
     let started = host.start("/bin/hook", &[], 0, b"").unwrap();
     let file = dir.path().join("child");
@@ -77,10 +77,10 @@ fn dropping_it_kills_it_and_what_it_started() {
 }
 
 #[test]
-fn what_cannot_be_started() {
+fn start_errors_name_the_program() {
     let (_dir, host) = host("exit 0");
     let error = host.start("/bin/other", &[], 0, b"").unwrap_err().to_string();
-    assert_eq!(error, "cannot run /bin/other: it is not installed");
+    assert_eq!(error, "cannot run /bin/other: not installed");
     assert!(host.start("/bin/hook", &[], 0, &vec![0; 70_000]).is_err());
     let folder = Host::folder(std::path::Path::new("/nonexistent"));
     assert!(folder.start("/bin/hook", &[], 0, b"").unwrap_err().to_string().contains("--root"));

@@ -5,7 +5,7 @@ use std::fmt::{Display, Formatter, Result};
 use oomguard_spec::size::Bytes;
 
 use super::{Constraint, Ending, Event, Source, SwapStep};
-use crate::text::Text;
+use oomguard_text::{DisplayText, counted};
 
 impl Display for Event {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
@@ -18,10 +18,14 @@ impl Display for Event {
                 write!(f, "): {}", OutOfMemory(*constraint, limited_cgroup.as_ref()))
             }
             Self::UnloggedKills { count } => {
-                write!(f, "{} missing from the kernel log, which overflowed", counted(*count, "OOM kill"))
+                write!(
+                    f,
+                    "{} missing from the kernel log, which overflowed",
+                    counted(*count, "OOM kill", "OOM kills")
+                )
             }
             Self::CgroupOom { cgroup, kills } => {
-                write!(f, "{} in {cgroup}, not in the kernel log", counted(*kills, "OOM kill"))
+                write!(f, "{} in {cgroup}, not in the kernel log", counted(*kills, "OOM kill", "OOM kills"))
             }
             Self::PressureHigh { full_avg60_percent, above_percent } => write!(
                 f,
@@ -50,7 +54,7 @@ impl Display for Event {
                 write!(f, "cannot change the oom_score_adj of {comm} (pid {pid}), still {score}: {why}")
             }
             Self::LostEvents { source, count } => match count {
-                Some(count) => write!(f, "lost {} {source}", counted(*count, "record")),
+                Some(count) => write!(f, "lost {} {source}", counted(*count, "record", "records")),
                 None => write!(f, "lost records {source}"),
             },
             Self::SourceUnavailable { source, why, fallback } => {
@@ -69,7 +73,7 @@ impl Display for Event {
 }
 
 /// Why the OOM killer was called.
-struct OutOfMemory<'a>(Constraint, Option<&'a Text>);
+struct OutOfMemory<'a>(Constraint, Option<&'a DisplayText>);
 
 impl Display for OutOfMemory<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
@@ -111,9 +115,4 @@ impl Display for Source {
             Self::Queue => "for the event log, hook and webhook: the queue was full",
         })
     }
-}
-
-/// `1 record`, `2 records`.
-fn counted(number: u64, word: &str) -> String {
-    format!("{number} {word}{}", if number == 1 { "" } else { "s" })
 }

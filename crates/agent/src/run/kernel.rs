@@ -16,7 +16,7 @@ use crate::kills::Kills;
 use crate::machine::{Gauges, Reading};
 use crate::metrics::Metrics;
 use crate::tally::Tally;
-use crate::text::Text;
+use oomguard_text::DisplayText;
 
 /// The cgroups whose kills are told of beside those of the services that the policy names.
 const SLICES: [&str; 2] = ["/user.slice", "/system.slice"];
@@ -55,7 +55,7 @@ impl Counted {
 
     /// The event of kills that the log did not name.
     fn told(&self, kills: u64) -> Option<Event> {
-        (kills > 0).then(|| Event::CgroupOom { cgroup: Text::new(&self.cgroup), kills })
+        (kills > 0).then(|| Event::CgroupOom { cgroup: DisplayText::new(&self.cgroup), kills })
     }
 }
 

@@ -32,11 +32,11 @@ use crate::http::{self, Beat, Page};
 use crate::metrics::Metrics;
 use crate::notify::NotifyTargets;
 use crate::reporter::{Lines, Reporter};
-use crate::text::Text;
 use crate::textfile;
 use due::Due;
 use kernel::Kernel;
 use living::Living;
+use oomguard_text::DisplayText;
 pub use published::POLICY_DIGEST;
 use recording::{Latest, Recording};
 use witness::Noting;
@@ -272,7 +272,7 @@ impl Agent<'_> {
         self.reporter.set_targets(NotifyTargets::of(&loaded.policy.alerts, load));
         self.kernel.set_policy(self.host, &loaded.policy, &mut self.events);
         self.metrics.policy_loaded.set(i64::try_from(self.host.now()).unwrap_or(i64::MAX));
-        let policy = Text::new(&loaded.name);
+        let policy = DisplayText::new(&loaded.name);
         self.events.push(if first {
             Event::AgentStarted { version: around.version.into(), policy }
         } else {

@@ -7,7 +7,7 @@ use oomguard_spec::policy::Policy;
 use crate::event::Event;
 use crate::guard::{Act, ActKind, Witness};
 use crate::protected::ProtectedProcess;
-use crate::text::Text;
+use oomguard_text::DisplayText;
 
 /// Refused writes are told of once in so many: whoever refuses one mostly refuses all.
 const REFUSALS_BETWEEN: u64 = 100;
@@ -29,8 +29,8 @@ impl Witness for Noting<'_> {
 
     fn acted(&mut self, act: &Act) {
         let process = &act.process;
-        let (pid, comm) = (process.pid, Text::new(&process.comm));
-        let (unit, from, to) = (process.unit.as_deref().map(Text::new), process.score, act.to);
+        let (pid, comm) = (process.pid, DisplayText::new(&process.comm));
+        let (unit, from, to) = (process.unit.as_deref().map(DisplayText::new), process.score, act.to);
         self.events.push(match act.kind {
             ActKind::Protected => Event::KeeperProtected { pid, comm, unit, from, to },
             ActKind::Unleaked => Event::LeakFixed { pid, comm, unit, from, to },
@@ -41,9 +41,9 @@ impl Witness for Noting<'_> {
         if self.refusals.is_multiple_of(REFUSALS_BETWEEN) {
             self.events.push(Event::ScoreWriteFailed {
                 pid: process.pid,
-                comm: Text::new(&process.comm),
+                comm: DisplayText::new(&process.comm),
                 score: process.score,
-                why: Text::new(&error.to_string()),
+                why: DisplayText::new(&error.to_string()),
             });
         }
         *self.refusals += 1;

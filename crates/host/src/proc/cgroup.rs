@@ -4,7 +4,7 @@ use super::lines;
 use crate::parse_error::ParseError;
 use serde::{Deserialize, Serialize};
 
-/// The cgroups that one process is in. Paths are as the kernel prints them: a removed cgroup's ends in ` (deleted)`.
+/// The cgroups of a process. Paths are as the kernel prints them: that of a removed cgroup ends in ` (deleted)`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Membership {
     /// The path in the unified hierarchy (`0::PATH`).
@@ -14,8 +14,7 @@ pub struct Membership {
 }
 
 impl Membership {
-    /// The path in the hierarchy that systemd sorts processes into:
-    /// `name=systemd` on a version 1 or hybrid host, else the unified one.
+    /// The path in systemd's hierarchy: `name=systemd` on a version 1 or hybrid host, else the unified one.
     pub fn systemd_path(&self) -> Option<&str> {
         self.v1
             .iter()
@@ -25,10 +24,10 @@ impl Membership {
     }
 }
 
-/// Reads `/proc/PID/cgroup`; an empty file (a zombie on an old kernel) is no membership.
+/// Parses `/proc/PID/cgroup`; the file of a zombie is empty on old kernels.
 ///
 /// # Errors
-/// A line is not `ID:CONTROLLERS:PATH` with a path from `/`.
+/// A line is not `ID:CONTROLLERS:PATH` with an absolute path.
 pub fn parse(bytes: &[u8]) -> Result<Membership, ParseError> {
     let mut out = Membership::default();
     for (number, line) in lines(bytes) {
@@ -38,9 +37,9 @@ pub fn parse(bytes: &[u8]) -> Result<Membership, ParseError> {
         let bad = |what| ParseError::new(number, what, line);
         let mut parts = line.splitn(3, |&b| b == b':');
         let (Some(id), Some(controllers), Some(path)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(bad("is not ID:CONTROLLERS:PATH"));
+            return Err(bad("not ID:CONTROLLERS:PATH"));
         };
-        let id: u32 = super::number(id).ok_or_else(|| bad("the hierarchy has no number"))?;
+        let id: u32 = super::number(id).ok_or_else(|| bad("the hierarchy id is not a number"))?;
         if path.first() != Some(&b'/') {
             return Err(bad("the cgroup path does not begin with /"));
         }
@@ -54,16 +53,16 @@ pub fn parse(bytes: &[u8]) -> Result<Membership, ParseError> {
     Ok(out)
 }
 
-/// The system manager's unit that a cgroup path belongs to, as systemd reads it: the slices first, then the unit.
-/// What a unit makes below itself (`Delegate=`) stays that unit's.
+/// The unit of the system manager that a cgroup path belongs to: the first component after the slices. Cgroups below a unit
+/// (`Delegate=`) belong to that unit.
 ///
-/// `/system.slice/ssh.service` is `ssh.service`; anything under `user@1000.service` is `user@1000.service`;
-/// a process directly in a slice or in a container manager's own cgroup has none.
+/// `/system.slice/ssh.service` gives `ssh.service`; everything under `user@1000.service` gives `user@1000.service`; a process
+/// directly in a slice, or in a cgroup of a container manager, has no unit.
 pub fn unit_of(path: &str) -> Option<&str> {
     first_unit(path).map(|(unit, _)| unit)
 }
 
-/// The unit of a *user's* manager that a cgroup path belongs to: what [`unit_of`] is below `user@UID.service`.
+/// The unit of a user manager that a cgroup path belongs to: [`unit_of`] below `user@UID.service`.
 pub fn user_unit_of(path: &str) -> Option<&str> {
     let (manager, below) = first_unit(path)?;
     let uid = manager.strip_prefix("user@")?.strip_suffix(".service")?;
@@ -73,19 +72,19 @@ pub fn user_unit_of(path: &str) -> Option<&str> {
     first_unit(below).map(|(unit, _)| unit)
 }
 
-/// The unit that says most about what a process is: the user's own unit where there is one, else the system's. A user
-/// manager itself (its `init.scope`) is its service.
+/// The most specific unit: that of the user manager if any, else that of the system manager. The `init.scope` of a user
+/// manager counts as its service.
 pub fn nearest_unit(path: &str) -> Option<&str> {
     user_unit_of(path).filter(|unit| *unit != "init.scope").or_else(|| unit_of(path))
 }
 
-/// The first component that is no slice, where it is a unit, and what follows it.
+/// The first component that is not a slice, if it is a unit, and the rest of the path.
 fn first_unit(path: &str) -> Option<(&str, &str)> {
     let mut rest = path.strip_suffix(" (deleted)").unwrap_or(path);
     loop {
         rest = rest.trim_start_matches('/');
         let (component, after) = rest.split_once('/').unwrap_or((rest, ""));
-        // systemd puts `_` before names that the kernel would take for its own files.
+        // systemd prefixes `_` to names that collide with files of the kernel.
         let name = component.strip_prefix('_').unwrap_or(component);
         if is_unit(name, &["slice"]) {
             rest = after;

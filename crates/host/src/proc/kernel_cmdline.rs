@@ -1,9 +1,9 @@
 //! `/proc/cmdline` (proc_cmdline(5); kernel `lib/cmdline.c`, `next_arg`).
 
-/// The parameters in order, with the value after the first `=` where there is one.
+/// The parameters in order, with the value after the first `=` if any.
 ///
-/// Double quotes protect blanks, around the value (`a="b c"`) or around all of it (`"a=b c"`), and are taken off.
-/// A repeated parameter is given as often as it stands. What is not UTF-8 becomes U+FFFD.
+/// Double quotes protect spaces, around the value (`a="b c"`) or the parameter (`"a=b c"`), and are removed. Repeated
+/// parameters are kept. Bytes that are not UTF-8 become U+FFFD.
 pub fn parse(bytes: &[u8]) -> Vec<(String, Option<String>)> {
     let mut out = Vec::new();
     let mut quoted = false;

@@ -1,48 +1,48 @@
-//! One record of `/dev/kmsg` (kernel `Documentation/ABI/testing/dev-kmsg`).
+//! A record of `/dev/kmsg` (kernel `Documentation/ABI/testing/dev-kmsg`).
 
 use super::number;
 use crate::parse_error::ParseError;
 
-/// The facility of what the kernel itself says. Anything that a program writes to /dev/kmsg has another one.
+/// The facility of the kernel's own messages. Programs that write to /dev/kmsg get another one.
 pub const KERNEL: u32 = 0;
 
-/// The longest record that the kernel gives out (`PRINTKRB_RECORD_MAX`, before Linux 6.2 `CONSOLE_EXT_LOG_MAX`).
+/// The longest record (`PRINTKRB_RECORD_MAX`, before Linux 6.2 `CONSOLE_EXT_LOG_MAX`).
 pub const MAX_RECORD: usize = 8192;
 
-/// One record of the kernel's log.
+/// A record of the kernel log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Who said it; see syslog(3). [`KERNEL`] is the kernel.
+    /// The facility, see syslog(3).
     pub facility: u32,
     /// 0 (emergency) to 7 (debug).
     pub level: u8,
-    /// Its number; each record has the next one.
+    /// The sequence number.
     pub sequence: u64,
-    /// Microseconds since boot, by the monotonic clock.
+    /// Microseconds of the monotonic clock.
     pub time_us: u64,
-    /// It goes on where the record before it ended.
+    /// It continues the record before it.
     pub continuation: bool,
-    /// What was said, on one line; what cannot be printed is written as `\xNN`, as the kernel does itself.
+    /// The message on one line, with unsafe characters escaped.
     pub text: String,
-    /// `KEY=value` lines: which device it is about.
+    /// `KEY=value` lines about the device.
     pub dictionary: Vec<(String, String)>,
 }
 
-/// Reads a record: `6,1234,5678901,-;text`, then lines ` KEY=value`.
+/// Parses a record: `6,1234,5678901,-;text`, then lines ` KEY=value`.
 ///
 /// # Errors
-/// The prefix has no `;` or lacks a number.
+/// The prefix does not end in `;` or lacks a number.
 pub fn parse(bytes: &[u8]) -> Result<Record, ParseError> {
     let bytes = &bytes[..bytes.len().min(MAX_RECORD)];
     let end = bytes.iter().position(|&b| b == b';');
-    let end = end.ok_or_else(|| ParseError::new(1, "the record has no `;` after its prefix", bytes))?;
+    let end = end.ok_or_else(|| ParseError::new(1, "no `;` after the prefix", bytes))?;
     let (prefix, rest) = (&bytes[..end], &bytes[end + 1..]);
     let mut fields = prefix.split(|&b| b == b',');
-    let missing = |what: &str| ParseError::new(1, format!("{what} has no number"), prefix);
+    let missing = |what: &str| ParseError::new(1, format!("{what} is not a number"), prefix);
     let priority: u32 = fields.next().and_then(number).ok_or_else(|| missing("the priority"))?;
     let sequence = fields.next().and_then(number).ok_or_else(|| missing("the sequence"))?;
     let time_us = fields.next().and_then(number).ok_or_else(|| missing("the time"))?;
-    // Further fields (`caller=T1`) may follow the flags and are passed over.
+    // More fields (`caller=T1`) may follow the flags.
     let flags = fields.next().unwrap_or_default();
     let mut lines = rest.strip_suffix(b"\n").unwrap_or(rest).split(|&b| b == b'\n');
     let text = shown(lines.next().unwrap_or_default());
@@ -62,14 +62,7 @@ pub fn parse(bytes: &[u8]) -> Result<Record, ParseError> {
     })
 }
 
-/// The bytes as text that can be printed; the kernel has escaped what it wrote, and nobody else is trusted to.
+/// The kernel escapes what it prints; other writers are not trusted to.
 fn shown(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len());
-    for &byte in bytes {
-        match byte {
-            b' '..=b'~' => text.push(char::from(byte)),
-            _ => text.push_str(&format!("\\x{byte:02x}")),
-        }
-    }
-    text
+    oomguard_text::shown(bytes, MAX_RECORD)
 }

@@ -4,12 +4,12 @@ use super::{fields, kib, lines, required};
 use crate::parse_error::ParseError;
 use serde::{Deserialize, Serialize};
 
-/// The machine's memory, all in bytes. The file's `kB` are KiB.
+/// The machine's memory in bytes. `kB` in the file means KiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meminfo {
     /// `MemTotal`: usable RAM in bytes.
     pub mem_total: u64,
-    /// `MemAvailable`: bytes that new programs can get without swapping; absent before Linux 3.14.
+    /// `MemAvailable`: bytes available without swapping; absent before Linux 3.14.
     pub mem_available: Option<u64>,
     /// `MemFree`: unused RAM in bytes.
     pub mem_free: u64,
@@ -25,10 +25,10 @@ pub struct Meminfo {
     pub swap_cached: u64,
 }
 
-/// Reads `/proc/meminfo`. Unknown lines are passed over; of a repeated one the first counts.
+/// Parses `/proc/meminfo`. Unknown lines are skipped; of repeated ones the first counts.
 ///
 /// # Errors
-/// A line that is needed is missing, has no number, or has another unit than `kB`.
+/// A required line is missing, or is not a number in `kB`.
 pub fn parse(bytes: &[u8]) -> Result<Meminfo, ParseError> {
     const NAMES: [&str; 8] =
         ["MemTotal", "MemAvailable", "MemFree", "Buffers", "Cached", "SwapTotal", "SwapFree", "SwapCached"];
@@ -67,7 +67,7 @@ pub fn parse(bytes: &[u8]) -> Result<Meminfo, ParseError> {
     })
 }
 
-/// The lines that are named, in bytes and in that order; `None` for one that is not there or not in `kB`.
+/// The named lines in bytes, in that order; `None` for one that is missing or not in `kB`.
 #[must_use]
 pub fn values<const N: usize>(bytes: &[u8], names: [&str; N]) -> [Option<u64>; N] {
     let mut found = [None; N];

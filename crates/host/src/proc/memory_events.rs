@@ -3,25 +3,25 @@
 use super::{fields, lines, required};
 use crate::parse_error::ParseError;
 
-/// How often things happened in a cgroup and all below it, since it was made.
+/// Event counters of a cgroup and its descendants since it was created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MemoryEvents {
-    /// `high`: processes were slowed down because of `memory.high`.
+    /// `high`: processes were throttled at `memory.high`.
     pub high: u64,
-    /// `max`: usage was about to go over `memory.max`.
+    /// `max`: usage was about to exceed `memory.max`.
     pub max: u64,
-    /// `oom`: the limit was reached and memory could not be had.
+    /// `oom`: the limit was reached and an allocation was about to fail.
     pub oom: u64,
-    /// `oom_kill`: processes that any OOM killer killed here.
+    /// `oom_kill`: processes killed by any OOM killer.
     pub oom_kill: u64,
-    /// `oom_group_kill`: whole groups that were killed, since Linux 5.17.
+    /// `oom_group_kill`: group kills, since Linux 5.17.
     pub oom_group_kill: u64,
 }
 
-/// Reads `memory.events`. Unknown lines are passed over; a counter that is not there is 0.
+/// Parses `memory.events`. Unknown lines are skipped; a missing counter is 0.
 ///
 /// # Errors
-/// There is no `oom_kill`, or a known line has no number.
+/// `oom_kill` is missing, or a known counter is not a number.
 pub fn parse(bytes: &[u8]) -> Result<MemoryEvents, ParseError> {
     let mut events = MemoryEvents::default();
     let mut seen = false;

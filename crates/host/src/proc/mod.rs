@@ -1,4 +1,4 @@
-//! Readers of procfs files: the bytes of one file in, typed values out (proc(5)).
+//! Parsers of procfs files (proc(5)).
 
 pub mod cgroup;
 pub mod kernel_cmdline;
@@ -18,7 +18,7 @@ pub mod vmstat;
 
 use crate::parse_error::ParseError;
 
-/// The lines with their numbers from 1, without terminators; no empty line after the last newline.
+/// The lines without terminators, numbered from 1; no empty line after the last newline.
 fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     bytes
         .strip_suffix(b"\n")
@@ -28,12 +28,12 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
         .map(|(i, line)| (i + 1, line))
 }
 
-/// The fields of a line between runs of ASCII white space.
+/// The fields of a line, separated by ASCII white space.
 fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     line.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty())
 }
 
-/// A number in decimal as the kernel writes it: digits, for signed types with an optional `-`; no `+`.
+/// A decimal number as the kernel writes it: digits, and `-` for signed types; no `+`.
 fn number<T: std::str::FromStr>(field: &[u8]) -> Option<T> {
     if field.first() == Some(&b'+') {
         return None;
@@ -41,7 +41,7 @@ fn number<T: std::str::FromStr>(field: &[u8]) -> Option<T> {
     std::str::from_utf8(field).ok()?.parse().ok()
 }
 
-/// [`number`] or an error that says `name` has no number.
+/// [`number`] or an error that names the field.
 fn required<T: std::str::FromStr>(
     line: usize,
     name: &str,
@@ -50,12 +50,10 @@ fn required<T: std::str::FromStr>(
 ) -> Result<T, ParseError> {
     field
         .and_then(number)
-        .ok_or_else(|| ParseError::new(line, format!("{name} has no number"), field.unwrap_or(raw)))
+        .ok_or_else(|| ParseError::new(line, format!("{name} is not a number"), field.unwrap_or(raw)))
 }
 
-/// Kibibytes as bytes, or an error where that does not fit.
+/// Converts KiB to bytes.
 fn kib(line: usize, name: &str, value: u64, raw: &[u8]) -> Result<u64, ParseError> {
-    value
-        .checked_mul(1024)
-        .ok_or_else(|| ParseError::new(line, format!("{name} is larger than any machine"), raw))
+    value.checked_mul(1024).ok_or_else(|| ParseError::new(line, format!("{name} is too large"), raw))
 }

@@ -6,37 +6,37 @@ use crate::parse_error::ParseError;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 
-/// One mount. Texts are unescaped; bytes that are not UTF-8 become U+FFFD.
+/// A mount. Strings are decoded; bytes that are not UTF-8 become U+FFFD.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mount {
-    /// The mount's id.
+    /// The mount id.
     pub id: u32,
-    /// The id of the mount that it lies on; not in the list for the first one.
+    /// The id of the parent mount; not in the list for the root.
     pub parent: u32,
-    /// Where it is mounted, from the process's root.
+    /// The mount point, relative to the process's root.
     pub mount_point: String,
-    /// The directory of the filesystem that is seen there: `/`, a btrfs subvolume, a bind mount's source.
+    /// The directory within the file system: `/`, a btrfs subvolume, the source of a bind mount.
     pub root: String,
-    /// The filesystem: `ext4`, `btrfs`, `fuse.sshfs`.
+    /// The file system type: `ext4`, `btrfs`, `fuse.sshfs`.
     pub fs_type: String,
-    /// The device or what stands for it; may be empty.
+    /// The device or another name for the source; may be empty.
     pub source: String,
     /// Options of this mount: `rw,relatime`.
     pub options: String,
-    /// Options of the filesystem: `rw,errors=remount-ro`.
+    /// Options of the file system: `rw,errors=remount-ro`.
     pub super_options: String,
 }
 
-/// Reads `/proc/self/mountinfo`, in the order of the file.
+/// Parses `/proc/self/mountinfo`.
 ///
 /// # Errors
-/// A line lacks an id, the ` - ` before the filesystem, or a field.
+/// A line lacks an id, the ` - ` separator, or a field.
 pub fn parse(bytes: &[u8]) -> Result<Vec<Mount>, ParseError> {
     lines(bytes).filter(|(_, line)| !line.is_empty()).map(|(number, line)| mount(number, line)).collect()
 }
 
 fn mount(number: usize, line: &[u8]) -> Result<Mount, ParseError> {
-    // Single blanks: an empty source leaves two of them in a row.
+    // Split at single spaces: an empty source leaves two in a row.
     let mut words = line.split(|&b| b == b' ');
     let id = required(number, "the mount id", words.next(), line)?;
     let parent = required(number, "the parent id", words.next(), line)?;
@@ -48,14 +48,14 @@ fn mount(number: usize, line: &[u8]) -> Result<Mount, ParseError> {
     let mount_point = text("the mount point is missing")?;
     let options = text("the mount options are missing")?;
     if !words.any(|word| word == b"-") {
-        return Err(ParseError::new(number, "the - before the filesystem is missing", line));
+        return Err(ParseError::new(number, "the - separator is missing", line));
     }
     let mut text = |what: &str| {
         words.next().map(octal::decode_text).ok_or_else(|| ParseError::new(number, what.to_string(), line))
     };
-    let fs_type = text("the filesystem is missing")?;
+    let fs_type = text("the file system type is missing")?;
     let source = text("the source is missing")?;
-    let mut super_options = text("the filesystem options are missing")?;
+    let mut super_options = text("the file system options are missing")?;
     for more in words {
         super_options.push(' ');
         super_options.push_str(&octal::decode_text(more));
@@ -63,11 +63,10 @@ fn mount(number: usize, line: &[u8]) -> Result<Mount, ParseError> {
     Ok(Mount { id, parent, mount_point, root, fs_type, source, options, super_options })
 }
 
-/// The mount that an absolute, symlink-free path lies on.
+/// The mount of an absolute path without symbolic links.
 ///
-/// It goes the way the kernel goes: from the first mount to those on it, so a mount that a later one hides is not
-/// found, and of several on one directory the last one wins. Where the list has no `/` (a chroot), the longest
-/// mount point wins.
+/// Walks like the kernel, from the root to the mounts on it: a hidden mount is not found, and of several on one directory
+/// the last one counts. Without `/` in the list (in a chroot) the longest mount point counts.
 pub fn mount_of<'a>(mounts: &'a [Mount], path: &str) -> Option<&'a Mount> {
     let over: Vec<&Mount> = mounts.iter().filter(|m| is_prefix(&m.mount_point, path)).collect();
     let ids: HashSet<u32> = mounts.iter().map(|m| m.id).collect();
@@ -80,14 +79,14 @@ pub fn mount_of<'a>(mounts: &'a [Mount], path: &str) -> Option<&'a Mount> {
         if !is_first(mount) {
             below.entry(mount.parent).or_default().push(mount);
         } else if components(&mount.mount_point) > 0 {
-            // A list that leaves parents out: count it as lying on the root.
+            // Its parent is not in the list: treat the root as its parent.
             below.entry(root.id).or_default().push(mount);
         }
     }
-    // Each id is taken out once, so a list that goes in circles ends too.
+    // Removes each id once, so that cycles end.
     let mut here = *root;
     while let Some(candidates) = below.remove(&here.id) {
-        // The first mount point on the way down; of equal ones the last.
+        // The shortest mount point; of equal ones the last.
         match candidates.into_iter().rev().min_by_key(|m| components(&m.mount_point)) {
             Some(next) => here = next,
             None => break,
@@ -96,7 +95,7 @@ pub fn mount_of<'a>(mounts: &'a [Mount], path: &str) -> Option<&'a Mount> {
     Some(here)
 }
 
-/// Whether all components of `point` begin `path`.
+/// Whether `path` starts with the components of `point`.
 fn is_prefix(point: &str, path: &str) -> bool {
     if !path.starts_with('/') || !point.starts_with('/') {
         return false;

@@ -3,15 +3,15 @@
 use super::number;
 use crate::parse_error::ParseError;
 
-/// The lowest value: the process is never killed for memory (`OOM_SCORE_ADJ_MIN`).
+/// `OOM_SCORE_ADJ_MIN`: the OOM killer never kills the process.
 pub const MIN: i32 = -1000;
-/// The highest value: the process goes first (`OOM_SCORE_ADJ_MAX`).
+/// `OOM_SCORE_ADJ_MAX`: the process is killed first.
 pub const MAX: i32 = 1000;
 
-/// Reads the score, a number between -1000 and 1000.
+/// Parses the score, from -1000 to 1000.
 ///
 /// # Errors
-/// It is no number, or outside the range.
+/// It is not a number, or outside the range.
 pub fn parse(bytes: &[u8]) -> Result<i32, ParseError> {
     let score = number(bytes.trim_ascii())
         .ok_or_else(|| ParseError::new(1, "oom_score_adj is not a number", bytes))?;

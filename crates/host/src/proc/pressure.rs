@@ -4,7 +4,7 @@ use super::{fields, lines, number as parse_number};
 use crate::parse_error::ParseError;
 use serde::{Deserialize, Serialize};
 
-/// One line of pressure: the share of time in which tasks waited.
+/// A line of a pressure file: the share of time in which tasks were stalled.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Averages {
     /// Percent over the last 10 seconds.
@@ -13,23 +13,23 @@ pub struct Averages {
     pub avg60: f64,
     /// Percent over the last 300 seconds.
     pub avg300: f64,
-    /// Time waited since boot, in microseconds.
+    /// Stall time since boot in microseconds.
     pub total_us: u64,
 }
 
-/// The pressure on one resource.
+/// The pressure on a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Pressure {
-    /// At least one task waited.
+    /// At least one task was stalled.
     pub some: Averages,
-    /// All tasks that were not idle waited at once. Absent for `cpu` before Linux 5.13.
+    /// All non-idle tasks were stalled at once. Absent for `cpu` before Linux 5.13.
     pub full: Option<Averages>,
 }
 
-/// Reads a pressure file. Lines other than `some` and `full`, and further columns, are passed over.
+/// Parses a pressure file. Other lines and columns are skipped.
 ///
 /// # Errors
-/// There is no `some` line, or a line lacks one of its four values.
+/// The `some` line is missing, or a line lacks one of its four values.
 pub fn parse(bytes: &[u8]) -> Result<Pressure, ParseError> {
     let (mut some, mut full) = (None, None);
     for (number, line) in lines(bytes) {
@@ -49,13 +49,13 @@ fn averages(number: usize, line: &[u8]) -> Result<Averages, ParseError> {
     for field in fields(line) {
         let Some(end) = field.iter().position(|byte| *byte == b'=') else { continue };
         if let Some(at) = NAMES.iter().position(|name| *name == &field[..end]) {
-            // The first of two wins.
+            // Of repeated ones the first counts.
             values[at].get_or_insert(&field[end + 1..]);
         }
     }
     let percent = |at: usize| {
         values[at].and_then(percent).ok_or_else(|| {
-            ParseError::new(number, format!("{} has no number", String::from_utf8_lossy(NAMES[at])), line)
+            ParseError::new(number, format!("{} is not a number", String::from_utf8_lossy(NAMES[at])), line)
         })
     };
     Ok(Averages {
@@ -64,12 +64,12 @@ fn averages(number: usize, line: &[u8]) -> Result<Averages, ParseError> {
         avg300: percent(2)?,
         total_us: values[3]
             .and_then(parse_number)
-            .ok_or_else(|| ParseError::new(number, "total has no number", line))?,
+            .ok_or_else(|| ParseError::new(number, "total is not a number", line))?,
     })
 }
 
-/// A share of time, in percent. The kernel writes two decimals (`psi_show` in kernel/sched/psi.c): read as hundredths, which takes
-/// a part of what reading any number takes.
+/// A percentage. The kernel writes two decimals (`psi_show` in kernel/sched/psi.c); parsing hundredths is much faster than
+/// parsing a float, and the recorder does it every few seconds.
 fn percent(text: &[u8]) -> Option<f64> {
     if let [whole @ .., b'.', tens, ones] = text
         && (1..=4).contains(&whole.len())
@@ -90,14 +90,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn hundredths_are_the_number_that_was_written(whole in 0u32..12_000, hundredths in 0u32..100) {
+        fn hundredths_equal_the_parsed_float(whole in 0u32..12_000, hundredths in 0u32..100) {
             let text = format!("{whole}.{hundredths:02}");
             prop_assert_eq!(percent(text.as_bytes()), Some(text.parse().unwrap()));
         }
     }
 
     #[test]
-    fn other_numbers_are_read_too_and_what_is_none_is_not() {
+    fn other_floats_are_parsed_and_other_text_is_refused() {
         assert_eq!(percent(b"7"), Some(7.0));
         assert_eq!(percent(b"0.125"), Some(0.125));
         for none in [&b""[..], b"-1.00", b"1.0x", b"1.x0", b"inf", b"NaN", b"+1.00"] {

@@ -6,22 +6,24 @@ use serde::{Deserialize, Serialize};
 
 /// `PF_KTHREAD` of the kernel's `include/linux/sched.h`.
 const PF_KTHREAD: u32 = 0x0020_0000;
+/// The longest name with every byte escaped: a kernel worker's has 63 bytes.
+const MAX_NAME: usize = 63 * 4;
 
-/// What one process is, from its `stat` line.
+/// The `stat` line of a process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stat {
     /// Field 1: process id.
     pub pid: i32,
-    /// Field 2 without its parentheses: the command's name, at most 15 bytes (more for kernel workers).
-    /// The process chooses it: control characters are escaped, what is not UTF-8 becomes U+FFFD.
+    /// Field 2 without its parentheses: the command name, at most 15 bytes (more for kernel workers).
+    /// The process chooses it: unsafe characters and bytes that are not UTF-8 are escaped.
     pub comm: String,
     /// Field 3: `R`, `S`, `D`, `Z`, ...
     pub state: char,
-    /// Field 4: parent's process id; 0 where it lies outside the pid namespace.
+    /// Field 4: parent process id; 0 when the parent is outside the pid namespace.
     pub ppid: i32,
     /// Field 6: session id; -1 while the process is being reaped.
     pub session: i32,
-    /// Field 22: start, in clock ticks (`sysconf(_SC_CLK_TCK)` a second) since boot.
+    /// Field 22: start time in clock ticks (`sysconf(_SC_CLK_TCK)` per second) since boot.
     pub start_time: u64,
     /// Field 24: resident memory in pages.
     pub rss_pages: u64,
@@ -30,16 +32,16 @@ pub struct Stat {
 }
 
 impl Stat {
-    /// Whether it is a kernel thread, which the OOM killer never takes.
+    /// Whether it is a kernel thread, which the OOM killer never kills.
     pub fn is_kernel_thread(&self) -> bool {
         self.flags & PF_KTHREAD != 0
     }
 }
 
-/// Reads `/proc/PID/stat`. The name ends at the *last* `)`: all that follows are numbers and one letter.
+/// Parses `/proc/PID/stat`. The name ends at the last `)`, because only numbers and a letter follow it.
 ///
 /// # Errors
-/// The parentheses or a field up to `rss` are missing or hold no number.
+/// The parentheses or a field up to `rss` are missing, or a field is not a number.
 pub fn parse(bytes: &[u8]) -> Result<Stat, ParseError> {
     let open = bytes.iter().position(|&b| b == b'(');
     let close = bytes.iter().rposition(|&b| b == b')');
@@ -63,7 +65,7 @@ pub fn parse(bytes: &[u8]) -> Result<Stat, ParseError> {
     let rss_pages = required(1, "rss", rest.nth(1), bytes)?;
     Ok(Stat {
         pid,
-        comm: printable(&bytes[open + 1..close]),
+        comm: oomguard_text::shown(&bytes[open + 1..close], MAX_NAME),
         state,
         ppid,
         session,
@@ -71,17 +73,4 @@ pub fn parse(bytes: &[u8]) -> Result<Stat, ParseError> {
         rss_pages,
         flags,
     })
-}
-
-/// A name as text on one line.
-fn printable(name: &[u8]) -> String {
-    let mut out = String::with_capacity(name.len());
-    for c in String::from_utf8_lossy(name).chars() {
-        if c.is_control() {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
-    }
-    out
 }

@@ -3,10 +3,10 @@
 use super::{fields, required};
 use crate::parse_error::ParseError;
 
-/// The resident memory in pages: the second field. A thread of the kernel and a zombie have 0.
+/// The resident memory in pages: the second field. 0 for kernel threads and zombies.
 ///
 /// # Errors
-/// It is no number, or missing.
+/// It is missing or not a number.
 pub fn parse_resident(bytes: &[u8]) -> Result<u64, ParseError> {
     required(1, "resident", fields(bytes).nth(1), bytes)
 }

@@ -8,7 +8,7 @@ use crate::parse_error::ParseError;
 /// The kernel escapes newlines in `Name:`, so a process cannot forge the line.
 ///
 /// # Errors
-/// There is no `Uid:` line, or it has no number.
+/// The `Uid:` line is missing or has no number.
 pub fn parse_uid(bytes: &[u8]) -> Result<u32, ParseError> {
     for (number, line) in lines(bytes) {
         if let Some(rest) = line.strip_prefix(b"Uid:") {
@@ -18,8 +18,7 @@ pub fn parse_uid(bytes: &[u8]) -> Result<u32, ParseError> {
     Err(ParseError::new(0, "Uid is missing", bytes))
 }
 
-/// What a process has in memory and in swap, in bytes: what the OOM killer counts (kernel `mm/oom_kill.c`,
-/// `oom_badness`).
+/// The memory of a process in bytes, as the OOM killer counts it (kernel `mm/oom_kill.c`, `oom_badness`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Memory {
     /// `RssAnon` + `RssFile` + `RssShmem`, which is `VmRSS`.
@@ -30,10 +29,10 @@ pub struct Memory {
     pub page_tables: u64,
 }
 
-/// What a process has in memory; `None` when it has no memory of its own: a thread of the kernel, a zombie.
+/// The memory of a process; `None` for kernel threads and zombies, which have none.
 ///
 /// # Errors
-/// A line that is there has no number.
+/// A known line is not a number.
 pub fn parse_memory(bytes: &[u8]) -> Result<Option<Memory>, ParseError> {
     let mut memory = Memory::default();
     let mut has_any = false;

@@ -5,38 +5,37 @@ use crate::octal;
 use crate::parse_error::ParseError;
 use serde::{Deserialize, Serialize};
 
-/// What an active swap area lies on.
+/// The type of a swap area.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SwapKind {
-    /// A file in a filesystem.
+    /// A file in a file system.
     File,
     /// A block device: a partition, a logical volume, zram.
     Partition,
 }
 
-/// One active swap area.
+/// An active swap area.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SwapArea {
-    /// The path, unescaped, without the kernel's ` (deleted)`. Bytes that are not UTF-8 become U+FFFD.
+    /// The path, decoded, without the kernel's ` (deleted)`. Bytes that are not UTF-8 become U+FFFD.
     pub path: String,
-    /// The file was unlinked while active. (A live file whose own name ends in ` (deleted)` reads the same.)
+    /// The file was unlinked while active. A file whose name ends in ` (deleted)` looks the same.
     pub deleted: bool,
     /// File or block device.
     pub kind: SwapKind,
-    /// Bytes that can hold swapped pages: the area without its header page and bad pages,
-    /// so a 16 GiB file shows 17179865088 here with pages of 4 KiB.
+    /// Usable bytes, without the header page and bad pages: 17179865088 for a 16 GiB file with pages of 4 KiB.
     pub size: u64,
     /// Bytes in use.
     pub used: u64,
-    /// The priority; higher is used first. Areas made without one count down from -2 (-1 before Linux 4.14).
+    /// The priority; higher ones are used first. The kernel assigns -2 and below (-1 before Linux 4.14) by default.
     pub priority: i32,
 }
 
-/// Reads `/proc/swaps`; no areas where swap is off (or the file is empty).
+/// Parses `/proc/swaps`.
 ///
 /// # Errors
-/// The header is missing, or a line has not the five columns.
+/// The header is missing, or a line does not have the five columns.
 pub fn parse(bytes: &[u8]) -> Result<Vec<SwapArea>, ParseError> {
     let mut areas = Vec::new();
     for (number, line) in lines(bytes) {
@@ -55,13 +54,13 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<SwapArea>, ParseError> {
 }
 
 fn area(number: usize, line: &[u8]) -> Result<SwapArea, ParseError> {
-    // The path ends at the first blank; the kernel escapes space, tab, newline and backslash in it.
+    // The kernel escapes space, tab, newline and backslash in the path.
     let end = line.iter().position(|b| matches!(b, b' ' | b'\t'));
     let (name, mut rest) = line.split_at(end.unwrap_or(line.len()));
     if name.is_empty() {
         return Err(ParseError::new(number, "the path is missing", line));
     }
-    // Escaped by the kernel; a reader that already decoded may hand it on with a plain blank.
+    // The kernel escapes this space, too; input that was decoded before has a plain one.
     let mut deleted = false;
     let mut path = octal::decode_text(name);
     if let Some(plain) = path.strip_suffix(" (deleted)") {

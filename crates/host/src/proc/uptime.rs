@@ -3,15 +3,15 @@
 use super::{fields, number};
 use crate::parse_error::ParseError;
 
-/// Clock ticks in a second, as /proc counts them (`USER_HZ`): 100 on every architecture that Linux has today.
+/// Clock ticks per second in /proc (`USER_HZ`): 100 on every current architecture.
 pub const TICKS_PER_SECOND: u64 = 100;
 
-/// Reads the time since boot, in clock ticks, as the start times in /proc/PID/stat are.
+/// Parses the time since boot in clock ticks, the unit of start times in /proc/PID/stat.
 ///
 /// # Errors
-/// The first field is no number of seconds with two decimals.
+/// The first field is not a number with two decimals.
 pub fn parse(bytes: &[u8]) -> Result<u64, ParseError> {
-    let fail = || ParseError::new(1, "uptime has no number of seconds", bytes);
+    let fail = || ParseError::new(1, "uptime is not a number of seconds", bytes);
     let field = fields(bytes).next().ok_or_else(fail)?;
     let dot = field.iter().position(|&byte| byte == b'.').ok_or_else(fail)?;
     let (seconds, hundredths) = (&field[..dot], &field[dot + 1..]);

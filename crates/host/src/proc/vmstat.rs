@@ -3,23 +3,23 @@
 use super::{fields, lines, number, required};
 use crate::parse_error::ParseError;
 
-/// The counters that tell of swapping and killing.
+/// Counters of swapping and OOM kills.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Vmstat {
-    /// `pswpin`: pages that were read from swap.
+    /// `pswpin`: pages read from swap.
     pub pswpin: u64,
-    /// `pswpout`: pages that were written to swap.
+    /// `pswpout`: pages written to swap.
     pub pswpout: u64,
-    /// `pgmajfault`: faults that had to wait for a disk.
+    /// `pgmajfault`: page faults that needed I/O.
     pub pgmajfault: u64,
-    /// `oom_kill`: processes that the OOM killer killed; absent before Linux 4.13.
+    /// `oom_kill`: OOM kills; absent before Linux 4.13.
     pub oom_kill: Option<u64>,
 }
 
-/// Reads `/proc/vmstat`. Other lines are passed over; a counter that is not there is 0.
+/// Parses `/proc/vmstat`. Other lines are skipped; a missing counter is 0.
 ///
 /// # Errors
-/// A known line has no number.
+/// A known counter is not a number.
 pub fn parse(bytes: &[u8]) -> Result<Vmstat, ParseError> {
     let mut vmstat = Vmstat::default();
     for (line_number, line) in lines(bytes) {
@@ -37,10 +37,8 @@ pub fn parse(bytes: &[u8]) -> Result<Vmstat, ParseError> {
     Ok(vmstat)
 }
 
-/// The counters that are named, in that order; `None` for one that this kernel does not have. A name that ends in `*`
-/// is the sum of all that begin so: `allocstall_*` is one counter for each memory zone.
-///
-/// Lines that are no `NAME NUMBER` are passed over: there is nothing to be said about them that helps anybody.
+/// The named counters, in that order; `None` for one that this kernel does not have. A name that ends in `*` is the sum of
+/// all counters with that prefix: `allocstall_*` has one for each memory zone. Malformed lines are skipped.
 #[must_use]
 pub fn counters<const N: usize>(bytes: &[u8], names: [&str; N]) -> [Option<u64>; N] {
     let mut found = [None::<u64>; N];
