@@ -7,19 +7,22 @@ use oomguard_fleet::job::{Job, NamedPolicy, Task};
 use oomguard_fleet::session::{Event, Reply};
 use oomguard_fleet::setup::Step;
 use oomguard_fleet::ssh::Connection;
+use oomguard_text::{counted, shown};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::approval::{self, PlanKind, Refused, StoredPlan};
 use crate::call::{Call, Progress};
 use crate::error::ToolError;
-use crate::fit::{List, escaped};
+use crate::fit::List;
 use crate::hosts::SelectedHost;
 
 /// The list of an [`Output`].
 pub(super) const STEPS: List = List::Cut("/result/steps");
-/// The most steps that are stored with a plan.
+/// The most steps that are stored with a plan and shown to the person who approves it.
 const MAX_STORED_STEPS: usize = 500;
+/// The longest step that is stored, in characters.
+const MAX_STEP_CHARS: usize = 1000;
 
 /// What tools that change something return.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -92,7 +95,7 @@ pub(super) fn store(
         kind,
         policy,
         made: (call.config.now)(),
-        steps: steps.iter().take(MAX_STORED_STEPS).map(|step| escaped(step)).collect(),
+        steps: for_approval(steps),
     };
     approval::store(&call.config.state, &plan)?;
     let approve_command = approval::command(&call.config.state, &plan.id);
@@ -102,6 +105,17 @@ pub(super) fn store(
         tool: plan.kind.tool().to_owned(),
         approve_command,
     })
+}
+
+/// The steps as the person sees them. Each stays on one line, so that no text of a host looks like a step of its own.
+fn for_approval(steps: &[String]) -> Vec<String> {
+    let mut lines: Vec<String> =
+        steps.iter().take(MAX_STORED_STEPS).map(|step| shown(step, MAX_STEP_CHARS)).collect();
+    let more = steps.len() - lines.len();
+    if more > 0 {
+        lines.push(format!("... and {}", counted(more, "more step", "more steps")));
+    }
+    lines
 }
 
 /// The approved plan of a second call. Its approval is used up by this.
@@ -241,5 +255,18 @@ impl StepLog {
     pub fn of_step(&self, step: Step) -> Vec<String> {
         let log = self.collected.lock().unwrap_or_else(PoisonError::into_inner);
         log.setup.iter().filter(|(of, _)| *of == step).flat_map(|(_, lines)| lines.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_stays_on_one_line_and_missing_steps_are_counted() {
+        let steps = vec!["write /etc/x\n  nothing else\u{202e}".to_owned(); MAX_STORED_STEPS + 2];
+        let lines = for_approval(&steps);
+        assert_eq!(lines[0], "write /etc/x\\x0a  nothing else\\u{202e}");
+        assert_eq!(lines[MAX_STORED_STEPS..], ["... and 2 more steps"]);
     }
 }
