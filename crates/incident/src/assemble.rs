@@ -8,13 +8,13 @@ use crate::shown;
 use crate::time::Time;
 
 /// How many tasks of a table are kept: more than a host has. A task takes about 150 bytes.
-const MOST_TASKS: usize = 50_000;
+const MAX_TASKS: usize = 50_000;
 
 /// How many victims one report can have (memory.oom.group).
-const MOST_KILLS: usize = 10_000;
+const MAX_KILLS: usize = 10_000;
 
 /// How many lines are kept as proof.
-const MOST_PROOFS: usize = 40;
+const MAX_EVIDENCE: usize = 40;
 
 /// How many lines a report without any sign of an OOM kill may go on.
 const PATIENCE: u64 = 400;
@@ -212,6 +212,44 @@ impl OomReport {
         let stats = matches!(record, Record::Stat(..) | Record::MemcgStats(..));
         self.in_stats = stats && (self.in_stats || matches!(record, Record::MemcgStats(..)));
         match record {
+            Record::Invoked(_) | Record::Cpu(_) | Record::Trace { .. } => self.take_head(record, place),
+            Record::TaskIn(_) | Record::Usage(_) | Record::MemcgStats(..) | Record::Stat(..) => {
+                self.take_cgroup(record, place);
+            }
+            Record::MemInfo
+            | Record::Pages(_)
+            | Record::Zone(_)
+            | Record::PageSize(_)
+            | Record::SwapFree(_)
+            | Record::SwapTotal(_)
+            | Record::Ram(_) => self.take_host_memory(record, place),
+            Record::TableHead(columns) => {
+                self.columns = Some(columns.clone());
+                self.tasks.clear();
+            }
+            Record::Row => {
+                if self.tasks.len() < MAX_TASKS {
+                    self.tasks.extend(row(place.text, self.columns.as_ref()));
+                }
+            }
+            Record::OomKill(_)
+            | Record::Selected(_)
+            | Record::Killed(_)
+            | Record::Reaped(_)
+            | Record::Group(_)
+            | Record::NothingToKill => self.take_kill(record, place),
+            Record::ProgramKill(_)
+            | Record::Unit(_)
+            | Record::SessionEnded(_)
+            | Record::Boot
+            | Record::Lost(_)
+            | Record::Cut => {}
+        }
+    }
+
+    /// Who asked for memory, and on which kernel.
+    fn take_head(&mut self, record: &Record, place: Place<'_>) {
+        match record {
             Record::Invoked(invoked) => {
                 self.confirmed = true;
                 self.trigger = Some((invoked.comm.clone(), None));
@@ -226,6 +264,16 @@ impl OomReport {
                     None => self.trigger = Some((cpu.comm.clone(), Some(cpu.pid))),
                 }
             }
+            Record::Trace { memcg } if self.scope == Scope::Unknown && self.invoked.is_some() => {
+                self.scope = if *memcg { Scope::Memcg } else { Scope::Global };
+            }
+            _ => {}
+        }
+    }
+
+    /// The cgroup whose limit was hit, and those below it.
+    fn take_cgroup(&mut self, record: &Record, place: Place<'_>) {
+        match record {
             Record::TaskIn(task) => {
                 self.confirmed = true;
                 self.saw(Scope::Memcg);
@@ -251,6 +299,13 @@ impl OomReport {
                 }
             }
             Record::Stat(key, bytes) => self.stat(key, *bytes),
+            _ => {}
+        }
+    }
+
+    /// Counters of the whole host.
+    fn take_host_memory(&mut self, record: &Record, place: Place<'_>) {
+        match record {
             Record::MemInfo => self.saw(Scope::Global),
             Record::Pages(counters) => {
                 self.pages.merge(counters);
@@ -268,11 +323,6 @@ impl OomReport {
                     self.prove(place);
                 }
             }
-            Record::Trace { memcg } => {
-                if self.scope == Scope::Unknown && self.invoked.is_some() {
-                    self.scope = if *memcg { Scope::Memcg } else { Scope::Global };
-                }
-            }
             Record::PageSize(size) => self.page_kib = self.page_kib.or(Some(*size)),
             Record::SwapFree(kib) => {
                 self.swap_free = Some(*kib);
@@ -283,46 +333,34 @@ impl OomReport {
                 self.prove(place);
             }
             Record::Ram(pages) => self.ram_pages = Some(*pages),
-            Record::TableHead(columns) => {
-                self.columns = Some(columns.clone());
-                self.tasks.clear();
-            }
-            Record::Row => {
-                if self.tasks.len() < MOST_TASKS {
-                    self.tasks.extend(row(place.text, self.columns.as_ref()));
-                }
-            }
+            _ => {}
+        }
+    }
+
+    /// Whom the kernel chose and killed.
+    fn take_kill(&mut self, record: &Record, place: Place<'_>) {
+        self.confirmed = true;
+        match record {
             Record::OomKill(summary) => self.summarised(summary, place),
             Record::Selected(selected) => {
-                self.confirmed = true;
                 self.saw(scope_of(selected.limit));
                 self.selected = Some(selected.clone());
                 self.prove(place);
             }
             Record::Killed(killed) => self.killed(killed, place),
-            Record::Reaped(reaped) => {
-                self.confirmed = true;
-                if self.reaped.len() < MOST_KILLS {
-                    self.reaped.push((reaped.pid, reaped.comm.clone()));
-                }
+            Record::Reaped(reaped) if self.reaped.len() < MAX_KILLS => {
+                self.reaped.push((reaped.pid, reaped.comm.clone()));
             }
             Record::Group(path) => {
-                self.confirmed = true;
                 self.group = true;
                 self.task_memcg.get_or_insert_with(|| path.clone());
                 self.prove(place);
             }
             Record::NothingToKill => {
-                self.confirmed = true;
                 self.nothing_to_kill = true;
                 self.prove(place);
             }
-            Record::ProgramKill(_)
-            | Record::Unit(_)
-            | Record::SessionEnded(_)
-            | Record::Boot
-            | Record::Lost(_)
-            | Record::Cut => {}
+            _ => {}
         }
     }
 
@@ -344,7 +382,6 @@ impl OomReport {
     }
 
     fn summarised(&mut self, summary: &OomKill, place: Place<'_>) {
-        self.confirmed = true;
         if summary.oom_memcg.is_some() {
             self.saw(Scope::Memcg);
         } else {
@@ -378,7 +415,6 @@ impl OomReport {
     }
 
     fn killed(&mut self, killed: &Killed, place: Place<'_>) {
-        self.confirmed = true;
         self.saw(scope_of(killed.limit));
         let mut killed = killed.clone();
         if let Some(announced) = self.announced.take_if(|victim| victim.killed.pid == killed.pid) {
@@ -390,7 +426,7 @@ impl OomReport {
             known.killed.fill(&killed);
             return;
         }
-        if self.kills.len() >= MOST_KILLS {
+        if self.kills.len() >= MAX_KILLS {
             self.kills_left_out += 1;
             return;
         }
@@ -399,7 +435,7 @@ impl OomReport {
     }
 
     fn prove(&mut self, place: Place<'_>) {
-        if self.proof.len() < MOST_PROOFS {
+        if self.proof.len() < MAX_EVIDENCE {
             self.proof.push(Evidence { line: place.line, text: shown::line(place.text) });
         }
     }

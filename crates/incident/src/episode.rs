@@ -25,8 +25,8 @@ const SESSION_SECONDS: i64 = 120;
 const REBOOT_SECONDS: i64 = 3_600;
 
 /// What an episode keeps of each kind at most.
-const MOST_KILLS: usize = 10_000;
-const MOST_NAMES: usize = 500;
+const MAX_KILLS: usize = 10_000;
+const MAX_NAMES: usize = 500;
 
 /// Everything of one episode, unexplained.
 #[derive(Clone, Debug, Default)]
@@ -166,13 +166,13 @@ impl Episode {
         }
         self.last_line = report.last_line;
         self.scopes.insert(report.scope);
-        if self.oom_memcgs.len() < MOST_NAMES {
+        if self.oom_memcgs.len() < MAX_NAMES {
             self.oom_memcgs.extend(report.oom_memcg.clone());
         }
-        if self.memcgs.len() < MOST_NAMES {
+        if self.memcgs.len() < MAX_NAMES {
             self.memcgs.extend(report.task_memcg.clone());
         }
-        if self.triggers.len() < MOST_KILLS
+        if self.triggers.len() < MAX_KILLS
             && let Some((comm, pid)) = &report.trigger
         {
             self.triggers.push(Trigger { comm: Some(shown::name(comm)), pid: *pid });
@@ -182,7 +182,7 @@ impl Episode {
             self.kernel_kill(victim, &report);
         }
         for (pid, comm) in &report.reaped {
-            if self.reaped.len() < MOST_KILLS {
+            if self.reaped.len() < MAX_KILLS {
                 self.reaped.push(Trigger { comm: comm.as_deref().map(shown::name), pid: Some(*pid) });
             }
         }
@@ -240,7 +240,7 @@ impl Episode {
             }
             return;
         }
-        if self.kills.len() >= MOST_KILLS {
+        if self.kills.len() >= MAX_KILLS {
             self.kills_left_out += 1;
             return;
         }
@@ -264,7 +264,7 @@ impl Episode {
         if known.and_then(|at| self.kills.get(at)).is_some_and(again) {
             return;
         }
-        if self.kills.len() >= MOST_KILLS {
+        if self.kills.len() >= MAX_KILLS {
             self.kills_left_out += 1;
             return;
         }
@@ -289,7 +289,7 @@ impl Episode {
     fn follow(&mut self, record: &Record) {
         match record {
             Record::Unit(event) => self.unit(event),
-            Record::SessionEnded(number) if self.sessions.len() < MOST_NAMES => {
+            Record::SessionEnded(number) if self.sessions.len() < MAX_NAMES => {
                 self.sessions.insert(number.clone());
             }
             _ => {}
@@ -297,7 +297,7 @@ impl Episode {
     }
 
     fn unit(&mut self, event: &UnitEvent) {
-        if self.units.len() >= MOST_NAMES && !self.units.contains_key(&event.unit) {
+        if self.units.len() >= MAX_NAMES && !self.units.contains_key(&event.unit) {
             return;
         }
         let loss = self.units.entry(event.unit.clone()).or_default();

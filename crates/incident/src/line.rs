@@ -35,7 +35,7 @@ pub struct Line<'a> {
 }
 
 /// How many prefixes one line can have; a glued or quoted one has more than two.
-const MOST_PREFIXES: usize = 8;
+const MAX_PREFIXES: usize = 8;
 
 impl<'a> Line<'a> {
     /// Takes a line apart. Never fails: what is no known prefix is what was said.
@@ -49,7 +49,7 @@ impl<'a> Line<'a> {
             text: Cow::Borrowed(&[]),
         };
         let mut rest = unquoted(raw);
-        for _ in 0..MOST_PREFIXES {
+        for _ in 0..MAX_PREFIXES {
             rest = rest.trim_ascii();
             let Some(next) = line.prefix(rest) else { break };
             line.prefixed = true;
@@ -268,7 +268,7 @@ fn micros(seconds: u64, digits: u64, places: usize) -> Option<u64> {
 /// A line without the marks of a mail or a terminal's frame around it.
 fn unquoted(raw: &[u8]) -> &[u8] {
     let mut text = raw.trim_ascii();
-    for _ in 0..MOST_PREFIXES {
+    for _ in 0..MAX_PREFIXES {
         text = match text {
             [b'>' | b'|', rest @ ..] => rest.trim_ascii_start(),
             _ => break,

@@ -1,4 +1,4 @@
-//! The minutes before an incident, as a recorder kept them.
+//! Before the kill an incident, as a recorder kept them.
 
 use std::collections::BTreeSet;
 

@@ -8,71 +8,71 @@ use crate::minutes::Growth;
 /// The name and version of the JSON.
 pub const SCHEMA: &str = "oomguard.incident/1";
 
-/// Everything that a log says about memory running out. A value that the log does not show is null.
+/// The OOM incidents of a log. A value that the log does not show is null.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// `oomguard.incident/1`
     pub schema: String,
-    /// What was read: a file, `-`, `journal` or `/dev/kmsg`.
+    /// The log: a path, `-`, `journal` or `/dev/kmsg`.
     pub source: String,
-    /// Records that are missing in the log, as far as it says so.
+    /// Records missing from the log, as far as it reports them.
     pub lost_records: u64,
-    /// One for each episode, in the order of the log.
+    /// One per episode, in the order of the log.
     pub incidents: Vec<Incident>,
 }
 
 /// One episode of memory running out, however many processes it killed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Incident {
-    /// When it began: a date and time as the log has it, else the seconds after boot.
+    /// Start: the date and time as logged, or the seconds since boot.
     pub start: Option<String>,
-    /// When the last process was killed.
+    /// Time of the last kill.
     pub end: Option<String>,
-    /// What ran out.
+    /// The memory that ran out.
     pub scope: Scope,
-    /// The cgroup whose limit was hit, when it was one.
+    /// The cgroup whose limit was hit, if any.
     pub oom_memcg: Option<String>,
-    /// The cgroup of all victims, when it is one.
+    /// The cgroup of all victims, if they share one.
     pub memcg: Option<String>,
     /// Why memory ran out.
     pub cause: Cause,
-    /// What contributed.
+    /// Contributing causes.
     pub also: Vec<Cause>,
-    /// The cause in a sentence.
+    /// The cause as a sentence.
     pub summary: String,
-    /// Whose limit it was: the host's, the victim's own cgroup's, or that of a cgroup above it.
+    /// Whose limit was hit: the host, the victim's own cgroup, or a parent cgroup.
     pub limit: LimitOf,
-    /// The lines that prove it.
+    /// Log lines that support the cause.
     pub evidence: Vec<Evidence>,
-    /// Who asked for memory when there was none; one for each report of the kernel whose head is there.
+    /// The processes whose allocation invoked the OOM killer, one per kernel report.
     pub triggers: Vec<Trigger>,
-    /// Who was killed, in order, each once.
+    /// Killed processes, in order.
     pub kills: Vec<Kill>,
     /// Kills beyond the first 10,000.
     pub kills_left_out: u64,
-    /// Processes that only the kernel's reaper names: their kill line is lost.
+    /// Processes named only by the OOM reaper: their kill line is missing.
     pub reaped_only: Vec<Trigger>,
-    /// Who had the most memory at the kill, by resident and swapped memory.
+    /// The largest processes at the kill, by resident and swapped memory.
     pub top_consumers: Vec<Consumer>,
     /// The program that held the most.
     pub culprit: Option<Culprit>,
-    /// The program that grew the most over the minutes before, when a recorder kept them.
+    /// The program that grew the most in the minutes before, if the recorder has them.
     pub growth: Option<Growth>,
-    /// Why the kernel took these, a sentence each.
+    /// Why the kernel chose these victims, one sentence each.
     pub why: Vec<String>,
-    /// Where the memory was.
+    /// Memory by type.
     pub memory: Memory,
-    /// What went down with the victims.
+    /// What else was lost with the victims.
     pub lost: Lost,
-    /// What to change.
+    /// Recommended changes.
     pub advice: Vec<Advice>,
-    /// The incidents before it in this log.
+    /// Earlier incidents in this log.
     pub before: Before,
-    /// The kernel's release, `6.1.0-18-amd64`.
+    /// Kernel release, such as `6.1.0-18-amd64`.
     pub kernel: Option<String>,
 }
 
-/// What ran out.
+/// The memory that ran out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
@@ -80,7 +80,7 @@ pub enum Scope {
     Global,
     /// The limit of a cgroup.
     Memcg,
-    /// The memory of the nodes that a cpuset allows.
+    /// The memory nodes allowed by a cpuset.
     Cpuset,
     /// Several of these.
     Mixed,
@@ -95,11 +95,11 @@ pub enum Scope {
 pub enum LimitOf {
     /// The host's memory.
     Host,
-    /// The limit of the cgroup that the victim was in.
+    /// The limit of the victim's own cgroup.
     OwnCgroup,
-    /// The limit of a cgroup above the victim's.
+    /// The limit of a parent cgroup of the victim.
     ParentCgroup,
-    /// Of a cgroup; the log does not show of which.
+    /// The limit of a cgroup; the log does not show which.
     Cgroup,
     /// The log does not show it.
     #[default]
@@ -112,23 +112,23 @@ pub enum LimitOf {
 pub enum Cause {
     /// Memory and swap were full.
     MemoryAndSwapFull,
-    /// Memory was full, and there was no swap.
+    /// Memory was full and no swap was configured.
     NoSwap,
-    /// One process grew without end.
+    /// One process grew without bound.
     Leak,
     /// Many processes of one program ran at once.
     Burst,
     /// A cgroup reached its limit.
     CgroupLimit,
-    /// Shared memory or files in a tmpfs filled it.
+    /// Shared memory or tmpfs files filled memory.
     Shmem,
-    /// The kernel's own memory filled it: slab or page tables.
+    /// Kernel memory (slab or page tables) filled RAM.
     SlabOrPageTables,
-    /// Memory was free, but not in one piece.
+    /// Memory was free but too fragmented.
     Fragmentation,
-    /// Memory was free, but not in the zone or on the node that was asked for.
+    /// Memory was free, but not in the requested zone or node.
     LowZone,
-    /// Somebody asked for it: SysRq-f.
+    /// The OOM killer was invoked manually: SysRq-f.
     Sysrq,
     /// The log does not show it.
     #[default]
@@ -138,9 +138,9 @@ pub enum Cause {
 /// A line of the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Evidence {
-    /// Its number, counted from 1.
+    /// Line number, from 1.
     pub line: u64,
-    /// Its message, cut to 240 characters.
+    /// The message, cut to 240 characters.
     pub text: String,
 }
 
@@ -153,18 +153,18 @@ pub struct Trigger {
     pub pid: Option<u32>,
 }
 
-/// Somebody who was killed.
+/// A killed process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Kill {
-    /// Who killed: `kernel`, `systemd-oomd`, `earlyoom`, `nohang`, `talos`, or `kubelet` when only it tells of the kill.
+    /// The killer: `kernel`, `systemd-oomd`, `earlyoom`, `nohang`, `talos`, or `kubelet` if only kubelet reports the kill.
     pub by: String,
     /// Process id.
     pub pid: Option<u32>,
-    /// Its name, at most 15 bytes.
+    /// Process name (comm), at most 15 bytes.
     pub comm: Option<String>,
     /// User id.
     pub uid: Option<u32>,
-    /// Address space; not what was used.
+    /// Size of the address space (not memory in use).
     pub total_vm_kib: Option<u64>,
     /// Anonymous memory.
     pub anon_rss_kib: Option<u64>,
@@ -174,7 +174,7 @@ pub struct Kill {
     pub shmem_rss_kib: Option<u64>,
     /// Page tables.
     pub pgtables_kib: Option<u64>,
-    /// Swapped out, from the task table.
+    /// Swapped memory, from the task table.
     pub swap_kib: Option<u64>,
     /// oom_score_adj, from the kill line or the task table.
     pub oom_score_adj: Option<i64>,
@@ -184,7 +184,7 @@ pub struct Kill {
     pub oom_memcg: Option<String>,
     /// When.
     pub time: Option<String>,
-    /// The line that names it, counted from 1.
+    /// Line number of the kill, from 1.
     pub line: u64,
 }
 
@@ -195,7 +195,7 @@ pub struct Consumer {
     pub pid: u32,
     /// Its name.
     pub comm: Option<String>,
-    /// Resident memory; null where the log does not show how large a page is.
+    /// Resident memory; null if the log does not show the page size.
     pub rss_kib: Option<u64>,
     /// Swapped out.
     pub swap_kib: Option<u64>,
@@ -205,29 +205,29 @@ pub struct Consumer {
     pub killed: bool,
 }
 
-/// The program that held the most memory, all its processes together.
+/// The program that held the most memory, summed over its processes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Culprit {
     /// Its name.
     pub program: String,
-    /// How many processes it had.
+    /// Number of processes.
     pub processes: u64,
-    /// Their resident memory, with what they share counted for each.
+    /// Resident memory; shared pages are counted once per process.
     pub rss_kib: Option<u64>,
-    /// Their swapped memory.
+    /// Swapped memory.
     pub swap_kib: Option<u64>,
-    /// Their part of what all processes of the table held, in percent.
+    /// Share of the memory of all processes, in percent.
     pub share_percent: u8,
     /// The cgroup, where the log shows it.
     pub memcg: Option<String>,
-    /// How many of its processes were killed.
+    /// Number of its processes that were killed.
     pub killed: u64,
 }
 
-/// Where the memory was, in KiB. What the log does not show is null.
+/// Memory by type, in KiB; null if the log does not show it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Memory {
-    /// All of it.
+    /// Total memory.
     pub ram_kib: Option<u64>,
     /// Free.
     pub free_kib: Option<u64>,
@@ -235,46 +235,46 @@ pub struct Memory {
     pub anon_kib: Option<u64>,
     /// Cached files.
     pub file_kib: Option<u64>,
-    /// Shared memory and tmpfs; a part of what processes and caches hold.
+    /// Shared memory and tmpfs; included in process and cache memory.
     pub shmem_kib: Option<u64>,
-    /// Slab that can be reclaimed.
+    /// Reclaimable slab.
     pub slab_reclaimable_kib: Option<u64>,
-    /// Slab that cannot.
+    /// Unreclaimable slab.
     pub slab_unreclaimable_kib: Option<u64>,
     /// Page tables.
     pub page_tables_kib: Option<u64>,
-    /// Cannot be reclaimed (mlock).
+    /// Unevictable memory (mlock).
     pub unevictable_kib: Option<u64>,
-    /// What none of these explains.
+    /// Memory not accounted for by the others.
     pub unexplained_kib: Option<u64>,
     /// All swap.
     pub swap_total_kib: Option<u64>,
     /// Free swap.
     pub swap_free_kib: Option<u64>,
-    /// Of the cgroup whose limit was hit: what it used.
+    /// Usage of the cgroup whose limit was hit.
     pub usage_kib: Option<u64>,
     /// Its limit.
     pub limit_kib: Option<u64>,
-    /// What the limit is on: `memory`, `memory_and_swap` or `swap`.
+    /// What the limit applies to: `memory`, `memory_and_swap` or `swap`.
     pub limit_on: Option<String>,
-    /// Its own swap limit.
+    /// The swap limit of the cgroup.
     pub swap_limit_kib: Option<u64>,
-    /// The size of a page.
+    /// Page size.
     pub page_kib: Option<u64>,
 }
 
-/// What went down with the victims.
+/// What else was lost with the victims.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Lost {
-    /// What follows from who was killed, a sentence each, the worst first.
+    /// Consequences of the kills, one sentence each, worst first.
     pub what: Vec<String>,
-    /// Users whose user manager was killed: all their sessions.
+    /// UIDs whose user manager was killed, which ends all their sessions.
     pub user_managers: Vec<u32>,
-    /// Login sessions that ended within the incident, by their number.
+    /// IDs of login sessions that ended during the incident.
     pub sessions: Vec<String>,
-    /// Units that failed, lost a process or were started again.
+    /// Units that failed, lost a process or were restarted.
     pub units: Vec<UnitLoss>,
-    /// When the host booted again within an hour.
+    /// Time of a reboot within an hour.
     pub reboot: Option<String>,
 }
 
@@ -283,38 +283,37 @@ pub struct Lost {
 pub struct UnitLoss {
     /// Its name.
     pub unit: String,
-    /// Whether it went down as a whole.
+    /// Whether the unit failed.
     pub failed: bool,
-    /// Whether a process of it was killed.
+    /// Whether one of its processes was killed.
     pub process_killed: bool,
-    /// Whether it was systemd-oomd that killed it.
+    /// Whether systemd-oomd killed it.
     pub killed_by_oomd: bool,
     /// Whether its main process was killed.
     pub main_killed: bool,
-    /// Whether systemd started it again.
+    /// Whether systemd restarted it.
     pub restarted: bool,
 }
 
-/// Something to change.
+/// A recommended change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Advice {
     /// What to do.
     pub what: String,
     /// Why.
     pub why: String,
-    /// The difference to the policy: a `memory_config` as `oomguard plan --spec FILE` takes it. Null when no policy
-    /// says this.
+    /// The change as a `memory_config` for `oomguard plan --spec FILE`; null if a policy cannot express it.
     pub policy: Option<serde_json::Value>,
 }
 
-/// The incidents before one in the same log.
+/// Earlier incidents in the same log.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Before {
     /// How many.
     pub count: u64,
-    /// How many of them had the same cause and the same culprit.
+    /// Number with the same cause and culprit.
     pub alike: u64,
-    /// When the last of them began.
+    /// Start of the last one.
     pub last: Option<String>,
 }
 
@@ -324,15 +323,15 @@ impl Cause {
     pub fn words(self) -> &'static str {
         match self {
             Self::MemoryAndSwapFull => "memory and swap were full",
-            Self::NoSwap => "memory was full, and there was no swap",
-            Self::Leak => "one process grew without end",
+            Self::NoSwap => "memory was full and no swap was configured",
+            Self::Leak => "one process grew without bound",
             Self::Burst => "many processes of one program ran at once",
             Self::CgroupLimit => "a cgroup reached its limit",
-            Self::Shmem => "shared memory or files in a tmpfs filled memory",
-            Self::SlabOrPageTables => "the kernel's own memory (slab or page tables) filled it",
-            Self::Fragmentation => "memory was free, but not in one piece",
-            Self::LowZone => "memory was free, but not in the zone that was asked for",
-            Self::Sysrq => "somebody asked the kernel to kill (SysRq-f)",
+            Self::Shmem => "shared memory or tmpfs files filled memory",
+            Self::SlabOrPageTables => "kernel memory (slab or page tables) filled RAM",
+            Self::Fragmentation => "memory was free but too fragmented",
+            Self::LowZone => "memory was free, but not in the requested zone",
+            Self::Sysrq => "the OOM killer was invoked manually (SysRq-f)",
             Self::Unknown => "the log does not show why memory ran out",
         }
     }

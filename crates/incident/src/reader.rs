@@ -11,7 +11,7 @@ use crate::time::Time;
 const MESSAGE_LIMIT: usize = 16 * 1024;
 
 /// How many lines one message may be wrapped over.
-const MOST_JOINS: u8 = 8;
+const MAX_JOINS: u8 = 8;
 
 /// Reads lines. What it holds is bounded by one episode.
 #[derive(Debug, Default)]
@@ -177,7 +177,7 @@ impl Reader {
     fn join(&mut self, text: &[u8], read: Option<&(Record, Shape)>) -> bool {
         let Some(pending) = &mut self.pending else { return false };
         let own = matches!(read, Some((record, _)) if !matches!(record, Record::Stat(..) | Record::Row));
-        if own || pending.joins >= MOST_JOINS || pending.text.len() + text.len() > MESSAGE_LIMIT {
+        if own || pending.joins >= MAX_JOINS || pending.text.len() + text.len() > MESSAGE_LIMIT {
             return false;
         }
         // Wrapped between two words, or cut anywhere.

@@ -6,7 +6,7 @@ use crate::log::{LogError, Options, read};
 use crate::model::{Incident, Report, SCHEMA};
 
 /// A report that is longer is none, in bytes.
-const LONGEST_REPORT: u64 = 64 << 20;
+const MAX_REPORT_BYTES: u64 = 64 << 20;
 /// So far into a file the name of its form is looked for, in bytes.
 const HEAD: usize = 256;
 
@@ -20,10 +20,10 @@ pub enum SavedError {
     #[error("cannot read it: {0}")]
     Read(#[from] io::Error),
     /// A report that somebody changed, or of another version.
-    #[error("it is no report of the form {SCHEMA}: {0}")]
+    #[error("it is not a report with schema {SCHEMA}: {0}")]
     Report(String),
     /// There was no OOM kill.
-    #[error("there is no OOM kill in it")]
+    #[error("it contains no OOM kill")]
     None,
 }
 
@@ -39,7 +39,7 @@ pub fn last(from: impl Read) -> Result<(Incident, Option<String>), SavedError> {
     let is_report = head.trim_ascii_start().starts_with(b"{")
         && head.windows(b"oomguard.incident/".len()).any(|part| part == b"oomguard.incident/");
     if is_report {
-        let report: Report = serde_json::from_reader(from.take(LONGEST_REPORT))
+        let report: Report = serde_json::from_reader(from.take(MAX_REPORT_BYTES))
             .map_err(|error| SavedError::Report(error.to_string()))?;
         if report.schema != SCHEMA {
             return Err(SavedError::Report("another version".to_owned()));

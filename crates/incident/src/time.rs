@@ -30,22 +30,22 @@ pub struct Wall {
 /// The bytes of a date and time, kept as they are: nearly every line has one, and few are ever shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Shown {
-    bytes: [u8; MOST_BYTES],
+    bytes: [u8; MAX_BYTES],
     length: u8,
 }
 
 /// More than a date has in any language.
-const MOST_BYTES: usize = 64;
+const MAX_BYTES: usize = 64;
 
 /// How many characters of it are shown.
-const MOST_CHARS: usize = 48;
+const MAX_CHARS: usize = 48;
 
 impl Shown {
     /// Takes the bytes; what is longer is cut.
     #[must_use]
     pub fn new(text: &[u8]) -> Self {
-        let length = text.len().min(MOST_BYTES);
-        let mut bytes = [0; MOST_BYTES];
+        let length = text.len().min(MAX_BYTES);
+        let mut bytes = [0; MAX_BYTES];
         bytes[..length].copy_from_slice(&text[..length]);
         Self { bytes, length: length as u8 }
     }
@@ -53,7 +53,7 @@ impl Shown {
     /// For people.
     #[must_use]
     pub fn text(&self) -> String {
-        oomguard_text::shown(self.bytes.get(..usize::from(self.length)).unwrap_or_default(), MOST_CHARS)
+        oomguard_text::shown(self.bytes.get(..usize::from(self.length)).unwrap_or_default(), MAX_CHARS)
     }
 }
 

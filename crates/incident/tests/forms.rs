@@ -16,9 +16,9 @@ fn forms(incident: &Incident) -> [String; 3] {
 fn a_log_that_was_cut_before_the_kill_names_nobody() {
     let incident = incident("cc1 invoked oom-killer: gfp_mask=0x1, order=0, oom_score_adj=0\n");
     let [screen, issue, page] = forms(&incident);
-    assert!(screen.contains("nobody that the log names"), "{screen}");
-    assert!(issue.contains("The log names nobody.") && !issue.contains("| process |"), "{issue}");
-    assert!(page.contains("The log names nobody.") && !page.contains("<th>process"), "{page}");
+    assert!(screen.contains("no process named in the log"), "{screen}");
+    assert!(issue.contains("The log names no process.") && !issue.contains("| process |"), "{issue}");
+    assert!(page.contains("The log names no process.") && !page.contains("<th>process"), "{page}");
 }
 
 #[test]

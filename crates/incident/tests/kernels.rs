@@ -176,7 +176,7 @@ fn the_minutes_before_are_part_of_every_form() {
     let report = read_all(&*log, "FILE", &Options { since: None, minutes: Some(&minutes) }).unwrap();
     let incident = report.incidents.last().unwrap();
     let page = html::html(incident, "FILE", 0, Some(&minutes));
-    assert!(page.contains("The minutes before") && page.contains("polyline"), "{page}");
+    assert!(page.contains("Before the kill") && page.contains("polyline"), "{page}");
     let grew = "grew the most: from 9.8 MiB to 380.9 MiB in 190 s";
     assert!(page.contains(&format!("&lt;python3&gt; {grew}")), "{page}");
     let screen = text::text(incident, "FILE", 0);

@@ -126,7 +126,7 @@ fn the_incident_that_this_project_comes_from() {
     assert!(growth["to_kib"].as_u64().unwrap() > 2 * growth["from_kib"].as_u64().unwrap(), "{growth}");
     let page = run(&vm, "oomguard incident --format html").exits(0).text;
     assert!(
-        page.contains("The minutes before") && page.contains("rustc (4 processes) grew the most"),
+        page.contains("Before the kill") && page.contains("rustc (4 processes) grew the most"),
         "{page}"
     );
 

@@ -32,7 +32,7 @@ impl Builtin {
 
 /// A name that is no built-in role's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no built-in role; these are: workstation, ci, validator")]
+#[error("`{0}` is not a built-in role; built-in roles: workstation, ci, validator")]
 pub struct UnknownBuiltin(pub String);
 
 impl FromStr for Builtin {

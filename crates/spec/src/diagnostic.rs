@@ -69,7 +69,7 @@ pub(crate) struct Sink<'a> {
 }
 
 /// The most errors that are kept, and the most of anything else.
-const MOST: usize = 100;
+const MAX_PER_SEVERITY: usize = 100;
 
 impl<'a> Sink<'a> {
     pub(crate) fn new(lines: &'a LineIndex<'a>) -> Self {
@@ -99,7 +99,7 @@ impl<'a> Sink<'a> {
     ) {
         let is_error = severity == Severity::Error;
         let kept = if is_error { self.errors } else { self.found.len() - self.errors };
-        if kept >= MOST
+        if kept >= MAX_PER_SEVERITY
             || self
                 .found
                 .iter()

@@ -58,7 +58,7 @@ impl std::error::Error for Rejected {}
 pub enum PolicyError {
     /// It has none.
     #[error(
-        "`{document}` states no policy: it has neither a `memory_config` nor `deployment_requirements`; \
+        "`{document}` has no policy: neither `memory_config` nor `deployment_requirements`; \
          `oomguard spec show` prints one to start from"
     )]
     NoPolicy {
@@ -78,7 +78,7 @@ pub enum PolicyError {
         nearest: Option<String>,
     },
     /// It has several, and none was named.
-    #[error("`{document}` has several roles, so name one of them: {}", .roles.join(", "))]
+    #[error("`{document}` has several roles; choose one of: {}", .roles.join(", "))]
     WhichRole {
         /// What the document is called.
         document: String,
@@ -86,7 +86,7 @@ pub enum PolicyError {
         roles: Vec<String>,
     },
     /// The policy itself is wrong. [`Document::render`] shows where.
-    #[error("the policy in `{document}` cannot be used: {}", summary(.diagnostics))]
+    #[error("invalid policy in `{document}`: {}", summary(.diagnostics))]
     Invalid {
         /// What the document is called.
         document: String,
@@ -104,7 +104,7 @@ fn summary(diagnostics: &[Diagnostic]) -> String {
     let more = if errors.len() > 1 { format!(" (and {} more)", errors.len() - 1) } else { String::new() };
     match errors.first() {
         Some(first) => format!("line {}: {}{more}", first.primary.line, crate::text::visible(&first.message)),
-        None => "no reason was recorded".to_owned(),
+        None => "unknown reason".to_owned(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a host must look like, whatever document or role it came from.
+//! The memory policy of a host.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::unit::UnitPattern;
 
 /// A memory policy for one host.
 ///
-/// A part that is `None` is not asked for: `check` does not look at it and `apply` leaves it alone.
+/// A part that is `None` is not managed: `check` ignores it and `apply` leaves it alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
@@ -19,12 +19,12 @@ pub struct Policy {
     pub swap: Option<SwapPolicy>,
     /// `vm.swappiness`: 0 to 200 (up to 100 before Linux 5.8), see Documentation/admin-guide/sysctl/vm.rst.
     pub swappiness: Option<u8>,
-    /// Who is protected from the OOM killer, and what is not.
+    /// Protection from the OOM killer.
     pub oom_protection: Option<Protection>,
-    /// When somebody is told.
+    /// Alerts.
     pub alerts: Alerts,
-    /// Whether `apply` installs the agent, which keeps protection on keepers and off the load. `None`: it does where
-    /// there is an `oom_protection`; see [`Policy::wants_agent`].
+    /// Whether `apply` installs the agent, which protects keepers and resets the scores of their children. `None`:
+    /// only with an `oom_protection`; see [`Policy::wants_agent`].
     #[serde(default)]
     pub agent: Option<bool>,
 }
@@ -41,13 +41,13 @@ impl Policy {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SwapPolicy {
-    /// What is wanted.
+    /// The wanted size.
     pub size: SwapSize,
-    /// The least that is accepted. With a size relative to memory: the least that is ever wanted.
+    /// The minimum size that is accepted. With a size relative to memory: the minimum wanted size.
     pub minimum: Option<Bytes>,
-    /// Where a new swap file goes. Absolute.
+    /// Absolute path of a new swap file.
     pub file: String,
-    /// `swapon --priority`: 0 to 32767, higher is used first; see swapon(8). `None` lets the kernel choose.
+    /// `swapon --priority`: 0 to 32767, highest first; see swapon(8). `None`: the kernel chooses.
     pub priority: Option<i16>,
 }
 
@@ -64,11 +64,11 @@ pub enum SwapSize {
 /// What a [`SwapPolicy`] means on a host with a given amount of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SwapTarget {
-    /// What `apply` creates where there is no swap and the disk has room.
+    /// The size that `apply` creates if there is no swap and the disk has room.
     pub wanted: Bytes,
-    /// Less than this is a finding, when the disk has room for more.
+    /// Less than this is a finding if the disk has room for more.
     pub required: Bytes,
-    /// Less than this is never created: better refuse than pretend.
+    /// `apply` never creates less than this.
     pub floor: Bytes,
 }
 
@@ -94,7 +94,7 @@ impl SwapPolicy {
     }
 }
 
-/// Who is protected from the OOM killer, and what is not.
+/// Protection from the OOM killer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Protection {
@@ -102,35 +102,35 @@ pub struct Protection {
     pub systemd_user: Option<Score>,
     /// The score of tmux, screen and zellij servers.
     pub tmux_sessions: Option<Score>,
-    /// The scores of services that must survive.
+    /// The scores of protected services.
     pub services: BTreeMap<UnitPattern, ServiceRule>,
-    /// What anything started inside a keeper's session runs at. Never lower for anything in user.slice.
+    /// The score of processes started inside a keeper's session; the minimum for user.slice.
     pub load: Score,
-    /// The scores of services that go first.
+    /// The scores of services that are killed first.
     pub expendable: BTreeMap<UnitPattern, Score>,
-    /// Keepers that are no service of the system: the first rule that names a process decides.
+    /// Keepers that are not system services; the first matching rule applies.
     #[serde(default)]
     pub processes: Vec<ProcessRule>,
 }
 
-/// Names keepers among the processes. All that is given must be so; `exe`, `command` or `cgroup` is always given.
+/// Matches keepers among the processes. All given fields must match; at least one of `exe`, `command` and `cgroup` is set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProcessRule {
-    /// The program that it runs: the path that /proc/PID/exe links to. It must belong to root or, where `user` is
-    /// given, to that user: a path of another mount namespace proves nothing.
+    /// Target of /proc/PID/exe. The file must be owned by root or, if `user` is set, by that user, because a path in
+    /// another mount namespace proves nothing.
     pub exe: Option<String>,
-    /// Its name (/proc/PID/comm, at most 15 bytes). A process chooses its own.
+    /// /proc/PID/comm, at most 15 bytes. A process can choose it freely.
     pub command: Option<String>,
-    /// Its real user: a name of /etc/passwd, or a number.
+    /// Real user: a name in /etc/passwd or a UID.
     pub user: Option<String>,
-    /// The cgroup that it is in, or is below of: `/user.slice/user-1000.slice`.
+    /// The cgroup, or a parent of it: `/user.slice/user-1000.slice`.
     pub cgroup: Option<String>,
-    /// Its oom_score_adj.
+    /// oom_score_adj.
     pub score: Score,
 }
 
-/// How one service is protected.
+/// Protection of one service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceRule {
@@ -140,40 +140,40 @@ pub struct ServiceRule {
     pub memory_low: Option<Bytes>,
 }
 
-/// When somebody is told. Read and kept here; the agent acts on it.
+/// Alerts. The agent raises them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Alerts {
-    /// Used swap, as a share of all swap.
+    /// Used swap as a share of total swap.
     pub swap_usage: Option<SwapUsageAlert>,
-    /// `true`: any OOM kill.
+    /// Alert of every OOM kill.
     pub oom_events: bool,
     /// Memory pressure (PSI, `full avg60`).
     pub memory_pressure: Option<Threshold>,
-    /// A program that is run for each event, with the event as JSON on its standard input. Absolute.
+    /// Absolute path of a program that is run for each event, with the event as JSON on stdin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hook: Option<String>,
-    /// An http or https address that each event is posted to as JSON.
+    /// An http or https URL to which each event is posted as JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook: Option<String>,
 }
 
-/// The two steps of the alert for used swap.
+/// The two levels of the swap usage alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SwapUsageAlert {
-    /// Somebody should look.
+    /// Needs attention.
     pub warning: Option<Threshold>,
-    /// Somebody must act.
+    /// Needs action.
     pub critical: Option<Threshold>,
 }
 
-/// A percentage that must be exceeded for a while.
+/// A percentage that must be exceeded for some time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Threshold {
     /// Percent, 0 to 100.
     pub above_percent: u8,
-    /// For how many seconds. 0: at once.
+    /// Duration in seconds; 0: immediately.
     pub for_seconds: u32,
 }

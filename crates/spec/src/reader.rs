@@ -29,8 +29,8 @@ pub fn read(name: &str, bytes: &[u8]) -> Result<Document, Rejected> {
     let rejected = |source: &str, diagnostics| Rejected::new(name, source, diagnostics);
     if bytes.len() > MAX_BYTES {
         let message =
-            format!("the document has {} bytes, and at most {MAX_BYTES} (1 MiB) are read", bytes.len());
-        let help = "give the cspec document itself, not what it speaks of";
+            format!("the document has {} bytes; the maximum is {MAX_BYTES} (1 MiB)", bytes.len());
+        let help = "pass the cspec document itself, not a file that it refers to";
         return Err(rejected("", vec![unlocated("too-long", message, help)]));
     }
     let source = match bytes::text(bytes) {
@@ -49,15 +49,15 @@ pub fn read(name: &str, bytes: &[u8]) -> Result<Document, Rejected> {
     let (parsed, repairs, mut sink) = parse_with_repairs(source, &lines);
     for repair in &repairs {
         let text = quoted(source.get(repair.range.clone()).unwrap_or_default());
-        let message = format!("text follows a quoted word; the whole is read as the text {text}");
-        let help = format!("for strict YAML write {}; `oomguard spec fmt` does it", repair.quoted);
+        let message = format!("text after a quoted word; the whole value is read as {text}");
+        let help = format!("in strict YAML, write {}; `oomguard spec fmt` does this", repair.quoted);
         sink.warning("text-after-quote", &repair.range, message, &help);
     }
     match &parsed.root {
         None if !sink.has_errors() => bytes::empty(source, &lines, &mut sink),
         Some(root) if root.is_null() && !sink.has_errors() => bytes::empty(source, &lines, &mut sink),
         Some(root) if !matches!(root.value, Value::Mapping(_)) && !sink.has_errors() => {
-            let message = format!("the document is {}, and a cspec document is a mapping", root.kind());
+            let message = format!("the document is {}; a cspec document must be a mapping", root.kind());
             let range = root.range.start..root.range.end.min(lines.line(lines.line_of(root.range.start)).end);
             sink.error(
                 "not-a-mapping",
@@ -115,13 +115,13 @@ fn unlocated(code: &'static str, message: String, help: &str) -> Diagnostic {
 
 fn not_text(shown: &str, problem: &bytes::NotText) -> Diagnostic {
     let (code, at, what) = match problem {
-        bytes::NotText::Nul(at) => ("binary", *at, "a zero byte, so this is no text"),
-        bytes::NotText::NotUtf8(at) => ("not-utf8", *at, "a byte that is not UTF-8"),
+        bytes::NotText::Nul(at) => ("binary", *at, "a NUL byte; this is not a text file"),
+        bytes::NotText::NotUtf8(at) => ("not-utf8", *at, "not valid UTF-8"),
     };
     let primary = LineIndex::new(shown).span(&(at..at + 1));
     let message = format!("byte {at} (line {}) is {what}", primary.line);
     Diagnostic {
         primary,
-        ..unlocated(code, message, "give a text file in UTF-8; check that it is the right one")
+        ..unlocated(code, message, "pass a UTF-8 text file; check that this is the right file")
     }
 }

@@ -175,8 +175,8 @@ pub(crate) fn lint(document: &Document) -> Vec<Diagnostic> {
     for (number, role) in find(root).iter().enumerate() {
         let first = find(root).into_iter().position(|other| other.name == role.name);
         if first != Some(number) {
-            let message = format!("the role `{}` is stated twice; what stands first counts", role.name);
-            sink.warning("repeated-role", &role.range, message, "put both into one place");
+            let message = format!("the role `{}` is defined twice; the first definition is used", role.name);
+            sink.warning("repeated-role", &role.range, message, "merge the two definitions");
             continue;
         }
         let partial = gather(root, &role.name, &mut sink);

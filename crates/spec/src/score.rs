@@ -32,7 +32,7 @@ impl Score {
 
 /// A number outside -1000 to 1000.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an oom_score_adj is a whole number from -1000 to 1000, and this is {0}")]
+#[error("oom_score_adj must be from -1000 to 1000, not {0}")]
 pub struct OutOfRange(pub i32);
 
 impl TryFrom<i32> for Score {

@@ -41,7 +41,7 @@ impl Bytes {
 
 /// A text that is no size, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no size: {why}")]
+#[error("`{text}` is not a valid size: {why}")]
 pub struct SizeError {
     text: String,
     why: String,

@@ -19,10 +19,10 @@ pub enum BadUnit {
     #[error("`{0}` is not the name of a service: write `NAME.service`")]
     NotAService(String),
     /// A character that no unit name has.
-    #[error("`{0}` has a character that no unit name has; letters, digits and `:-_.\\@` are allowed")]
+    #[error("`{0}` contains a character that unit names cannot have; allowed: letters, digits and `:-_.\\@`")]
     Character(String),
     /// A star where systemd has no drop-in folder for it.
-    #[error("`{0}` cannot be a drop-in: a star stands only after `@` or `-`, right before `.service`")]
+    #[error("`{0}` is not a valid pattern: `*` is allowed only after `@` or `-`, right before `.service`")]
     Star(String),
     /// Longer than systemd allows.
     #[error("the unit name `{0}` is longer than 255 characters")]

@@ -1,9 +1,33 @@
-//! What to change. Where a policy can say it, as the difference to it.
+//! Recommended changes. Where a policy can say it, as the difference to it.
 
 use serde_json::{Map, Value, json};
 
 use crate::model::{Advice, Cause, Incident, Kill};
 use crate::shown::size;
+
+/// What helps where no policy does: the cause, what to do, and why.
+const NO_POLICY: [(Cause, &str, &str); 4] = [
+    (
+        Cause::Shmem,
+        "find what fills tmpfs (`df -t tmpfs`) or shared memory (`ipcs -m`) and limit its size",
+        "killing a process does not free it: files in a tmpfs outlive their writer",
+    ),
+    (
+        Cause::SlabOrPageTables,
+        "check `slabtop -s c` and PageTables in /proc/meminfo while it grows",
+        "kernel memory filled the host; no process owns it, so killing frees nothing",
+    ),
+    (
+        Cause::Fragmentation,
+        "raise vm.min_free_kbytes, or find the driver that requests large contiguous blocks",
+        "enough memory was free, but not as a contiguous block of the requested size",
+    ),
+    (
+        Cause::LowZone,
+        "check the zone that was full: `numactl -H`, the cpuset's mems, or a driver that needs low memory",
+        "memory was free elsewhere on the host",
+    ),
+];
 
 /// Works out what to change, the most useful first.
 pub fn advice(incident: &Incident) -> Vec<Advice> {
@@ -12,8 +36,8 @@ pub fn advice(incident: &Incident) -> Vec<Advice> {
     let has = |cause: Cause| causes.contains(&cause);
     if has(Cause::NoSwap) {
         found.push(policy(
-            "add swap of half the memory, and keep swappiness low",
-            "without swap the kernel kills as soon as memory is full; with it a peak costs time, not sessions",
+            "add swap (half of memory) and keep swappiness low",
+            "without swap, the kernel kills as soon as memory is full; with swap, a peak costs time instead of sessions",
             json!({"swap": {"size": "0.5x", "file": "/swapfile", "priority": 10}, "swappiness": 10}),
         ));
     }
@@ -27,48 +51,25 @@ pub fn advice(incident: &Incident) -> Vec<Advice> {
         let limit = incident.memory.limit_kib.map(|kib| format!(" of {}", size(kib))).unwrap_or_default();
         let name = incident.oom_memcg.as_deref().unwrap_or("the cgroup");
         found.push(plain(
-            &format!("raise the limit{limit} of {name} (MemoryMax= of its unit, or the container's), or give it less to do"),
-            "the host had memory left; only this cgroup had none",
+            &format!("raise the limit{limit} of {name} (MemoryMax= of its unit, or the container limit), or reduce its load"),
+            "the host had free memory; only this cgroup was full",
         ));
     }
     if has(Cause::Burst)
         && let Some(culprit) = &incident.culprit
     {
         found.push(plain(
-            &format!("run fewer processes of {} at a time, or in a unit with MemoryMax=", culprit.program),
-            &format!("{} ran at once; none of them alone was too large", culprit.processes),
+            &format!("run fewer {} processes at once, or run them in a unit with MemoryMax=", culprit.program),
+            &format!("{} ran at once; none was too large on its own", culprit.processes),
         ));
     }
-    if has(Cause::Shmem) {
-        found.push(plain(
-            "find who fills a tmpfs (`df -t tmpfs`) or shared memory (`ipcs -m`), and limit its size",
-            "the kernel cannot free it by killing: files in a tmpfs stay when their writer dies",
-        ));
-    }
-    if has(Cause::SlabOrPageTables) {
-        found.push(plain(
-            "look at `slabtop -s c` and at PageTables in /proc/meminfo while it grows",
-            "the kernel's own memory filled the host; no process holds it, so killing does not free it",
-        ));
-    }
-    if has(Cause::Fragmentation) {
-        found.push(plain(
-            "raise vm.min_free_kbytes, or find the driver that asks for large pieces",
-            "enough memory was free, but not in one piece as large as was asked for",
-        ));
-    }
-    if has(Cause::LowZone) {
-        found.push(plain(
-            "look at the zone that was full: `numactl -H`, the cpuset's mems, or a driver that needs low memory",
-            "memory was free elsewhere on the host",
-        ));
-    }
+    found.extend(NO_POLICY.iter().filter(|(cause, ..)| has(*cause)).map(|(_, what, why)| plain(what, why)));
     if has(Cause::Leak) || (incident.before.alike > 0 && has_large_process(incident)) {
         let name =
             incident.culprit.as_ref().map_or("the largest process", |culprit| culprit.program.as_str());
         found.push(plain(
-            &format!("watch {name}, and restart it before it is full, until its leak is found"),
-            "the same program filled memory before, or grew without end",
+            &format!("monitor {name} and restart it before memory is full until the leak is fixed"),
+            "the same program filled memory before, or grew without bound",
         ));
     }
     found
@@ -81,14 +82,14 @@ fn has_large_process(incident: &Incident) -> bool {
 fn more_swap(incident: &Incident) -> Option<Advice> {
     let total = incident.memory.swap_total_kib?;
     // Beyond the size of memory more swap only makes a host slow for longer.
-    let why = format!("its {} of swap were full, too", size(total));
+    let why = format!("its {} of swap was full, too", size(total));
     match incident.memory.ram_kib {
         Some(ram) if total < ram => Some(policy(
-            "let swap be as large as memory",
+            "make swap as large as memory",
             &why,
             json!({"swap": {"size": "1x", "file": "/swapfile", "priority": 10}}),
         )),
-        _ => Some(plain("give the host more memory or less to do", &why)),
+        _ => Some(plain("add memory to the host or reduce its load", &why)),
     }
 }
 
@@ -125,18 +126,18 @@ fn keepers(incident: &Incident, found: &mut Vec<Advice>) {
     protection.insert("load".to_owned(), json!(0));
     let (what, why) = if manager {
         (
-            "protect the user manager and tmux servers, and nothing that they start",
-            "a killed user manager takes every session of its user along",
+            "protect the user manager and tmux servers, but not the processes they start",
+            "when a user manager is killed, all sessions of its user end",
         )
     } else if multiplexer {
         (
-            "protect tmux servers, and nothing that they start",
-            "a killed tmux server takes all its panes along",
+            "protect tmux servers, but not the processes they start",
+            "when a tmux server is killed, all its panes end",
         )
     } else if protection.contains_key("services") {
-        ("protect the services that were killed for others", "they did not fill memory")
+        ("protect the services that were killed in place of the culprit", "they did not fill memory")
     } else {
-        ("take the protection off the load", "what filled memory was protected, so others were killed for it")
+        ("remove protection from the load", "the processes that filled memory were protected, so others were killed instead")
     };
     found.push(policy(what, why, json!({ "oom_protection": protection })));
 }

@@ -118,7 +118,7 @@ pub fn summary(incident: &Incident) -> String {
     let memory = &incident.memory;
     let of = |kib: Option<u64>| kib.map(|kib| format!(" of {}", size(kib))).unwrap_or_default();
     let mut text = match incident.cause {
-        Cause::NoSwap => format!("memory{} was full, and there was no swap", of(memory.ram_kib)),
+        Cause::NoSwap => format!("memory{} was full and no swap was configured", of(memory.ram_kib)),
         Cause::MemoryAndSwapFull => {
             format!("memory{} and swap{} were full", of(memory.ram_kib), of(memory.swap_total_kib))
         }
@@ -132,11 +132,11 @@ pub fn summary(incident: &Incident) -> String {
             format!("{} reached its limit{}{on}", oomguard_text::shown(name, 160), of(memory.limit_kib))
         }
         Cause::Shmem => match memory.shmem_kib {
-            Some(kib) => format!("shared memory or files in a tmpfs held {}", size(kib)),
+            Some(kib) => format!("shared memory or tmpfs files held {}", size(kib)),
             None => incident.cause.words().to_owned(),
         },
         Cause::LowZone if incident.scope == Scope::Cpuset => {
-            "the memory nodes that the cpuset allows were full".to_owned()
+            "the memory nodes allowed by the cpuset were full".to_owned()
         }
         cause => cause.words().to_owned(),
     };
@@ -145,8 +145,8 @@ pub fn summary(incident: &Incident) -> String {
     {
         let held = culprit.rss_kib.map(|rss| size(rss.saturating_add(culprit.swap_kib.unwrap_or(0))));
         let held = held.map_or_else(
-            || format!("{} % of what all processes held", culprit.share_percent),
-            |held| format!("{held} ({} % of what all processes held)", culprit.share_percent),
+            || format!("{}% of all process memory", culprit.share_percent),
+            |held| format!("{held} ({}% of all process memory)", culprit.share_percent),
         );
         let who = match culprit.processes {
             1 => culprit.program.clone(),
@@ -171,19 +171,19 @@ fn needles(cause: Cause) -> &'static [&'static str] {
 }
 
 /// How many lines prove a cause.
-const MOST_EVIDENCE: usize = 8;
+const MAX_EVIDENCE: usize = 8;
 
 /// The lines that prove it: the head, what the cause is about, the kill.
 pub fn evidence(cause: Cause, main: &OomReport, others: &[Evidence]) -> Vec<Evidence> {
     let about = needles(cause);
     let has = |proof: &Evidence, some: &[&str]| some.iter().any(|needle| proof.text.contains(needle));
     let head = main.proof.iter().filter(|proof| has(proof, &["invoked oom-killer"])).take(1);
-    let middle = main.proof.iter().filter(|proof| has(proof, about)).take(MOST_EVIDENCE - 3);
+    let middle = main.proof.iter().filter(|proof| has(proof, about)).take(MAX_EVIDENCE - 3);
     let end = main.proof.iter().filter(|proof| has(proof, &["Killed process", "no killable"])).take(2);
     let mut found: Vec<Evidence> = head.chain(middle).chain(end).cloned().collect();
-    found.extend(others.iter().take(MOST_EVIDENCE.saturating_sub(found.len())).cloned());
+    found.extend(others.iter().take(MAX_EVIDENCE.saturating_sub(found.len())).cloned());
     if found.is_empty() {
-        found.extend(main.proof.iter().take(MOST_EVIDENCE).cloned());
+        found.extend(main.proof.iter().take(MAX_EVIDENCE).cloned());
     }
     found.sort_by_key(|proof| proof.line);
     found.dedup();

@@ -13,7 +13,7 @@ pub fn lost(episode: &Episode, incident: &Incident) -> Lost {
         reboot: episode
             .boot
             .as_ref()
-            .map(|time| time.text().unwrap_or_else(|| "the log goes on with a boot".to_owned())),
+            .map(|time| time.text().unwrap_or_else(|| "the log continues with a boot".to_owned())),
         ..Lost::default()
     };
     let mut managers = BTreeSet::new();
@@ -36,17 +36,17 @@ pub fn lost(episode: &Episode, incident: &Incident) -> Lost {
         } else if unit.main_killed {
             "its main process was killed"
         } else {
-            "one of its processes was killed, and its OOMPolicy=stop took the rest"
+            "one of its processes was killed, and OOMPolicy=stop stopped the rest"
         };
-        let again = if unit.restarted { "; systemd started it again" } else { "" };
-        lost.what.push(format!("{}: the whole unit went down: {why}{again}", unit.unit));
+        let again = if unit.restarted { "; restarted by systemd" } else { "" };
+        lost.what.push(format!("{}: unit failed: {why}{again}", unit.unit));
     }
     if !lost.sessions.is_empty() {
         let numbers: Vec<&str> = lost.sessions.iter().map(String::as_str).take(20).collect();
-        lost.what.push(format!("login sessions that ended: {}", numbers.join(", ")));
+        lost.what.push(format!("login sessions ended: {}", numbers.join(", ")));
     }
     if let Some(time) = &lost.reboot {
-        lost.what.push(format!("the host was booted again ({time}): everything on it"));
+        lost.what.push(format!("the host rebooted ({time}): everything on it was lost"));
     }
     lost
 }
@@ -79,7 +79,7 @@ fn of(kill: &Kill, managers: &mut BTreeSet<u32>) -> Option<(u8, String)> {
             Some((0, format!("systemd --user{pid}: every session and user service of {of_user}")))
         }
         "tmux: server" | "screen" | "SCREEN" | "zellij" => {
-            Some((1, format!("{comm}{pid}: all its panes and what ran in them")))
+            Some((1, format!("{comm}{pid}: all its panes and everything running in them")))
         }
         "dbus-daemon" | "dbus-broker" | "dbus-broker-lau" => {
             let whose = if memcg.contains("/user.slice/") {
@@ -87,23 +87,23 @@ fn of(kill: &Kill, managers: &mut BTreeSet<u32>) -> Option<(u8, String)> {
             } else {
                 "of the host or a session".to_owned()
             };
-            Some((2, format!("{comm}{pid}: the message bus {whose}, and what cannot do without it")))
+            Some((2, format!("{comm}{pid}: the message bus {whose} and everything that depends on it")))
         }
         "sshd" | "sshd-session" => {
-            Some((2, format!("{comm}{pid}: a connection, or all logins over the network")))
+            Some((2, format!("{comm}{pid}: an SSH connection, or all SSH logins")))
         }
-        "systemd-logind" => Some((2, format!("{comm}{pid}: logins wait until it runs again"))),
+        "systemd-logind" => Some((2, format!("{comm}{pid}: logins hang until it is restarted"))),
         "dockerd" | "containerd" | "containerd-shim" | "crio" | "conmon" => {
-            Some((2, format!("{comm}{pid}: containers lose the one that looks after them")))
+            Some((2, format!("{comm}{pid}: containers lose their supervisor")))
         }
         "postgres" | "postmaster" => Some((
             2,
             format!(
-                "{comm}{pid}: PostgreSQL ends all connections and recovers when one of its processes is killed"
+                "{comm}{pid}: PostgreSQL drops all connections and runs crash recovery"
             ),
         )),
         _ if kill.by == "systemd-oomd" || kill.by == "talos" => {
-            Some((1, format!("{}: every process in it", if memcg.is_empty() { "a cgroup" } else { memcg })))
+            Some((1, format!("{}: all processes in it", if memcg.is_empty() { "a cgroup" } else { memcg })))
         }
         _ => None,
     }

@@ -26,7 +26,7 @@ pub struct History {
 }
 
 /// How many earlier incidents are compared.
-const MOST_COMPARED: usize = 1000;
+const MAX_COMPARED: usize = 1000;
 
 impl History {
     fn before(&self, incident: &Incident) -> Before {
@@ -39,7 +39,7 @@ impl History {
     fn add(&mut self, incident: &Incident) {
         self.count += 1;
         self.last.clone_from(&incident.start);
-        if self.recent.len() >= MOST_COMPARED {
+        if self.recent.len() >= MAX_COMPARED {
             self.recent.pop_front();
         }
         let culprit = incident.culprit.as_ref().map(|culprit| culprit.program.clone());

@@ -1,4 +1,4 @@
-//! Who had the memory, and why the kernel took those that it took.
+//! Largest processes, and why the kernel took those that it took.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,10 +8,10 @@ use crate::record::Task;
 use crate::shown;
 
 /// How many consumers are named.
-const MOST_CONSUMERS: usize = 10;
+const MAX_CONSUMERS: usize = 10;
 
 /// How many victims are explained.
-const MOST_WHY: usize = 5;
+const MAX_WHY: usize = 5;
 
 /// What a task held, in pages: resident and swapped.
 pub fn held(task: &Task) -> u64 {
@@ -36,7 +36,7 @@ pub fn consumers(main: &OomReport, kills: &[Kill]) -> Vec<Consumer> {
         oom_score_adj: task.adj,
         killed: killed.contains(&task.pid),
     };
-    tasks.iter().take(MOST_CONSUMERS).map(consumer).collect()
+    tasks.iter().take(MAX_CONSUMERS).map(consumer).collect()
 }
 
 /// The program that held the most.
@@ -89,13 +89,13 @@ pub fn culprit(main: &OomReport, kills: &[Kill]) -> Option<Culprit> {
 pub fn why(main: &OomReport, incident: &Incident) -> Vec<String> {
     let mut said = Vec::new();
     if main.invoked.as_ref().is_some_and(|invoked| invoked.order == Some(-1)) {
-        said.push("the kernel was told to kill by hand (SysRq-f or /proc/sysrq-trigger)".to_owned());
+        said.push("the OOM killer was invoked manually (SysRq-f or /proc/sysrq-trigger)".to_owned());
     }
     if main.group {
-        said.push("memory.oom.group is set: all processes of the cgroup go together".to_owned());
+        said.push("memory.oom.group is set: all processes of the cgroup are killed together".to_owned());
     }
     if main.nothing_to_kill {
-        said.push("nothing was left that the kernel may kill".to_owned());
+        said.push("no killable process was left".to_owned());
     }
     if let Some(selected) = &main.selected
         && let Some(victim) = main.kills.first()
@@ -103,11 +103,11 @@ pub fn why(main: &OomReport, incident: &Incident) -> Vec<String> {
     {
         let name = selected.comm.as_deref().map(shown::name).unwrap_or_default();
         said.push(format!(
-            "the kernel chose {name} (pid {}), and took a child of it: kernels before 5.2 do",
+            "the kernel selected {name} (pid {}) and killed one of its children, as kernels before 5.2 do",
             selected.pid
         ));
     }
-    for kill in incident.kills.iter().filter(|kill| kill.by == "kernel").take(MOST_WHY) {
+    for kill in incident.kills.iter().filter(|kill| kill.by == "kernel").take(MAX_WHY) {
         said.extend(of_victim(main, kill));
     }
     said.extend(spared(main, incident));
@@ -134,7 +134,7 @@ fn of_victim(main: &OomReport, kill: &Kill) -> Option<String> {
     if adj > 0 {
         let part = adj / 10;
         return Some(format!(
-            "{name} ran at oom_score_adj {adj}: to the kernel it was larger by {part} % of all memory than it was"
+            "{name} had oom_score_adj {adj}, which adds {part}% of total memory to its size"
         ));
     }
     if own.is_some() && own == largest {
@@ -147,7 +147,7 @@ fn of_victim(main: &OomReport, kill: &Kill) -> Option<String> {
     match before {
         0 => Some(format!("{name} had the highest score of all processes, at oom_score_adj {adj}")),
         _ if adj < 0 => {
-            Some(format!("{name} was taken although it was protected ({adj}): the rest was smaller or gone"))
+            Some(format!("{name} was killed despite its protection ({adj}): the remaining processes were smaller or gone"))
         }
         _ => None,
     }
@@ -165,12 +165,11 @@ fn spared(main: &OomReport, incident: &Incident) -> Option<String> {
     let name = &culprit.program;
     if lowest < 0 {
         return Some(format!(
-            "{name} held the most and was spared: it ran at oom_score_adj {lowest}, which a process inherits from the \
-             one that starts it"
+            "{name} held the most memory and survived: it had oom_score_adj {lowest}, which processes inherit from \
+             their parent"
         ));
     }
-    let each =
-        if own.len() > 1 { "each of its processes alone was smaller" } else { "others had a higher score" };
-    Some(format!("{name} held the most and was spared: {each} to the kernel than the victim"))
-        .filter(|_| own.len() > 1)
+    (own.len() > 1).then(|| {
+        format!("{name} held the most memory and survived: each of its processes was smaller than the victim")
+    })
 }

@@ -10,7 +10,7 @@ use crate::model::{Consumer, Incident};
 use crate::shown::{size, size_or_dash};
 
 /// How many entries a list has.
-const MOST: usize = 30;
+const MAX_ENTRIES: usize = 30;
 
 /// One incident as a cspec document, valid for `oomguard spec check`.
 #[must_use]
@@ -57,14 +57,14 @@ fn investigation(incident: &Incident, source: &str) -> Yaml {
     pairs.push(("oom_events".to_owned(), events(incident)));
     pairs.push(("top_consumers".to_owned(), consumers(incident)));
     let evidence = incident.evidence.iter().map(|proof| format!("line {}: {}", proof.line, proof.text));
-    pairs.push(("evidence".to_owned(), Yaml::texts(evidence.take(MOST))));
+    pairs.push(("evidence".to_owned(), Yaml::texts(evidence.take(MAX_ENTRIES))));
     Yaml::Map(pairs)
 }
 
 /// What its advice says to do.
 #[must_use]
 pub fn next_steps(incident: &Incident) -> Vec<String> {
-    incident.advice.iter().take(MOST).map(|advice| format!("{}: {}", advice.what, advice.why)).collect()
+    incident.advice.iter().take(MAX_ENTRIES).map(|advice| format!("{}: {}", advice.what, advice.why)).collect()
 }
 
 /// The advice as a `memory_config`, where a policy can say it, under a remark on how to see it.
@@ -87,7 +87,7 @@ fn events(incident: &Incident) -> Yaml {
     });
     let reaped = incident.reaped_only.iter().filter_map(|task| {
         Some(format!(
-            "{} (PID {}), seen by the reaper only",
+            "{} (PID {}), seen only by the OOM reaper",
             task.comm.as_deref().unwrap_or("unknown"),
             task.pid?
         ))
@@ -95,10 +95,10 @@ fn events(incident: &Incident) -> Yaml {
     let all: Vec<String> = names.chain(reaped).collect();
     let mut items: Vec<Yaml> = all
         .iter()
-        .take(MOST)
+        .take(MAX_ENTRIES)
         .map(|name| Yaml::map([("killed_process", Yaml::text(name.as_str()))]))
         .collect();
-    if let Some(more) = all.len().checked_sub(MOST).filter(|more| *more > 0) {
+    if let Some(more) = all.len().checked_sub(MAX_ENTRIES).filter(|more| *more > 0) {
         items.push(Yaml::map([("more", Yaml::Number(i64::try_from(more).unwrap_or(i64::MAX)))]));
     }
     Yaml::List(items)
@@ -123,7 +123,7 @@ fn symptom(incident: &Incident) -> String {
     let names: Vec<String> = incident.kills.iter().filter_map(|kill| kill.comm.clone()).take(6).collect();
     match incident.kills.len() {
         0 => "memory ran out; the log names no victim".to_owned(),
-        all if all > names.len() => format!("{} and others were killed ({all} in all)", names.join(", ")),
+        all if all > names.len() => format!("{} and others killed ({all} in total)", names.join(", ")),
         _ => format!("{} killed", names.join(", ")),
     }
 }
@@ -138,9 +138,9 @@ fn trigger(incident: &Incident) -> String {
     });
     let asked = incident.triggers.first().and_then(|trigger| trigger.comm.clone());
     match (culprit, asked) {
-        (Some(culprit), Some(asked)) => format!("{culprit} held the most memory; {asked} asked for more"),
+        (Some(culprit), Some(asked)) => format!("{culprit} held the most memory; {asked} requested more"),
         (Some(culprit), None) => format!("{culprit} held the most memory"),
-        (None, Some(asked)) => format!("{asked} asked for memory"),
+        (None, Some(asked)) => format!("{asked} requested memory"),
         (None, None) => "not in the log".to_owned(),
     }
 }

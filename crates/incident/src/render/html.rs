@@ -11,11 +11,11 @@ use crate::shown::{size, size_or_dash};
 use oomguard_text::html as h;
 
 /// How many rows a table has.
-const MOST: usize = 50;
+const MAX_ROWS: usize = 50;
 
 const STYLE: &str = include_str!("page.css");
 
-/// One incident as a page. The minutes before are drawn when a recorder has them.
+/// One incident as a page. Before the kill are drawn when a recorder has them.
 #[must_use]
 pub fn html(incident: &Incident, source: &str, lost_records: u64, minutes: Option<&Minutes>) -> String {
     let mut out = String::with_capacity(16 * 1024);
@@ -30,7 +30,7 @@ pub fn html(incident: &Incident, source: &str, lost_records: u64, minutes: Optio
     );
     _ = writeln!(out, "<p class=\"lead\">{}.</p>", h(&capital(&incident.summary)));
     let lost = if lost_records > 0 {
-        format!(" {lost_records} records of the log are lost.")
+        format!(" The log is incomplete: {lost_records} records are missing.")
     } else {
         String::new()
     };
@@ -41,14 +41,14 @@ pub fn html(incident: &Incident, source: &str, lost_records: u64, minutes: Optio
         h(source)
     );
     died(&mut out, incident);
-    list(&mut out, "What went down with it", &incident.lost.what);
+    list(&mut out, "Also lost", &incident.lost.what);
     before_minutes(&mut out, incident, minutes);
     memory(&mut out, incident);
-    list(&mut out, "Why these", &incident.why);
+    list(&mut out, "Why these processes", &incident.why);
     cause(&mut out, incident);
     change(&mut out, incident);
     if let Some(before) = super::before(incident) {
-        _ = writeln!(out, "<h2>Before</h2><p>{}.</p>", h(&before));
+        _ = writeln!(out, "<h2>Earlier incidents</h2><p>{}.</p>", h(&before));
     }
     out.push_str("</body></html>\n");
     out
@@ -60,28 +60,28 @@ fn capital(text: &str) -> String {
 }
 
 fn died(out: &mut String, incident: &Incident) {
-    out.push_str("<h2>What died</h2>\n");
+    out.push_str("<h2>Killed processes</h2>\n");
     if incident.kills.is_empty() && incident.reaped_only.is_empty() {
-        out.push_str("<p>The log names nobody.</p>\n");
+        out.push_str("<p>The log names no process.</p>\n");
         return;
     }
     out.push_str(
         "<div class=\"wide\"><table><tr><th>process</th><th class=\"n\">pid</th><th class=\"n\">anonymous</th>\
          <th class=\"n\">swap</th><th class=\"n\">score adj</th><th class=\"path\">cgroup</th></tr>\n",
     );
-    for kill in incident.kills.iter().take(MOST) {
+    for kill in incident.kills.iter().take(MAX_ROWS) {
         row(out, kill);
     }
     out.push_str("</table></div>\n");
-    let more = incident.kills.len().saturating_sub(MOST) as u64 + incident.kills_left_out;
+    let more = incident.kills.len().saturating_sub(MAX_ROWS) as u64 + incident.kills_left_out;
     if more > 0 {
-        _ = writeln!(out, "<p>{more} more.</p>");
+        _ = writeln!(out, "<p>{more} more</p>");
     }
-    for task in incident.reaped_only.iter().take(MOST) {
+    for task in incident.reaped_only.iter().take(MAX_ROWS) {
         let pid = task.pid.map(|pid| pid.to_string()).unwrap_or_default();
         _ = writeln!(
             out,
-            "<p>{} (pid {pid}) is named only by the kernel's reaper; its kill line is lost.</p>",
+            "<p>{} (pid {pid}) is named only by the OOM reaper; its kill line is missing.</p>",
             h(task.comm.as_deref().unwrap_or("?"))
         );
     }
@@ -123,7 +123,7 @@ fn before_minutes(out: &mut String, incident: &Incident, minutes: Option<&Minute
     let Some(picture) = picture::minutes(minutes) else { return };
     _ = writeln!(
         out,
-        "<h2>The minutes before</h2>\n<p class=\"dim\"><span class=\"sw\"></span>memory in use \
+        "<h2>Before the kill</h2>\n<p class=\"dim\"><span class=\"sw\"></span>memory in use \
          <span class=\"sw s\"></span>swap in use</p>\n{picture}"
     );
     if let Some(growth) = &incident.growth {
@@ -136,13 +136,13 @@ fn memory(out: &mut String, incident: &Incident) {
     if whole.is_none() && holders.is_none() && incident.culprit.is_none() {
         return;
     }
-    out.push_str("<h2>Who had the memory</h2>\n");
+    out.push_str("<h2>Largest processes</h2>\n");
     if let Some(culprit) = &incident.culprit {
         let held = culprit.rss_kib.map(|rss| size(rss.saturating_add(culprit.swap_kib.unwrap_or(0))));
         let held = held.map(|held| format!("{held}, ")).unwrap_or_default();
         _ = writeln!(
             out,
-            "<p>{} ({}) held {held}{} % of what all processes held; {} of them killed.</p>",
+            "<p>{} ({}) held {held}{}% of all process memory; {} killed.</p>",
             h(&culprit.program),
             oomguard_text::counted(culprit.processes, "process", "processes"),
             culprit.share_percent,
@@ -160,8 +160,8 @@ fn memory(out: &mut String, incident: &Incident) {
         let of = if incident.memory.limit_kib.is_some() { "The cgroup's limit" } else { "The host's memory" };
         let all = size_or_dash(incident.memory.limit_kib.or(incident.memory.ram_kib));
         let swap = match (incident.memory.swap_total_kib, incident.memory.swap_free_kib) {
-            (Some(0), _) => " There was no swap.".to_owned(),
-            (Some(total), free) => format!(" Of {} of swap {} were free.", size(total), size_or_dash(free)),
+            (Some(0), _) => " No swap.".to_owned(),
+            (Some(total), free) => format!(" Swap: {}, {} free.", size(total), size_or_dash(free)),
             _ => String::new(),
         };
         _ = writeln!(out, "<p>{of} of {all}.{swap}</p>\n{whole}");
@@ -192,7 +192,7 @@ fn change(out: &mut String, incident: &Incident) {
     if incident.advice.is_empty() {
         return;
     }
-    out.push_str("<h2>What to change</h2>\n<ul>\n");
+    out.push_str("<h2>Recommended changes</h2>\n<ul>\n");
     for advice in &incident.advice {
         _ = writeln!(out, "<li>{}: {}</li>", h(&advice.what), h(&advice.why));
     }
@@ -200,7 +200,7 @@ fn change(out: &mut String, incident: &Incident) {
     if let Some(policy) = policy_of(incident) {
         _ = writeln!(
             out,
-            "<p>As a document for <code>oomguard plan --spec FILE</code>:</p>\n<pre>{}</pre>",
+            "<p>As a policy for <code>oomguard plan --spec FILE</code>:</p>\n<pre>{}</pre>",
             h(&memory_config(policy))
         );
     }

@@ -9,7 +9,7 @@ use crate::shown::size_or_dash;
 use oomguard_text::markdown as md;
 
 /// How many rows a table has.
-const MOST: usize = 20;
+const MAX_ROWS: usize = 20;
 
 /// One incident as Markdown.
 #[must_use]
@@ -20,15 +20,15 @@ pub fn markdown(incident: &Incident, source: &str, lost_records: u64) -> String 
     _ = writeln!(out, "**{}.**", md(&incident.summary));
     _ = writeln!(out, "Limit: {}. Source: {}.", md(&super::limit(incident)), md(source));
     if lost_records > 0 {
-        _ = writeln!(out, "{lost_records} records of the log are lost.");
+        _ = writeln!(out, "The log is incomplete: {lost_records} records are missing.");
     }
     died(&mut out, incident);
-    list(&mut out, "What went down with it", &incident.lost.what);
+    list(&mut out, "Also lost", &incident.lost.what);
     consumers(&mut out, incident);
     if let Some(growth) = &incident.growth {
         _ = writeln!(out, "\n{}.", md(&super::growth(growth)));
     }
-    list(&mut out, "Why these", &incident.why);
+    list(&mut out, "Why these processes", &incident.why);
     _ = writeln!(out, "\n## Cause\n\n{}.", md(incident.cause.words()));
     for also in &incident.also {
         _ = writeln!(out, "Also: {}.", md(also.words()));
@@ -40,22 +40,22 @@ pub fn markdown(incident: &Incident, source: &str, lost_records: u64) -> String 
     }
     advice(&mut out, incident);
     if let Some(before) = super::before(incident) {
-        _ = writeln!(out, "\n## Before\n\n{}.", md(&before));
+        _ = writeln!(out, "\n## Earlier incidents\n\n{}.", md(&before));
     }
     out
 }
 
 fn died(out: &mut String, incident: &Incident) {
-    _ = writeln!(out, "\n## What died\n");
+    _ = writeln!(out, "\n## Killed processes\n");
     if incident.kills.is_empty() && incident.reaped_only.is_empty() {
-        _ = writeln!(out, "The log names nobody.");
+        _ = writeln!(out, "The log names no process.");
         return;
     }
     _ = writeln!(
         out,
         "| process | pid | by | anonymous | swap | oom_score_adj | cgroup |\n|---|---|---|---|---|---|---|"
     );
-    for kill in incident.kills.iter().take(MOST) {
+    for kill in incident.kills.iter().take(MAX_ROWS) {
         let number = |value: Option<i64>| value.map_or_else(|| "-".to_owned(), |value| value.to_string());
         _ = writeln!(
             out,
@@ -69,16 +69,16 @@ fn died(out: &mut String, incident: &Incident) {
             md(kill.memcg.as_deref().unwrap_or("-")),
         );
     }
-    let more = incident.kills.len().saturating_sub(MOST) as u64 + incident.kills_left_out;
+    let more = incident.kills.len().saturating_sub(MAX_ROWS) as u64 + incident.kills_left_out;
     if more > 0 {
         _ = writeln!(out, "\n{more} more.");
     }
-    for task in incident.reaped_only.iter().take(MOST) {
+    for task in incident.reaped_only.iter().take(MAX_ROWS) {
         let pid = task.pid.map(|pid| pid.to_string()).unwrap_or_default();
         let name = md(task.comm.as_deref().unwrap_or("?"));
         _ = writeln!(
             out,
-            "\n{name} (pid {pid}) is named only by the kernel's reaper; its kill line is lost."
+            "\n{name} (pid {pid}) is named only by the OOM reaper; its kill line is missing."
         );
     }
 }
@@ -97,12 +97,12 @@ fn consumers(out: &mut String, incident: &Incident) {
     if incident.top_consumers.is_empty() {
         return;
     }
-    _ = writeln!(out, "\n## Who had the memory\n");
+    _ = writeln!(out, "\n## Largest processes\n");
     if let Some(culprit) = &incident.culprit {
         let processes = oomguard_text::counted(culprit.processes, "process", "processes");
         _ = writeln!(
             out,
-            "{} ({processes}) held {} % of what all processes held; {} of them killed.\n",
+            "{} ({processes}) held {}% of all process memory; {} killed.\n",
             md(&culprit.program),
             culprit.share_percent,
             culprit.killed
@@ -130,14 +130,14 @@ fn advice(out: &mut String, incident: &Incident) {
     if incident.advice.is_empty() {
         return;
     }
-    _ = writeln!(out, "\n## What to change\n");
+    _ = writeln!(out, "\n## Recommended changes\n");
     for advice in &incident.advice {
         _ = writeln!(out, "- {}: {}", md(&advice.what), md(&advice.why));
     }
     if let Some(policy) = policy_of(incident) {
         _ = writeln!(
             out,
-            "\nAs a document for `oomguard plan --spec FILE`:\n\n```yaml\n{}```",
+            "\nAs a policy for `oomguard plan --spec FILE`:\n\n```yaml\n{}```",
             memory_config(policy)
         );
     }

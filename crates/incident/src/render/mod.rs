@@ -19,10 +19,10 @@ fn limit(incident: &Incident) -> String {
     };
     match incident.limit {
         LimitOf::Host => "the memory of the host".to_owned(),
-        LimitOf::OwnCgroup => format!("that of the victims' own cgroup{}", name(&incident.oom_memcg)),
-        LimitOf::ParentCgroup => format!("that of a cgroup above the victims':{}", name(&incident.oom_memcg)),
-        LimitOf::Cgroup => format!("that of a cgroup{}", name(&incident.oom_memcg)),
-        LimitOf::Unknown => "the log does not show whose".to_owned(),
+        LimitOf::OwnCgroup => format!("the victims' own cgroup{}", name(&incident.oom_memcg)),
+        LimitOf::ParentCgroup => format!("a parent cgroup of the victims:{}", name(&incident.oom_memcg)),
+        LimitOf::Cgroup => format!("a cgroup{}", name(&incident.oom_memcg)),
+        LimitOf::Unknown => "not shown in the log".to_owned(),
     }
 }
 
@@ -32,9 +32,9 @@ fn before(incident: &Incident) -> Option<String> {
     if before.count == 0 {
         return None;
     }
-    let last = before.last.as_ref().map(|last| format!(", the last at {last}")).unwrap_or_default();
+    let last = before.last.as_ref().map(|last| format!(", last: {last}")).unwrap_or_default();
     let times = counted(before.count, "earlier incident", "earlier incidents");
-    Some(format!("{times} in this log{last}; {} with this cause and program", before.alike))
+    Some(format!("{times} in this log{last}; {} with the same cause and program", before.alike))
 }
 
 /// How the program grew that grew the most over the minutes before, in words.

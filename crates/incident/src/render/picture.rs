@@ -17,13 +17,13 @@ const LEFT: u64 = 230;
 /// Room for the amount behind a bar.
 const RIGHT: u64 = 110;
 
-/// Who held what at the kill; `None` where the log has no task table, or not how large a page is.
+/// Memory per process at the kill; `None` where the log has no task table, or not how large a page is.
 pub fn holders(incident: &Incident) -> Option<String> {
     let tasks: Vec<&Consumer> = incident.top_consumers.iter().filter(|task| task.rss_kib.is_some()).collect();
     let held = |task: &Consumer| task.rss_kib.unwrap_or(0).saturating_add(task.swap_kib.unwrap_or(0));
     let most = tasks.iter().map(|task| held(task)).max().filter(|most| *most > 0)?;
     let height = ROW * tasks.len() as u64;
-    let mut out = open(height, "Who held what at the kill");
+    let mut out = open(height, "Memory per process at the kill");
     let room = WIDTH - LEFT - RIGHT;
     let scaled = |kib: u64| (u128::from(kib) * u128::from(room) / u128::from(most)).min(u128::from(room));
     for (number, task) in tasks.iter().enumerate() {
@@ -54,7 +54,7 @@ pub fn holders(incident: &Incident) -> Option<String> {
     Some(out)
 }
 
-/// Where the memory was: one bar; `None` where the log does not show it.
+/// Memory by type: one bar; `None` where the log does not show it.
 pub fn whole(incident: &Incident) -> Option<String> {
     let memory = &incident.memory;
     let all = memory.limit_kib.or(memory.ram_kib).filter(|all| *all > 0)?;
@@ -72,7 +72,7 @@ pub fn whole(incident: &Incident) -> Option<String> {
     if there.is_empty() {
         return None;
     }
-    let mut out = open(36 + 22 * there.len().div_ceil(2) as u64, "Where the memory was");
+    let mut out = open(36 + 22 * there.len().div_ceil(2) as u64, "Memory by type");
     let mut x = 0u128;
     for (number, (name, class, kib)) in there.iter().enumerate() {
         let width = u128::from(*kib) * u128::from(WIDTH) / u128::from(all);
@@ -104,7 +104,7 @@ fn kernel(incident: &Incident) -> Option<u64> {
 }
 
 /// How many samples a picture has at most: more than its columns make no sense.
-const MOST_SAMPLES: usize = 600;
+const MAX_SAMPLES: usize = 600;
 
 /// Memory and swap that were used over the minutes before; `None` with fewer than two samples.
 pub fn minutes(minutes: &Minutes) -> Option<String> {
@@ -112,7 +112,7 @@ pub fn minutes(minutes: &Minutes) -> Option<String> {
     const TOP: u64 = 18;
     const BOTTOM: u64 = 24;
     const AXIS: u64 = 112;
-    let skip = minutes.samples.len().saturating_sub(MOST_SAMPLES);
+    let skip = minutes.samples.len().saturating_sub(MAX_SAMPLES);
     let samples = minutes.samples.get(skip..).filter(|samples| samples.len() > 1)?;
     let (first, last) = (samples.first()?, samples.last()?);
     let seconds = last.at.checked_sub(first.at).filter(|seconds| *seconds > 0)?;
@@ -124,7 +124,7 @@ pub fn minutes(minutes: &Minutes) -> Option<String> {
     let room = HEIGHT - TOP - BOTTOM;
     let y =
         |kib: u64| u128::from(TOP + room) - u128::from(kib.min(most)) * u128::from(room) / u128::from(most);
-    let mut out = open(HEIGHT, "Used memory and swap over the minutes before");
+    let mut out = open(HEIGHT, "Memory and swap use before the kill");
     for quarter in 0..=4u64 {
         let kib = most / 4 * quarter;
         _ = write!(

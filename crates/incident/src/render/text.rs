@@ -10,29 +10,42 @@ const WIDTH: usize = 100;
 const HEIGHT: usize = 24;
 
 /// How many lines each list has on the screen.
-const MOST: usize = 3;
+const MAX_ENTRIES: usize = 3;
 
-/// One incident in at most a screen of 24 lines and 100 columns; `more` is how many there are before it.
+/// One incident in at most one screen of 24 lines and 100 columns.
 #[must_use]
 pub fn text(incident: &Incident, source: &str, lost_records: u64) -> String {
     let mut page = Page::default();
-    let when = span(incident);
-    page.line(&format!(
-        "{} killed: {}",
-        oomguard_text::counted(killed(incident), "process", "processes"),
-        when
-    ));
-    page.item("died", &victims(incident, 4));
-    for (number, what) in incident.lost.what.iter().take(MOST).enumerate() {
-        page.one_of_many(number, "  with it", what);
+    killed_part(&mut page, incident);
+    memory_part(&mut page, incident);
+    cause_part(&mut page, incident);
+    advice_part(&mut page, incident, source);
+    if let Some(before) = super::before(incident) {
+        page.item("before", &before);
     }
+    if lost_records > 0 {
+        page.item("missing", &format!("{lost_records} records lost: the log is incomplete"));
+    }
+    page.finish()
+}
+
+fn killed_part(page: &mut Page, incident: &Incident) {
+    let killed = oomguard_text::counted(killed(incident), "process", "processes");
+    page.line(&format!("{killed} killed: {}", span(incident)));
+    page.item("killed", &victims(incident, 4));
+    for (number, what) in incident.lost.what.iter().take(MAX_ENTRIES).enumerate() {
+        page.one_of_many(number, "  lost", what);
+    }
+}
+
+fn memory_part(page: &mut Page, incident: &Incident) {
     if let Some(culprit) = &incident.culprit {
         let held = culprit.rss_kib.map(|rss| size(rss.saturating_add(culprit.swap_kib.unwrap_or(0))));
-        let share = format!("{} % of what all processes held", culprit.share_percent);
+        let share = format!("{}% of all process memory", culprit.share_percent);
         let held = held.map_or_else(|| share.clone(), |held| format!("{held}, {share}"));
         let killed = match culprit.killed {
-            0 => "; none of them was killed".to_owned(),
-            some => format!("; {some} of them killed"),
+            0 => "; none killed".to_owned(),
+            some => format!("; {some} killed"),
         };
         let many = oomguard_text::counted(culprit.processes, "process", "processes");
         page.item("memory", &format!("{} ({many}): {held}{killed}", culprit.program));
@@ -45,38 +58,34 @@ pub fn text(incident: &Incident, source: &str, lost_records: u64) -> String {
         page.item("growth", &super::growth(growth));
     }
     page.item("limit", &super::limit(incident));
+}
+
+fn cause_part(page: &mut Page, incident: &Incident) {
     page.item("cause", &incident.summary);
     if !incident.also.is_empty() {
         let also: Vec<&str> = incident.also.iter().map(|cause| cause.words()).collect();
         page.one_of_many(1, "  also", &also.join("; "));
     }
-    let proof = incident.evidence.iter().filter(|proof| !proof.text.contains("Killed process"));
-    for (number, proof) in proof.take(MOST).enumerate() {
-        page.one_of_many(number, "", &format!("line {}: {}", proof.line, proof.text));
+    let evidence = incident.evidence.iter().filter(|line| !line.text.contains("Killed process"));
+    for (number, line) in evidence.take(MAX_ENTRIES).enumerate() {
+        page.one_of_many(number, "", &format!("line {}: {}", line.line, line.text));
     }
     for (number, why) in incident.why.iter().take(2).enumerate() {
-        page.one_of_many(number, if number == 0 { "why them" } else { "" }, why);
+        page.one_of_many(number, if number == 0 { "why" } else { "" }, why);
     }
-    for (number, advice) in incident.advice.iter().take(MOST).enumerate() {
+}
+
+fn advice_part(page: &mut Page, incident: &Incident, source: &str) {
+    for (number, advice) in incident.advice.iter().take(MAX_ENTRIES).enumerate() {
         page.one_of_many(number, if number == 0 { "change" } else { "" }, &advice.what);
     }
     if super::has_policy(incident) {
         let source = if source == "-" || source == "journal" || source == "/dev/kmsg" { "" } else { "FILE " };
-        page.one_of_many(
-            1,
-            "",
-            &format!(
-                "`oomguard incident {source}--format cspec > i.cspec; oomguard plan --spec i.cspec` shows it"
-            ),
+        let see = format!(
+            "`oomguard incident {source}--format cspec > i.cspec; oomguard plan --spec i.cspec` previews it"
         );
+        page.one_of_many(1, "", &see);
     }
-    if let Some(before) = super::before(incident) {
-        page.item("before", &before);
-    }
-    if lost_records > 0 {
-        page.item("missing", &format!("{lost_records} records lost: the log is not complete"));
-    }
-    page.finish()
 }
 
 /// How many were killed, by whomever.
@@ -88,7 +97,7 @@ fn span(incident: &Incident) -> String {
     match (&incident.start, &incident.end) {
         (Some(start), Some(end)) if start != end => format!("{start} to {end}"),
         (Some(start), _) => start.clone(),
-        _ => "the log has no times".to_owned(),
+        _ => "time unknown".to_owned(),
     }
 }
 
@@ -97,11 +106,11 @@ fn victims(incident: &Incident, most: usize) -> String {
     let reaped = incident.reaped_only.iter().map(|task| {
         let name = oomguard_text::shown(task.comm.as_deref().unwrap_or("?"), 60);
         let pid = task.pid.map(|pid| format!("pid {pid}, ")).unwrap_or_default();
-        format!("{name} ({pid}its kill line is lost)")
+        format!("{name} ({pid}its kill line is missing)")
     });
     let mut said: Vec<String> = incident.kills.iter().map(victim).chain(reaped).take(most).collect();
     if said.is_empty() {
-        return "nobody that the log names".to_owned();
+        return "no process named in the log".to_owned();
     }
     let more = killed(incident).saturating_sub(said.len() as u64);
     if more > 0 {
@@ -125,7 +134,7 @@ fn memory(incident: &Incident) -> Option<String> {
     let memory = &incident.memory;
     let mut parts = Vec::new();
     if let Some(limit) = memory.limit_kib {
-        parts.push(format!("used {} of the limit of {}", size_or_dash(memory.usage_kib), size(limit)));
+        parts.push(format!("used {} of a {} limit", size_or_dash(memory.usage_kib), size(limit)));
     }
     if let Some(ram) = memory.ram_kib {
         parts.push(format!("{} of memory, {} free", size(ram), size_or_dash(memory.free_kib)));
@@ -156,7 +165,7 @@ struct Item {
 const INDENT: usize = 11;
 
 /// How many lines one item may take.
-const MOST_LINES: usize = 2;
+const MAX_LINES: usize = 2;
 
 impl Page {
     fn line(&mut self, text: &str) {
@@ -190,9 +199,9 @@ fn wrapped(word: &str, text: &str) -> String {
     let mut out = String::new();
     let width = WIDTH - INDENT;
     let mut rest: Vec<char> = text.chars().collect();
-    for number in 0..MOST_LINES {
+    for number in 0..MAX_LINES {
         let word = if number == 0 { word } else { "" };
-        let last = number + 1 == MOST_LINES;
+        let last = number + 1 == MAX_LINES;
         let fits = rest.len() <= width;
         let cut = if fits {
             rest.len()

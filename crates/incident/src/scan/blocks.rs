@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{LINE_LIMIT, LONGEST_WORD, Scanner, count_lines};
+use super::{LINE_LIMIT, MAX_WORD_BYTES, Scanner, count_lines};
 use crate::reader::Reader;
 
 /// How much is looked at at once: fits into the cache of one processor.
@@ -52,7 +52,7 @@ impl Batch<'_> {
         let from = self.offset(number);
         let own = usize::try_from((self.end - from).min(BLOCK as u64)).unwrap_or(BLOCK);
         // A word may begin in this block and end in the next.
-        buffer.resize(BLOCK + LONGEST_WORD, 0);
+        buffer.resize(BLOCK + MAX_WORD_BYTES, 0);
         let count = read_at(self.file, from, buffer)?;
         let whole = buffer.get(..count).unwrap_or_default();
         let mine = whole.get(..own).unwrap_or(whole);

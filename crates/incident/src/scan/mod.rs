@@ -44,7 +44,7 @@ const WORDS: [&str; 26] = [
 ];
 
 /// No word is longer.
-const LONGEST_WORD: usize = 16;
+const MAX_WORD_BYTES: usize = 16;
 
 /// How many lines after one that meant something are read, whatever is in them: the rest of a report, what systemd
 /// says of units, and gaps that other lines make.
@@ -180,6 +180,6 @@ mod tests {
 
     #[test]
     fn words_are_as_long_as_is_said() {
-        assert!(WORDS.iter().all(|word| (4..=LONGEST_WORD).contains(&word.len())));
+        assert!(WORDS.iter().all(|word| (4..=MAX_WORD_BYTES).contains(&word.len())));
     }
 }

@@ -193,7 +193,7 @@ fn apply_refuses_them_too() {
 fn roles_that_do_not_exist() {
     let host = Folder::fresh();
     let builtin = host.run(&["check", "--role", "valdator"]).exits(64);
-    builtin.complains("`valdator` is no built-in role; these are: workstation, ci, validator");
+    builtin.complains("`valdator` is not a built-in role; built-in roles: workstation, ci, validator");
     host.run(&["spec", "show", "--builtin", "nothing"]).exits(64).complains("workstation, ci, validator");
     let file = "specs/deployment.cspec";
     for command in ["check", "plan", "status"] {

@@ -161,7 +161,7 @@ fn what_cannot_be_recorded_is_said() {
     good.run(&["record", "--title", "x", "--from", LOG, "--from", LOG]).exits(64).complains("one incident");
     let readme = repository().join("README.md");
     let readme = readme.to_str().unwrap();
-    good.run(&["record", "--title", "x", "--from", readme]).exits(1).complains("there is no OOM kill in it");
+    good.run(&["record", "--title", "x", "--from", readme]).exits(1).complains("it contains no OOM kill");
     good.run(&["record", "--title", "x", "--from", "./none"]).exits(1).complains("cannot read it");
     let dir = tempfile::tempdir().unwrap();
     let runs = dir.path().to_str().unwrap();

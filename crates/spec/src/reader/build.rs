@@ -12,8 +12,8 @@ use crate::node::{Entry, Node, Scalar, Value, Written};
 use crate::text::quoted;
 
 /// What anchors and aliases may copy: values, and bytes of text. Ten lines can otherwise ask for gigabytes.
-const MOST_COPIES: usize = 100_000;
-const MOST_COPIED_BYTES: usize = 4 << 20;
+const MAX_COPIES: usize = 100_000;
+const MAX_COPIED_BYTES: usize = 4 << 20;
 
 /// Why building ended early.
 pub(crate) enum Stop {
@@ -72,12 +72,12 @@ impl Builder {
         if self.documents == 1 {
             return Ok(());
         }
-        let message = "a second document begins here, and a file holds one".to_owned();
+        let message = "a second document starts here; a file must contain one document".to_owned();
         sink.error(
             "second-document",
             range,
             message,
-            "put it into a file of its own, or take the `---` away",
+            "move it to its own file, or remove the `---`",
         );
         Err(Stop::Refused)
     }
@@ -99,7 +99,7 @@ impl Builder {
                 "too-deep",
                 range,
                 TOO_DEEP.to_owned(),
-                "a policy needs about six levels: write it flatter",
+                "a policy needs about six levels; flatten the document",
             );
             return Err(Stop::Refused);
         }
@@ -156,14 +156,14 @@ impl Builder {
 
     pub(crate) fn alias(&mut self, id: usize, range: &Range<usize>, sink: &mut Sink<'_>) -> Result<(), Stop> {
         let Some(target) = self.anchors.get(&id).cloned() else {
-            let message = "this alias stands within the value that it stands for".to_owned();
-            sink.error("alias-of-itself", range, message, "write the value out");
+            let message = "this alias is inside the value it refers to".to_owned();
+            sink.error("alias-of-itself", range, message, "write out the value");
             return Err(Stop::Refused);
         };
         self.charge(&target, range, sink)?;
         if self.stack.len() + target.depth() > MAX_DEPTH {
-            let message = format!("with this alias, values are nested more than {MAX_DEPTH} deep");
-            sink.error("too-deep", range, message, "write the value out, flatter");
+            let message = format!("with this alias, values are nested more than {MAX_DEPTH} levels deep");
+            sink.error("too-deep", range, message, "write out the value with fewer levels");
             return Err(Stop::Refused);
         }
         self.attach(Node { range: range.clone(), ..target }, sink);
@@ -178,9 +178,9 @@ impl Builder {
     ) -> Result<(), Stop> {
         // After a syntax error the anchor may stand in what was not read.
         if !sink.has_errors() {
-            let message = format!("no value is called {}", quoted(&format!("&{name}")));
+            let message = format!("undefined anchor {}", quoted(&format!("&{name}")));
             let help =
-                "define it before, or put the value into quotes if it is a text that begins with a star";
+                "define the anchor first, or quote the value if it is text that starts with `*`";
             sink.error("unknown-alias", range, message, help);
         }
         let nothing = Scalar { text: String::new(), written: Written::Plain };
@@ -199,12 +199,12 @@ impl Builder {
     fn charge(&mut self, node: &Node, range: &Range<usize>, sink: &mut Sink<'_>) -> Result<(), Stop> {
         self.copies += node.count();
         self.copied_bytes += node.text_len();
-        if self.copies <= MOST_COPIES && self.copied_bytes <= MOST_COPIED_BYTES {
+        if self.copies <= MAX_COPIES && self.copied_bytes <= MAX_COPIED_BYTES {
             return Ok(());
         }
         let message =
-            format!("anchors and aliases make more than {MOST_COPIES} values or 4 MiB out of this document");
-        sink.error("too-many-aliases", range, message, "write the values out, or use fewer of them");
+            format!("anchors and aliases expand this document to more than {MAX_COPIES} values or 4 MiB");
+        sink.error("too-many-aliases", range, message, "write out the values, or use fewer aliases");
         Err(Stop::Refused)
     }
 
@@ -260,15 +260,15 @@ fn check_key(node: Node, anchors_before: usize, sink: &mut Sink<'_>) -> Key {
     let range = node.range;
     let (scalar, problem) = match node.value {
         Value::Scalar(scalar) if scalar.text.is_empty() => {
-            (scalar, Some(("empty-key", "there is no key here")))
+            (scalar, Some(("empty-key", "missing key")))
         }
         Value::Scalar(scalar) if scalar.text == "<<" && scalar.written == Written::Plain => {
-            (scalar, Some(("merge-key", "merging with `<<` is not part of YAML 1.2 and is not read here")))
+            (scalar, Some(("merge-key", "merge keys (`<<`) are not part of YAML 1.2 and are not supported")))
         }
         Value::Scalar(scalar) => (scalar, None),
         _ => {
             let nothing = Scalar { text: String::new(), written: Written::Plain };
-            (nothing, Some(("complex-key", "a key is a single word here, not a list or a mapping")))
+            (nothing, Some(("complex-key", "a key must be a single word, not a list or a mapping")))
         }
     };
     if let Some((code, message)) = problem {
@@ -280,18 +280,18 @@ fn check_key(node: Node, anchors_before: usize, sink: &mut Sink<'_>) -> Key {
 /// Reports a repeated key, and tells whether it can go without a loss.
 fn repeated(first: &Entry, key: &Key, value: &Node, has_anchor: bool, sink: &mut Sink<'_>) -> bool {
     let name = quoted(&key.scalar.text);
-    let first_at = [(first.key_range.clone(), "first given here".to_owned())];
+    let first_at = [(first.key_range.clone(), "first defined here".to_owned())];
     if has_anchor {
-        let message = format!("{name} is given twice in one mapping, and the second one holds an anchor");
-        sink.push(Severity::Error, "repeated-key", &key.range, &first_at, message, "delete one of the two");
+        let message = format!("duplicate key {name}; the second value contains an anchor");
+        sink.push(Severity::Error, "repeated-key", &key.range, &first_at, message, "delete one of them");
         false
     } else if same(&first.value, value) {
-        let message = format!("{name} is given twice in one mapping, with the same value");
-        let help = "delete one of the two; `oomguard spec fmt` does it";
+        let message = format!("duplicate key {name} with the same value");
+        let help = "delete one of them; `oomguard spec fmt` does this";
         sink.push(Severity::Warning, "repeated-key", &key.range, &first_at, message, help);
         true
     } else {
-        let message = format!("{name} is given twice in one mapping, with different values");
+        let message = format!("duplicate key {name} with different values");
         sink.push(Severity::Error, "repeated-key", &key.range, &first_at, message, "delete the wrong one");
         false
     }

@@ -27,9 +27,9 @@ pub(crate) fn characters(source: &str, sink: &mut Sink<'_>) {
             '\r' if next == Some('\n') => continue,
             '\r' => "a carriage return without a line feed",
             '\u{feff}' if at == 0 => continue,
-            '\u{feff}' => "a byte order mark in the middle",
-            '\u{85}' | '\u{2028}' | '\u{2029}' => "a line break that only some YAML readers see",
-            '\u{fffe}' | '\u{ffff}' => "not a character",
+            '\u{feff}' => "a byte order mark inside the text",
+            '\u{85}' | '\u{2028}' | '\u{2029}' => "a line break only to some YAML parsers",
+            '\u{fffe}' | '\u{ffff}' => "a noncharacter",
             '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' => "a control character",
             _ => continue,
         };
@@ -47,7 +47,7 @@ pub(crate) fn characters(source: &str, sink: &mut Sink<'_>) {
 /// A document that says nothing.
 pub(crate) fn empty(source: &str, lines: &LineIndex<'_>, sink: &mut Sink<'_>) {
     let comments = source.lines().any(|line| line.trim_start().starts_with('#'));
-    let message = if comments { "the document holds only comments" } else { "the document is empty" };
+    let message = if comments { "the document contains only comments" } else { "the document is empty" };
     let help = "write a policy, such as `memory_config: {swap: {size: 32GB}, swappiness: 10}`";
     sink.error("empty", &lines.line(0), message.to_owned(), help);
 }

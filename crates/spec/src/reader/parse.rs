@@ -53,17 +53,17 @@ pub(crate) struct Parsed {
 }
 
 /// What is said of more than [`MAX_DEPTH`] levels.
-pub(crate) const TOO_DEEP: &str = "lists and mappings are nested more than 64 deep here";
+pub(crate) const TOO_DEEP: &str = "lists and mappings are nested more than 64 levels deep";
 
 /// After so many syntax errors the rest is most likely nothing that a person wrote.
-const MOST_SYNTAX_ERRORS: usize = 20;
+const MAX_SYNTAX_ERRORS: usize = 20;
 
 /// Parses a source. A syntax error does not end it: reading goes on at the next key of the outermost level.
 pub(crate) fn parse(repaired: &Repaired, source: &str, lines: &LineIndex<'_>, sink: &mut Sink<'_>) -> Parsed {
     let mut builder = Builder::default();
     let mut text_after_quote = None;
     let mut from = 0;
-    for _ in 0..MOST_SYNTAX_ERRORS {
+    for _ in 0..MAX_SYNTAX_ERRORS {
         let failed = match run(&mut builder, repaired, from, sink) {
             Ok(()) | Err(Stop::Refused) => break,
             Err(Stop::Syntax(kind, byte, text)) => (kind, byte, text),
@@ -75,7 +75,7 @@ pub(crate) fn parse(repaired: &Repaired, source: &str, lines: &LineIndex<'_>, si
         let end = at + source.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
         let (code, message) = match kind {
             ErrorKind::RecursionLimitExceeded => ("too-deep", TOO_DEEP.to_owned()),
-            _ => ("yaml", format!("this is not YAML: {message}")),
+            _ => ("yaml", format!("invalid YAML: {message}")),
         };
         sink.error(code, &(at..end), message, help);
         if matches!(
@@ -161,6 +161,6 @@ fn take(
 }
 
 fn refuse_tag(range: &Range<usize>, sink: &mut Sink<'_>) {
-    let message = "the value has a YAML tag, and tags are not read here".to_owned();
-    sink.error("tag", range, message, "write the value without the word that begins with `!`");
+    let message = "YAML tags are not supported".to_owned();
+    sink.error("tag", range, message, "remove the word that starts with `!`");
 }

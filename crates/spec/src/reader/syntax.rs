@@ -9,25 +9,25 @@ pub(crate) fn help(kind: &ErrorKind, line: &str) -> &'static str {
         | ErrorKind::TabInBlockIndentation
         | ErrorKind::TabInIndentation
         | ErrorKind::TabAtBlockScalarStart => "indent with spaces: YAML does not allow tabs there",
-        ErrorKind::UnclosedQuotedScalar => "end the text with the quote that it begins with",
+        ErrorKind::UnclosedQuotedScalar => "add the closing quote",
         ErrorKind::InvalidTrailingDoubleQuotedScalar | ErrorKind::InvalidTrailingSingleQuotedScalar => {
-            "put the whole value into quotes, or take the quotes away"
+            "quote the whole value, or remove the quotes"
         }
         ErrorKind::UnexpectedCharacter { .. } => {
-            "put the value into quotes: YAML keeps this character for itself"
+            "quote the value: this character is reserved in YAML"
         }
         ErrorKind::UnclosedFlowCollection { .. }
         | ErrorKind::MismatchedFlowCollectionEnd { .. }
-        | ErrorKind::MisplacedFlowCollectionEnd => "check that every `[` and `{` has its own `]` and `}`",
+        | ErrorKind::MisplacedFlowCollectionEnd => "check that every `[` and `{` is closed",
         ErrorKind::UnknownAnchor => {
-            "define it before with `&name`, or put the value into quotes if it begins with a star"
+            "define it first with `&name`, or quote the value if it is text that starts with `*`"
         }
-        ErrorKind::RecursionLimitExceeded => "use fewer levels: 64 are read",
+        ErrorKind::RecursionLimitExceeded => "use fewer levels; the maximum is 64",
         ErrorKind::UnknownQuotedScalarEscape => "write `\\\\` for a backslash, or use single quotes",
         _ if line.matches(": ").count() > 1 => {
-            "put the value into quotes: it has a colon followed by a space"
+            "quote the value: it contains a colon followed by a space"
         }
-        _ => "check the indentation of this line and of the one before it",
+        _ => "check the indentation of this line and the one before it",
     }
 }
 

@@ -35,8 +35,8 @@ pub(super) fn each(
     mut read: impl FnMut(&Entry, &mut Sink<'_>),
 ) {
     let Some(entries) = node.entries() else {
-        let message = format!("`{what}` is {}, and should be a mapping", node.kind());
-        sink.error("wrong-kind", &node.range, message, &format!("give it keys: {}", keys.join(", ")));
+        let message = format!("`{what}` must be a mapping, not {}", node.kind());
+        sink.error("wrong-kind", &node.range, message, &format!("expected keys: {}", keys.join(", ")));
         return;
     };
     for entry in entries {
@@ -45,10 +45,10 @@ pub(super) fn each(
             read(entry, sink);
             continue;
         }
-        let message = format!("`{what}` has no key {}", quoted(key));
+        let message = format!("unknown key {} in `{what}`", quoted(key));
         let help = match nearest(key, keys.iter().copied()) {
             Some(meant) => format!("did you mean `{meant}`?"),
-            None => format!("its keys are: {}", keys.join(", ")),
+            None => format!("known keys: {}", keys.join(", ")),
         };
         sink.error("unknown-key", &entry.key_range, message, &help);
     }
@@ -78,15 +78,15 @@ fn size(node: &Node, partial: &mut Partial, sink: &mut Sink<'_>) {
 }
 
 fn not_encrypted(node: &Node, sink: &mut Sink<'_>) {
-    let help = "write `encrypted: false`; for encrypted swap set up dm-crypt yourself (crypttab(5)) and let the \
-                policy adopt that swap by its size";
+    let help = "write `encrypted: false`; to use encrypted swap, set up dm-crypt (crypttab(5)) and let the policy \
+                adopt that swap by its size";
     match node.to_json() {
         serde_json::Value::Bool(false) => {}
         serde_json::Value::Bool(true) => {
             let message = "oomguard does not set up encrypted swap".to_owned();
             sink.error("encrypted", &node.range, message, help);
         }
-        _ => sink.error("encrypted", &node.range, "`encrypted` is `true` or `false`".to_owned(), help),
+        _ => sink.error("encrypted", &node.range, "`encrypted` must be `true` or `false`".to_owned(), help),
     }
 }
 
@@ -119,7 +119,7 @@ fn units(
 ) {
     let Some(entries) = node.entries() else {
         if !node.is_null() {
-            let message = format!("`{what}` is {}, and should name each service with its score", node.kind());
+            let message = format!("`{what}` must map each service to a score, not be {}", node.kind());
             sink.error("wrong-kind", &node.range, message, "write for example `{adnet.service: -900}`");
         }
         return;
@@ -169,12 +169,12 @@ fn alerts(node: &Node, partial: &mut Partial, sink: &mut Sink<'_>) {
             Some("any") => partial.oom_events = Some(true),
             Some("none") => partial.oom_events = Some(false),
             _ => {
-                let message = "`oom_events` is `any` or `none`".to_owned();
+                let message = "`oom_events` must be `any` or `none`".to_owned();
                 sink.error(
                     "oom-events",
                     &entry.value.range,
                     message,
-                    "write `any`: each kill is worth a look",
+                    "write `any` to be alerted of every OOM kill",
                 );
             }
         },

@@ -35,7 +35,7 @@ pub(crate) fn read(
     let mut add =
         |name: &str, range: &Range<usize>, role: Option<String>, about: &Node, sink: &mut Sink<'_>| {
             if !is_host(name) {
-                let message = format!("{} is no host name, and is left out", quoted(name));
+                let message = format!("invalid host name {}; the host is ignored", quoted(name));
                 sink.warning(
                     "host-name",
                     range,
@@ -43,8 +43,8 @@ pub(crate) fn read(
                     "use letters, digits, dots and dashes, such as `ci.example.net`",
                 );
             } else if found.iter().any(|host| host.name == name) {
-                let message = format!("{} is listed twice; what was said first counts", quoted(name));
-                sink.warning("repeated-host", range, message, "delete one of the two");
+                let message = format!("{} is listed twice; the first entry is used", quoted(name));
+                sink.warning("repeated-host", range, message, "delete one of them");
             } else {
                 found.push(HostEntry {
                     name: name.to_owned(),
@@ -97,8 +97,8 @@ fn explicit_role(node: &Node, roles: &[String], sink: &mut Sink<'_>) -> Option<S
     let asked = node.text().unwrap_or_default();
     let found = super::resolve_role(asked, roles);
     if found.is_none() {
-        let message = format!("{} is no role of this document", quoted(asked));
-        let help = format!("its roles are: {}", roles.join(", "));
+        let message = format!("this document has no role {}", quoted(asked));
+        let help = format!("roles: {}", roles.join(", "));
         sink.warning("host-role", &node.range, message, &help);
     }
     found

@@ -28,7 +28,7 @@ pub(crate) fn role(name: &str, partial: &Partial, sink: &mut Sink<'_>) {
     for (unit, score) in &partial.expendable {
         if score.value.get() < 100 {
             let message =
-                format!("`{unit}` is called expendable, and {} hardly makes it go first", score.value);
+                format!("`{unit}` is expendable, but a score of {} hardly makes it the first to be killed", score.value);
             sink.warning("band", &score.range, message, "write 100 to 1000, such as `500`");
         }
     }
@@ -40,7 +40,7 @@ pub(crate) fn role(name: &str, partial: &Partial, sink: &mut Sink<'_>) {
             || partial.oom_events == Some(true)
             || partial.memory_pressure.is_some();
         if !alerts {
-            let message = format!("the policy of {} asks for nothing", quoted(name));
+            let message = format!("the policy of {} is empty", quoted(name));
             sink.warning("empty-policy", &(0..0), message, "add `swap`, `swappiness` or `oom_protection`");
         }
     }
@@ -52,23 +52,23 @@ fn keeper(what: &str, score: Option<&At<Score>>, sink: &mut Sink<'_>) {
     match value.get() {
         -1000 => {
             let message = format!(
-                "-1000 means that {what} is never killed; with nothing left to kill the kernel panics"
+                "-1000 exempts {what} from the OOM killer; if nothing else is left to kill, the kernel panics"
             );
-            sink.note("never-killed", range, message, "write -900: it goes last, and the host lives");
+            sink.note("never-killed", range, message, "write -900: killed last, and the host survives");
         }
         -999..=-900 | -800..=-500 | 0 => {}
         -899..=-801 | -499..=-1 | 1..=99 => {
             let nearest =
                 [-900, -800, -500, 0, 100].into_iter().min_by_key(|edge: &i32| (edge - value.get()).abs());
             let message = format!(
-                "{value} for {what} lies between the bands (critical -1000 to -900, important -800 to -500, normal 0, \
+                "{value} for {what} is between the bands (critical -1000 to -900, important -800 to -500, normal 0, \
                  expendable 100 to 1000)"
             );
             sink.warning("band", range, message, &format!("write for example {}", nearest.unwrap_or(0)));
         }
         _ => {
             let message = format!(
-                "{value} makes {what} one of the first to be killed, and it is listed for protection"
+                "{value} makes {what} one of the first to be killed, although it is listed for protection"
             );
             sink.warning("band", range, message, "write -900 (critical) or -800 (important)");
         }
@@ -81,7 +81,7 @@ fn order(partial: &Partial, sink: &mut Sink<'_>) {
     {
         let other = [(manager.range.clone(), "the user manager".to_owned())];
         let message = format!(
-            "tmux servers ({}) are protected more than the user manager ({}), and die with it where they are its units",
+            "tmux servers ({}) are protected more than the user manager ({}); those that run as its units die with it",
             tmux.value, manager.value
         );
         let help = "give the user manager the lower score";
@@ -94,16 +94,16 @@ fn sizes(name: &str, partial: &Partial, sink: &mut Sink<'_>) {
     match size.value {
         SwapSize::Bytes(bytes) if is_validator(name, partial) && bytes < VALIDATOR_SWAP => {
             let message =
-                format!("{bytes} of swap is less than the {VALIDATOR_SWAP} that a validator should have");
+                format!("{bytes} of swap is less than the {VALIDATOR_SWAP} recommended for a validator");
             sink.warning("swap-size", &size.range, message, "write `16GB` or more");
         }
         SwapSize::RamPermille(share) if !(500..=1000).contains(&share) => {
-            let message = "the rule is half of the memory to all of it".to_owned();
+            let message = "the recommended swap size is 0.5x to 1x of memory".to_owned();
             sink.warning("swap-size", &size.range, message, "write `0.5x` to `1x`; 0.5x is enough for CI");
         }
         SwapSize::RamPermille(_) if is_validator(name, partial) && partial.minimum.is_none() => {
             let message = format!(
-                "a share of a small memory may be less than the {VALIDATOR_SWAP} that a validator should have"
+                "on a host with little memory, this share is less than the {VALIDATOR_SWAP} recommended for a validator"
             );
             sink.note("swap-size", &size.range, message, "add `minimum: 16GB`");
         }
@@ -113,7 +113,7 @@ fn sizes(name: &str, partial: &Partial, sink: &mut Sink<'_>) {
         partial.minimum.as_ref().filter(|at| is_validator(name, partial) && at.value < VALIDATOR_SWAP)
     {
         let message = format!(
-            "{} is accepted as swap, less than the {VALIDATOR_SWAP} that a validator should have",
+            "a minimum of {} of swap is less than the {VALIDATOR_SWAP} recommended for a validator",
             minimum.value
         );
         sink.warning("swap-size", &minimum.range, message, "write `minimum: 16GB`");
@@ -129,16 +129,16 @@ fn is_validator(name: &str, partial: &Partial) -> bool {
 fn swappiness(partial: &Partial, sink: &mut Sink<'_>) {
     let Some(At { value, range }) = &partial.swappiness else { return };
     if *value == 0 {
-        let message = "swappiness 0 does not turn swap off: the kernel then swaps only when the file cache is nearly gone";
-        let help = "write 10: memory is preferred, and swap is there before the OOM killer is";
+        let message = "swappiness 0 does not disable swap: the kernel swaps only when the file cache is nearly exhausted";
+        let help = "write 10: the kernel prefers memory and still swaps before the OOM killer runs";
         sink.warning("swappiness-zero", range, message.to_owned(), help);
     } else if *value > 100 {
-        let message = format!("swappiness {value} needs Linux 5.8 or newer; before it, 100 was the most");
+        let message = format!("swappiness {value} requires Linux 5.8 or later; before that, the maximum is 100");
         sink.note(
             "swappiness-range",
             range,
             message,
-            "more than 100 is for swap that is faster than the disk, such as zram",
+            "values above 100 are for swap that is faster than the disk, such as zram",
         );
     }
 }
@@ -165,8 +165,8 @@ fn swap_disabled_claim(practice: &Node, source: &str, sink: &mut Sink<'_>) {
             .filter(|from| !line[..*from].ends_with(|c: char| c.is_ascii_digit()))
         {
             let range = at + claim..at + claim + "0 = swap disabled".len();
-            let message = "swappiness 0 does not disable swap: the kernel then swaps only when the file cache is nearly gone";
-            let help = "say so: `0 = swap only when the file cache is nearly gone`; the range is 0 to 200 since Linux 5.8";
+            let message = "swappiness 0 does not disable swap: the kernel swaps only when the file cache is nearly exhausted";
+            let help = "write `0 = swap only when the file cache is nearly exhausted`; the range is 0 to 200 since Linux 5.8";
             sink.note("swappiness-claim", &range, message.to_owned(), help);
         }
         at += line.len();
@@ -182,8 +182,8 @@ fn unread_config(node: &Node, levels: usize, sink: &mut Sink<'_>) {
             for entry in entries {
                 if entry.key.text == "memory_config" && levels != 1 && entry.value.entries().is_some() {
                     let message =
-                        "this `memory_config` is not read: it stands too deep to be a role's".to_owned();
-                    let help = "put it at the outermost level, or under `ROLE:` or `roles: {ROLE: ...}`";
+                        "this `memory_config` is ignored: it is nested too deep to belong to a role".to_owned();
+                    let help = "move it to the top level, or under `ROLE:` or `roles: {ROLE: ...}`";
                     sink.warning("unread-config", &entry.key_range, message, help);
                 }
                 unread_config(&entry.value, levels.saturating_sub(1), sink);

@@ -38,23 +38,23 @@ fn one(entry: &Entry, partial: &mut Partial, sink: &mut Sink<'_>) {
         }
         // What is normal, and what to look at: said, and no threshold.
         ("swap_usage", None) if text.starts_with("should stay") => {
-            let message = "this says what is normal, and no alert is made of it".to_owned();
+            let message = "this describes normal usage and defines no alert".to_owned();
             sink.note(
                 "no-alert",
                 &entry.value.range,
                 message,
-                "for an alert write `swap_usage_warning: alert if >10%`",
+                "to define an alert, write `swap_usage_warning: alert if >10%`",
             );
         }
         ("memory_pressure", None) if text.starts_with("monitor") => {
             let message =
-                "memory pressure is to be monitored, but no threshold is given, so no alert is made of it";
+                "memory pressure has no threshold, so no alert is defined";
             let help = "write `memory_pressure: alert if >10% for >1 minute`";
             sink.note("no-alert", &entry.value.range, message.to_owned(), help);
         }
         (key, _) => {
             let message = format!(
-                "{} is not understood as an alert, and none is made of it",
+                "cannot parse {} as an alert; it is ignored",
                 quoted(&format!("{key}: {text}"))
             );
             let help = "write `swap_usage_warning: alert if >50% for >5 minutes`, and likewise `swap_usage_critical`, \

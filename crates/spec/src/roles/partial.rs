@@ -90,16 +90,16 @@ impl Partial {
         let swap = self.swap.as_ref().and_then(|range| self.swap_policy(range, sink));
         if let Some(load) = self.load.as_ref().filter(|load| load.value < Score::NORMAL) {
             let message =
-                format!("a load of {} would protect everything that is started in a session", load.value);
+                format!("a load score of {} would protect everything started in a session", load.value);
             let help =
-                "write `load: 0`: protect the keeper (the session's tmux or user manager), never the load";
+                "write `load: 0`; protect the keeper (tmux server or user manager), never the load";
             sink.error("protected-load", &load.range, message, help);
         }
         for (unit, score) in &self.expendable {
             if let Some(rule) = self.services.get(unit) {
                 let other = [(rule.range.clone(), "protected here".to_owned())];
-                let message = format!("`{unit}` is named as a protected service and as an expendable one");
-                let help = "keep one of the two";
+                let message = format!("`{unit}` is listed as both protected and expendable");
+                let help = "keep one of them";
                 sink.push(Severity::Error, "protected-and-expendable", &score.range, &other, message, help);
             }
         }
@@ -130,7 +130,7 @@ impl Partial {
             if self.size_unreadable {
                 return None;
             }
-            let message = "swap is asked for, but not how much".to_owned();
+            let message = "swap has no size".to_owned();
             sink.error(
                 "no-swap-size",
                 range,
@@ -143,8 +143,8 @@ impl Partial {
             && minimum.value > bytes
         {
             let other = [(size.range.clone(), "the size".to_owned())];
-            let message = format!("the minimum ({}) is more than the size ({bytes})", minimum.value);
-            let help = "the minimum is what is accepted where the disk has no room for the size";
+            let message = format!("the minimum ({}) is larger than the size ({bytes})", minimum.value);
+            let help = "the minimum is accepted if the disk has no room for the full size";
             sink.push(Severity::Error, "minimum-above-size", &minimum.range, &other, message, help);
         }
         Some(SwapPolicy {

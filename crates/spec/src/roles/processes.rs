@@ -9,14 +9,14 @@ use crate::policy::ProcessRule;
 use crate::text::quoted;
 
 /// The kernel's TASK_COMM_LEN without the zero at its end.
-const LONGEST_COMMAND: usize = 15;
+const MAX_COMMAND_BYTES: usize = 15;
 const EXAMPLE: &str = "write for example `- {exe: /usr/bin/screen, score: -800}`";
 
 /// Reads the list; what is wrong with a rule is reported, and the rule left out.
 pub(super) fn read(node: &Node, sink: &mut Sink<'_>) -> Vec<At<ProcessRule>> {
     let Some(items) = node.items() else {
         if !node.is_null() {
-            let message = format!("`processes` is {}, and should be a list of rules", node.kind());
+            let message = format!("`processes` must be a list of rules, not {}", node.kind());
             sink.error("wrong-kind", &node.range, message, EXAMPLE);
         }
         return Vec::new();
@@ -47,7 +47,7 @@ fn rule(node: &Node, sink: &mut Sink<'_>) -> Option<At<ProcessRule>> {
     });
     if sound && !named {
         let message =
-            "the rule does not say which process: it has no `exe`, `command` or `cgroup`".to_owned();
+            "the rule matches no process: add `exe`, `command` or `cgroup`".to_owned();
         sink.error("no-process", &node.range, message, EXAMPLE);
         return None;
     }
@@ -77,18 +77,18 @@ fn problem(key: &str, text: &str) -> Option<(&'static str, &'static str)> {
     let long = text.len() > 1024;
     match key {
         _ if text.chars().any(oomguard_text::is_unsafe) || long => {
-            Some(("is too long or has a character that cannot be shown", "write it as `ps` shows it"))
+            Some(("is too long or contains an unprintable character", "write it as `ps` shows it"))
         }
         "exe" => (!plain_path(text)).then_some((
-            "is no absolute path without `..` and `//`",
+            "is not an absolute path without `..` and `//`",
             "write it as `readlink /proc/PID/exe` shows it, such as `/usr/bin/screen`",
         )),
         "cgroup" => (!plain_path(text)).then_some((
-            "is no path below the root of the cgroups",
+            "is not a cgroup path",
             "write it as /proc/PID/cgroup shows it, such as `/user.slice/user-1000.slice`",
         )),
-        "command" => (text.is_empty() || text.len() > LONGEST_COMMAND).then_some((
-            "is no name of a process: it has 1 to 15 bytes",
+        "command" => (text.is_empty() || text.len() > MAX_COMMAND_BYTES).then_some((
+            "is not a process name (1 to 15 bytes)",
             "write it as /proc/PID/comm shows it, such as `tmux: server`",
         )),
         _ => {
@@ -96,7 +96,7 @@ fn problem(key: &str, text: &str) -> Option<(&'static str, &'static str)> {
             let sound =
                 !text.is_empty() && text.len() <= 32 && !text.starts_with('-') && text.chars().all(allowed);
             (!sound)
-                .then_some(("is no name or number of a user", "write it as `id` shows it, such as `build`"))
+                .then_some(("is not a user name or UID", "write it as `id` shows it, such as `build`"))
         }
     }
 }
@@ -108,7 +108,7 @@ pub(super) fn lint(rule: &At<ProcessRule>, sink: &mut Sink<'_>) {
         return;
     }
     if value.exe.is_none() && value.command.is_none() {
-        let message = "everything in this cgroup is protected, whatever is started there included".to_owned();
+        let message = "this rule protects everything in the cgroup, including processes started later".to_owned();
         sink.warning(
             "protected-cgroup",
             range,
@@ -116,7 +116,7 @@ pub(super) fn lint(rule: &At<ProcessRule>, sink: &mut Sink<'_>) {
             "add `exe` or `command`: protect the keeper, not the load",
         );
     } else if value.exe.is_none() && value.user.is_none() && value.cgroup.is_none() {
-        let message = "any user can give a process this name, and is protected then".to_owned();
-        sink.warning("name-only", range, message, "add `exe`, or the `user` or `cgroup` that it runs in");
+        let message = "any user can give a process this name and gain protection".to_owned();
+        sink.warning("name-only", range, message, "add `exe`, `user` or `cgroup`");
     }
 }

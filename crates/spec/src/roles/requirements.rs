@@ -63,7 +63,7 @@ fn scores_in_words(root: &Node, sink: &mut Sink<'_>) {
         if is_score || matches!(entry.key.text.as_str(), "rationale" | "reason") {
             continue;
         }
-        let message = format!("{} is no score, and nothing is made of it", quoted(text));
+        let message = format!("{} is not a score; it is ignored", quoted(text));
         let help = "scores of validators are read from `future_work.validator_oom_protection`";
         if entry.key.text == "validators" && text.starts_with("recommended") {
             sink.note("not-understood", &entry.value.range, message, help);
@@ -129,10 +129,10 @@ pub(crate) fn pairs(node: &Node) -> impl Iterator<Item = &Entry> {
 }
 
 fn not_understood(range: &Range<usize>, key: &str, known: &str, sink: &mut Sink<'_>) {
-    let message = format!("{} is not understood as a requirement, and nothing is made of it", quoted(key));
+    let message = format!("unknown requirement {}; it is ignored", quoted(key));
     let help = match nearest(key, KEYS) {
         Some(meant) if meant != key => format!("did you mean `{meant}`?"),
-        _ => format!("what is understood: {known}"),
+        _ => format!("known requirements: {known}"),
     };
     sink.warning("not-understood", range, message, &help);
 }
@@ -159,7 +159,7 @@ fn swap_required(node: &Node, partial: &mut Partial, sink: &mut Sink<'_>) {
                 }
             }
             _ => {
-                let message = format!("{} is not understood as an amount of swap", quoted(part));
+                let message = format!("cannot parse {} as an amount of swap", quoted(part));
                 let help = "write `32GB`, or `16GB minimum, 32GB recommended`";
                 sink.warning("not-understood", &node.range, message, help);
             }
@@ -195,8 +195,8 @@ fn protection(root: &Node, entry: &Entry, partial: &mut Partial, sink: &mut Sink
             }
             _ => {
                 let message =
-                    format!("{} names no score of `configuration_details.oom_protection`", quoted(name));
-                let help = "write `systemd_user, tmux_sessions`, and give each a score there";
+                    format!("{} has no score in `configuration_details.oom_protection`", quoted(name));
+                let help = "write `systemd_user, tmux_sessions`, and add a score for each";
                 sink.warning("not-understood", range, message, help);
             }
         }
@@ -208,8 +208,8 @@ fn validators(root: &Node, range: &Range<usize>, partial: &mut Partial, sink: &m
     let score = stated.and_then(|stated| stated.get("oom_score")).and_then(|node| leading_score(node, sink));
     let services = stated.and_then(|stated| stated.get("services")).and_then(Node::items);
     let (Some(score), Some(services)) = (score, services) else {
-        let message = "protection of validators is asked for, but no score or no service is given".to_owned();
-        let help = "give `services` and `oom_score` under `future_work.validator_oom_protection`";
+        let message = "validator protection has no score or no services".to_owned();
+        let help = "add `services` and `oom_score` under `future_work.validator_oom_protection`";
         sink.warning("not-understood", range, message, help);
         return;
     };
@@ -232,7 +232,7 @@ fn leading_score(node: &Node, sink: &mut Sink<'_>) -> Option<At<Score>> {
         .and_then(Score::new)
         .filter(|_| remark.is_empty() || remark.starts_with('('));
     if found.is_none() {
-        let message = format!("{} is not understood as a score", quoted(text));
+        let message = format!("cannot parse {} as a score", quoted(text));
         sink.warning(
             "not-understood",
             &node.range,

@@ -20,7 +20,7 @@ fn text<'n>(node: &'n Node, what: &str, example: &str, sink: &mut Sink<'_>) -> O
     match node.text().filter(|_| !node.is_null()) {
         Some(text) => Some(text),
         None => {
-            let message = format!("{what} should stand here, and it is {}", node.kind());
+            let message = format!("expected {what}, found {}", node.kind());
             sink.error("wrong-kind", &node.range, message, &format!("write for example `{example}`"));
             None
         }
@@ -51,16 +51,16 @@ fn report_size(node: &Node, text: &str, problem: &str, sink: &mut Sink<'_>) {
             "write a whole number and a unit, such as `32GB`, or `0.5x` for half of the memory".to_owned()
         }
     };
-    sink.error("size", &node.range, format!("{} is no size: {problem}", quoted(text)), &help);
+    sink.error("size", &node.range, format!("{} is not a valid size: {problem}", quoted(text)), &help);
 }
 
 pub(crate) fn parse_swap_size(text: &str) -> Result<SwapSize, String> {
     let Some(share) = text.strip_suffix('x') else { return parse_size(text).map(SwapSize::Bytes) };
-    let permille = thousandths(share).ok_or("before the `x` stands a number such as 0.5 or 1")?;
+    let permille = thousandths(share).ok_or("expected a number before `x`, such as 0.5 or 1")?;
     match u32::try_from(permille) {
         Ok(permille @ 1..=LARGEST_PERMILLE) => Ok(SwapSize::RamPermille(permille)),
-        Ok(0) => Err("no swap at all is not a policy".to_owned()),
-        _ => Err("more than 16 times the memory is surely a slip".to_owned()),
+        Ok(0) => Err("the size is zero".to_owned()),
+        _ => Err("the maximum is 16x of memory".to_owned()),
     }
 }
 
@@ -77,21 +77,21 @@ pub(crate) fn parse_size(text: &str) -> Result<Bytes, String> {
         "M" | "MB" | "MiB" => 20,
         "G" | "GB" | "GiB" => 30,
         "T" | "TB" | "TiB" => 40,
-        _ if unit.starts_with(char::is_whitespace) => return Err("there is a space in it".to_owned()),
-        _ => return Err(format!("the units are B, KB, MB, GB and TB, not {}", quoted(unit))),
+        _ if unit.starts_with(char::is_whitespace) => return Err("it contains a space".to_owned()),
+        _ => return Err(format!("unknown unit {}; use B, KB, MB, GB or TB", quoted(unit))),
     };
     if shift == 0 && number.contains('.') {
-        return Err("bytes are whole".to_owned());
+        return Err("a number of bytes must be whole".to_owned());
     }
-    let too_much = || format!("more than {LARGEST} is surely a slip");
+    let too_much = || format!("the maximum is {LARGEST}");
     let whole = number.split('.').next().unwrap_or_default();
     if whole.trim_start_matches('0').len() > 18 {
         return Err(too_much());
     }
-    let thousandths = thousandths(number).ok_or("it begins with no whole number without leading zeros")?;
+    let thousandths = thousandths(number).ok_or("expected a number without leading zeros")?;
     let bytes = (u128::from(thousandths) << shift) / 1000;
     match u64::try_from(bytes).map(Bytes) {
-        Ok(Bytes(0)) => Err("it is nothing".to_owned()),
+        Ok(Bytes(0)) => Err("the size is zero".to_owned()),
         Ok(bytes) if bytes < SMALLEST => {
             Err(format!("{bytes} is less than {SMALLEST}; is the unit missing?"))
         }
@@ -142,10 +142,10 @@ fn whole(
         return Some(number);
     }
     let (low, high) = (*range.start(), *range.end());
-    let message = format!("{what} is a whole number from {low} to {high}, and this is {}", quoted(text));
+    let message = format!("{what} must be a whole number from {low} to {high}, not {}", quoted(text));
     let help = match number {
         Some(number) => format!(
-            "write `{}`, the nearest that is allowed, or for example `{example}`",
+            "write `{}`, the nearest allowed value, or for example `{example}`",
             number.clamp(low, high)
         ),
         None => format!("write for example `{example}`"),
@@ -176,17 +176,17 @@ pub(crate) fn percent(node: &Node, sink: &mut Sink<'_>) -> Option<u8> {
     let found = text.strip_suffix('%').and_then(number);
     if found.is_none() {
         let meant = number(text.trim_start_matches('>').trim_end_matches('%').trim()).unwrap_or(50);
-        let message = format!("{} is no percentage from 0% to 100%", quoted(text));
+        let message = format!("{} is not a percentage from 0% to 100%", quoted(text));
         sink.error("percentage", &node.range, message, &format!("write `{meant}%`"));
     }
     found
 }
 
 pub(crate) fn seconds(node: &Node, sink: &mut Sink<'_>) -> Option<u32> {
-    let text = text(node, "a time", "5m", sink)?;
+    let text = text(node, "a duration", "5m", sink)?;
     let found = parse_seconds(text);
     if found.is_none() {
-        let message = format!("{} is no time", quoted(text));
+        let message = format!("{} is not a valid duration", quoted(text));
         sink.error("time", &node.range, message, "write a whole number and `s`, `m` or `h`, such as `5m`");
     }
     found
@@ -209,7 +209,7 @@ pub(crate) fn yes_or_no(node: &Node, sink: &mut Sink<'_>) -> Option<bool> {
     match node.to_json() {
         serde_json::Value::Bool(value) => Some(value),
         _ => {
-            sink.error("true-or-false", &node.range, "this is `true` or `false`".to_owned(), "write `false`");
+            sink.error("true-or-false", &node.range, "expected `true` or `false`".to_owned(), "write `false`");
             None
         }
     }
@@ -221,13 +221,13 @@ pub(crate) fn swap_file(node: &Node, sink: &mut Sink<'_>) -> Option<String> {
     let problem = if !text.starts_with('/') {
         "is not absolute"
     } else if text.chars().any(|c| c.is_whitespace() || oomguard_text::is_unsafe(c) || "\\\"#".contains(c)) {
-        "has a character that /etc/fstab cannot hold as it is"
+        "contains a character that /etc/fstab cannot hold"
     } else if text.split('/').skip(1).any(|part| matches!(part, "" | "." | "..")) {
-        "does not name a file directly: no `..`, no `//`, no slash at the end"
+        "is not normalized: remove `..`, `//` and trailing slashes"
     } else if text.len() > 1024 || text.split('/').any(|part| part.len() > 200) {
         "is too long"
     } else if ["/dev/", "/proc/", "/sys/", "/run/"].iter().any(|folder| text.starts_with(folder)) {
-        "lies in a folder that is no disk"
+        "is not on a disk"
     } else {
         return Some(text.to_owned());
     };
@@ -246,15 +246,15 @@ pub(crate) fn hook(node: &Node, sink: &mut Sink<'_>) -> Option<String> {
     let problem = if !text.starts_with('/') {
         "is not absolute"
     } else if text.chars().any(|c| c.is_whitespace() || oomguard_text::is_unsafe(c)) {
-        "has a blank or a character that cannot be seen; arguments are not given here"
+        "contains a space or an unprintable character; arguments are not supported"
     } else if text.split('/').skip(1).any(|part| matches!(part, "" | "." | "..")) {
-        "does not name a file directly: no `..`, no `//`, no slash at the end"
+        "is not normalized: remove `..`, `//` and trailing slashes"
     } else if text.len() > 1024 {
         "is too long"
     } else {
         return Some(text.to_owned());
     };
-    let help = "write the whole path of one program, such as `/usr/local/bin/tell-us`; it gets the event on its standard input";
+    let help = "write the absolute path of one program, such as `/usr/local/bin/tell-us`; it receives the event on stdin";
     sink.error("hook", &node.range, format!("the path {} {problem}", quoted(text)), help);
     None
 }
@@ -264,10 +264,10 @@ pub(crate) fn webhook(node: &Node, sink: &mut Sink<'_>) -> Option<String> {
     let text = text(node, "an address", "https://alerts.example.net/oomguard", sink)?;
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let problem = match rest {
-        None => "does not begin with `https://` or `http://`",
-        Some(rest) if rest.is_empty() || rest.starts_with(['/', '?', '#', ':']) => "names no host",
+        None => "does not start with `https://` or `http://`",
+        Some(rest) if rest.is_empty() || rest.starts_with(['/', '?', '#', ':']) => "has no host",
         Some(_) if !text.chars().all(|c| c.is_ascii_graphic() && !"\"\\<>^`{|}".contains(c)) => {
-            "has a character that an address writes as `%` and two digits"
+            "contains a character that must be percent-encoded"
         }
         Some(_) if text.len() > 2048 => "is too long",
         Some(_) => return Some(text.to_owned()),
