@@ -16,7 +16,15 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("oomguard-converge", &["oomguard-host", "oomguard-spec", "oomguard-text"]),
     (
         "oomguard-agent",
-        &["oomguard-converge", "oomguard-host", "oomguard-incident", "oomguard-spec", "oomguard-text"],
+        // Its tests compare alerts with the runbooks of `report`.
+        &[
+            "oomguard-converge",
+            "oomguard-host",
+            "oomguard-incident",
+            "oomguard-report",
+            "oomguard-spec",
+            "oomguard-text",
+        ],
     ),
     (
         "oomguard-drill",

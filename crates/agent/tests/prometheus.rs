@@ -13,7 +13,7 @@ use oomguard_agent::exposition::{Format, print};
 use oomguard_agent::metrics::Metrics;
 use oomguard_agent::rules::{RUNBOOK_BASE, RuleSet};
 use oomguard_converge::{Finding, Severity};
-use oomguard_incident::runbook::{ALL, Runbook, find};
+use oomguard_report::runbook::{ALL, Runbook, find};
 
 const RULES: [&str; 2] = ["oomguard", "node-exporter"];
 

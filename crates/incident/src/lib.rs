@@ -16,7 +16,6 @@ pub mod model;
 pub mod reader;
 pub mod record;
 pub mod render;
-pub mod runbook;
 pub mod saved;
 pub mod scan;
 mod shown;

@@ -84,16 +84,17 @@ proptest! {
         let text_of_log = String::from_utf8_lossy(&log).into_owned();
         let kills = text_of_log.matches("illed process ").count() + text_of_log.matches("oom-kill:").count();
         let found = incidents(&log);
-        // Nobody is invented.
+        // No victim is invented.
         prop_assert!(found.iter().map(|incident| incident.kills.len()).sum::<usize>() <= kills);
         for incident in &found {
             let screen = text::text(incident, "-", 0);
-            prop_assert!(screen.chars().all(|c| c == '\n' || !c.is_control()), "{screen:?}");
-            prop_assert!(screen.lines().all(|line| line.chars().count() <= 100), "{screen}");
+            prop_assert!(!screen.contains(|c| c != '\n' && oomguard_text::is_unsafe(c)), "{screen:?}");
+            prop_assert!(screen.lines().all(|line| textwrap::core::display_width(line) <= 100), "{screen}");
             prop_assert!(screen.lines().count() <= 24, "{screen}");
-            let _ = markdown::markdown(incident, "-", 0);
-            let _ = html::html(incident, "-", 0, None);
             let document = cspec::cspec(incident, "-");
+            for form in [&markdown::markdown(incident, "-", 0), &html::html(incident, "-", 0, None), &document] {
+                prop_assert!(!form.contains(|c| c != '\n' && oomguard_text::is_unsafe(c)), "{form:?}");
+            }
             prop_assert!(oomguard_spec::read("i.cspec", document.as_bytes()).is_ok(), "{document}");
         }
     }

@@ -126,7 +126,7 @@ fn from_check_mode_to_rollback(release: Release) {
         site.play("op", "spec: bad.cspec", flags)
             .fails()
             .says("bad.cspec:3:3")
-            .says("`memory_config` has no key `swapp`")
+            .says("unknown key `swapp` in `memory_config`")
             .says("did you mean `swap`?");
     }
     site.play("op", "role: ci, policy: {swappiness: 10}", sudo).fails().says("mutually exclusive");

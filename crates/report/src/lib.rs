@@ -8,6 +8,7 @@ mod host;
 mod plan;
 mod rank;
 pub mod record;
+pub mod runbook;
 mod status;
 
 use schemars::JsonSchema;

@@ -28,8 +28,7 @@ pub const MAX_DEPTH: usize = 64;
 pub fn read(name: &str, bytes: &[u8]) -> Result<Document, Rejected> {
     let rejected = |source: &str, diagnostics| Rejected::new(name, source, diagnostics);
     if bytes.len() > MAX_BYTES {
-        let message =
-            format!("the document has {} bytes; the maximum is {MAX_BYTES} (1 MiB)", bytes.len());
+        let message = format!("the document has {} bytes; the maximum is {MAX_BYTES} (1 MiB)", bytes.len());
         let help = "pass the cspec document itself, not a file that it refers to";
         return Err(rejected("", vec![unlocated("too-long", message, help)]));
     }

@@ -97,7 +97,7 @@ fn a_wrong_value_is_told_with_what_to_write() {
         ("alerts: {memory_pressure: {full_avg60_above: 10%, for: soon}}", "time", "5m"),
         ("alerts: {oom_events: some}", "oom-events", "`any`"),
         ("alerts: {hook: tell-us}", "hook", "/usr/local/bin/tell-us"),
-        ("alerts: {hook: \"/bin/tell us\"}", "hook", "standard input"),
+        ("alerts: {hook: \"/bin/tell us\"}", "hook", "stdin"),
         ("alerts: {hook: /bin/../tell}", "hook", "one program"),
         ("alerts: {hook: [a]}", "wrong-kind", "/usr/local/bin/tell-us"),
         ("alerts: {webhook: alerts.example.net}", "webhook", "https://"),

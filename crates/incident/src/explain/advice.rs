@@ -59,7 +59,10 @@ pub fn advice(incident: &Incident) -> Vec<Advice> {
         && let Some(culprit) = &incident.culprit
     {
         found.push(plain(
-            &format!("run fewer {} processes at once, or run them in a unit with MemoryMax=", culprit.program),
+            &format!(
+                "run fewer {} processes at once, or run them in a unit with MemoryMax=",
+                culprit.program
+            ),
             &format!("{} ran at once; none was too large on its own", culprit.processes),
         ));
     }
@@ -137,7 +140,10 @@ fn keepers(incident: &Incident, found: &mut Vec<Advice>) {
     } else if protection.contains_key("services") {
         ("protect the services that were killed in place of the culprit", "they did not fill memory")
     } else {
-        ("remove protection from the load", "the processes that filled memory were protected, so others were killed instead")
+        (
+            "remove protection from the load",
+            "the processes that filled memory were protected, so others were killed instead",
+        )
     };
     found.push(policy(what, why, json!({ "oom_protection": protection })));
 }

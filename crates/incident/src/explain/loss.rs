@@ -89,19 +89,14 @@ fn of(kill: &Kill, managers: &mut BTreeSet<u32>) -> Option<(u8, String)> {
             };
             Some((2, format!("{comm}{pid}: the message bus {whose} and everything that depends on it")))
         }
-        "sshd" | "sshd-session" => {
-            Some((2, format!("{comm}{pid}: an SSH connection, or all SSH logins")))
-        }
+        "sshd" | "sshd-session" => Some((2, format!("{comm}{pid}: an SSH connection, or all SSH logins"))),
         "systemd-logind" => Some((2, format!("{comm}{pid}: logins hang until it is restarted"))),
         "dockerd" | "containerd" | "containerd-shim" | "crio" | "conmon" => {
             Some((2, format!("{comm}{pid}: containers lose their supervisor")))
         }
-        "postgres" | "postmaster" => Some((
-            2,
-            format!(
-                "{comm}{pid}: PostgreSQL drops all connections and runs crash recovery"
-            ),
-        )),
+        "postgres" | "postmaster" => {
+            Some((2, format!("{comm}{pid}: PostgreSQL drops all connections and runs crash recovery")))
+        }
         _ if kill.by == "systemd-oomd" || kill.by == "talos" => {
             Some((1, format!("{}: all processes in it", if memcg.is_empty() { "a cgroup" } else { memcg })))
         }

@@ -146,9 +146,9 @@ fn of_victim(main: &OomReport, kill: &Kill) -> Option<String> {
     let before = worse.filter(|task| badness(main, task).is_some_and(|other| other > mine)).count();
     match before {
         0 => Some(format!("{name} had the highest score of all processes, at oom_score_adj {adj}")),
-        _ if adj < 0 => {
-            Some(format!("{name} was killed despite its protection ({adj}): the remaining processes were smaller or gone"))
-        }
+        _ if adj < 0 => Some(format!(
+            "{name} was killed despite its protection ({adj}): the remaining processes were smaller or gone"
+        )),
         _ => None,
     }
 }

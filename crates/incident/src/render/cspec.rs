@@ -64,7 +64,12 @@ fn investigation(incident: &Incident, source: &str) -> Yaml {
 /// What its advice says to do.
 #[must_use]
 pub fn next_steps(incident: &Incident) -> Vec<String> {
-    incident.advice.iter().take(MAX_ENTRIES).map(|advice| format!("{}: {}", advice.what, advice.why)).collect()
+    incident
+        .advice
+        .iter()
+        .take(MAX_ENTRIES)
+        .map(|advice| format!("{}: {}", advice.what, advice.why))
+        .collect()
 }
 
 /// The advice as a `memory_config`, where a policy can say it, under a remark on how to see it.

@@ -76,10 +76,7 @@ fn died(out: &mut String, incident: &Incident) {
     for task in incident.reaped_only.iter().take(MAX_ROWS) {
         let pid = task.pid.map(|pid| pid.to_string()).unwrap_or_default();
         let name = md(task.comm.as_deref().unwrap_or("?"));
-        _ = writeln!(
-            out,
-            "\n{name} (pid {pid}) is named only by the OOM reaper; its kill line is missing."
-        );
+        _ = writeln!(out, "\n{name} (pid {pid}) is named only by the OOM reaper; its kill line is missing.");
     }
 }
 

@@ -1,5 +1,7 @@
 //! One screen for somebody at a terminal.
 
+use textwrap::core::display_width;
+
 use crate::model::{Incident, Kill};
 use crate::shown::{size, size_or_dash};
 
@@ -81,10 +83,8 @@ fn advice_part(page: &mut Page, incident: &Incident, source: &str) {
     }
     if super::has_policy(incident) {
         let source = if source == "-" || source == "journal" || source == "/dev/kmsg" { "" } else { "FILE " };
-        let see = format!(
-            "`oomguard incident {source}--format cspec > i.cspec; oomguard plan --spec i.cspec` previews it"
-        );
-        page.one_of_many(1, "", &see);
+        let see = format!("`oomguard incident {source}--format cspec > i.cspec; oomguard plan --spec i.cspec`");
+        page.one_of_many(1, "  preview", &see);
     }
 }
 
@@ -196,32 +196,22 @@ impl Page {
 
 /// A word and a text beside it, wrapped and cut after two lines.
 fn wrapped(word: &str, text: &str) -> String {
-    let mut out = String::new();
-    let width = WIDTH - INDENT;
-    let mut rest: Vec<char> = text.chars().collect();
-    for number in 0..MAX_LINES {
-        let word = if number == 0 { word } else { "" };
-        let last = number + 1 == MAX_LINES;
-        let fits = rest.len() <= width;
-        let cut = if fits {
-            rest.len()
-        } else {
-            let window = rest.get(..width).unwrap_or_default();
-            window.iter().rposition(|c| *c == ' ').filter(|at| *at > width / 2).unwrap_or(width)
-        };
-        let mut line: String = rest.iter().take(cut).collect();
-        if last && !fits {
-            line = rest.iter().take(width - 3).collect::<String>() + "...";
-        }
-        out.push_str(format!("{word:INDENT$}{}", line.trim_end()).trim_end());
-        out.push('\n');
-        rest.drain(..cut);
-        while rest.first() == Some(&' ') {
-            rest.remove(0);
-        }
-        if rest.is_empty() {
-            break;
+    let (first, rest) = (format!("{word:INDENT$}"), " ".repeat(INDENT));
+    let options = textwrap::Options::new(WIDTH)
+        .initial_indent(&first)
+        .subsequent_indent(&rest)
+        // Paths and unit names are to be copied.
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
+    let mut lines = textwrap::wrap(text, &options);
+    if lines.len() > MAX_LINES {
+        lines.truncate(MAX_LINES);
+        if let Some(last) = lines.last_mut() {
+            let mut text = last.trim_end().to_owned();
+            while display_width(&text) + 3 > WIDTH {
+                text.pop();
+            }
+            *last = (text + "...").into();
         }
     }
-    out
+    lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
 }

@@ -1,4 +1,4 @@
-use oomguard_incident::runbook::{self, Runbook};
+use oomguard_report::runbook::{self, Runbook};
 use oomguard_text::shown;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! `oomguard runbook`: what to do when an alert comes.
 
-use oomguard_incident::runbook::{ALL, Runbook, find};
+use oomguard_report::runbook::{ALL, Runbook, find};
 
 use crate::args;
 use crate::failure::{Failure, code};

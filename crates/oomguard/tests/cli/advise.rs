@@ -65,7 +65,7 @@ fn a_recording_is_evidence() {
 #[test]
 fn what_is_wrong_is_said() {
     let host = server();
-    host.run(&["advise", "--each", "3 apples"]).exits(64).complains("--each: `3 apples` is no size");
+    host.run(&["advise", "--each", "3 apples"]).exits(64).complains("--each: `3 apples` is not a valid size");
     host.run(&["advise", "--compilers", "-1"]).exits(64);
     host.run(&["advise", "--recorder", "/nowhere"]).exits(1).complains("cannot read /nowhere");
     host.run(&["advise", "--recorder", "/etc/hostname"])

@@ -55,12 +55,12 @@ fn wrong_line(line: &str, says: &str, help: &str) {
 
 #[test]
 fn sizes() {
-    wrong_line("swap: {size: 32 GB}", "`32 GB` is no size: there is a space in it", "write `32GB`");
-    wrong_line("swap: {size: -1GB}", "`-1GB` is no size", "help: ");
-    wrong_line("swap: {size: 1e99GB}", "`1e99GB` is no size", "help: ");
-    wrong_line("swap: {size: 0.5y}", "`0.5y` is no size", "help: ");
-    wrong_line("swap: {size: 99999999999999999999GB}", "is no size", "help: ");
-    wrong_line("swap: {size: many}", "`many` is no size", "help: ");
+    wrong_line("swap: {size: 32 GB}", "`32 GB` is not a valid size: it contains a space", "write `32GB`");
+    wrong_line("swap: {size: -1GB}", "`-1GB` is not a valid size", "help: ");
+    wrong_line("swap: {size: 1e99GB}", "`1e99GB` is not a valid size", "help: ");
+    wrong_line("swap: {size: 0.5y}", "`0.5y` is not a valid size", "help: ");
+    wrong_line("swap: {size: 99999999999999999999GB}", "is not a valid size", "help: ");
+    wrong_line("swap: {size: many}", "`many` is not a valid size", "help: ");
 }
 
 #[test]
@@ -73,10 +73,10 @@ fn scores() {
 
 #[test]
 fn keys() {
-    wrong_line("swappines: 10", "has no key `swappines`", "did you mean `swappiness`?");
+    wrong_line("swappines: 10", "unknown key `swappines`", "did you mean `swappiness`?");
     wrong_line("swap: {size: 4GB, prioritty: 1}", "`prioritty`", "did you mean `priority`?");
     wrong_line("oom_protection: {systemd-user: -900}", "`systemd-user`", "did you mean `systemd_user`?");
-    wrong_line("colour: red", "has no key `colour`", "help: ");
+    wrong_line("colour: red", "unknown key `colour`", "help: ");
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn forms() {
 
 #[test]
 fn no_yaml() {
-    refused(b"memory_config: {swap: 4GB\n", &["bad.cspec:1:", "this is not YAML", "help: "]);
+    refused(b"memory_config: {swap: 4GB\n", &["bad.cspec:1:", "invalid YAML", "help: "]);
     refused(b"a: 1\n\tb: 2\n", &["bad.cspec:1:", "found a tab"]);
     refused(
         b"memory_config: {swappiness: 10}\nmemory_config: {swappiness: 20}\n",
@@ -169,7 +169,7 @@ fn without_a_policy() {
     let path = file.path();
     let path = path.to_str().unwrap();
     run(["spec", "check", path]).exits(0).prints("no policy in it");
-    run(["check", "--spec", path]).exits(64).complains("states no policy").complains("memory_config");
+    run(["check", "--spec", path]).exits(64).complains("has no policy").complains("memory_config");
 }
 
 /// `apply` reads the document before it looks at the host.
@@ -210,7 +210,7 @@ fn one_bad_document_does_not_hide_the_others() {
     let bad = bad.path();
     let bad = bad.to_str().unwrap();
     let ran = run(["spec", "check", bad, "/nowhere.cspec", "specs/deployment.cspec"]).exits(1);
-    let ran = ran.prints("this is not YAML").prints("specs/deployment.cspec: ");
+    let ran = ran.prints("invalid YAML").prints("specs/deployment.cspec: ");
     ran.complains("cannot read /nowhere.cspec");
 
     let checked = run(["spec", "check", "--format", "json", bad, "specs/deployment.cspec"]).exits(1).json();

@@ -53,7 +53,7 @@ fn since() {
     let show = |since: &str| on(&host.root(), &["recorder", "show", "--since", since]);
     show("2026-09-21T14:13:20Z").exits(0).prints("3 records");
     show("2026-09-21T14:13:21Z").exits(0).prints("Nothing was recorded in that time.");
-    show("yesterday").exits(64).complains("--since: `yesterday` is no time");
+    show("yesterday").exits(64).complains("--since: `yesterday` is not a time");
 }
 
 #[test]

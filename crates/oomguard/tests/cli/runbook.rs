@@ -1,6 +1,6 @@
 //! `oomguard runbook`: the pages of docs/runbooks.
 
-use oomguard_incident::runbook::ALL;
+use oomguard_report::runbook::ALL;
 
 use crate::run::run;
 
@@ -17,6 +17,6 @@ fn each_is_what_its_page_says() {
     }
     run(["runbook", "swap\u{1b}"])
         .exits(64)
-        .complains("there is no runbook swap\\u{1b}")
+        .complains("there is no runbook `swap\\x1b`")
         .complains("swap-usage, ");
 }

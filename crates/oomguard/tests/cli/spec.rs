@@ -254,7 +254,7 @@ fn what_two_documents_ask_differently() {
     .exits(64)
     .complains("no role `nope`");
     let none = write("none.cspec", "title: x\n");
-    run(["spec", "diff", &a, &none]).exits(64).complains("states no policy");
+    run(["spec", "diff", &a, &none]).exits(64).complains("has no policy");
     run(["spec", "diff", &a, "/nowhere.cspec"]).exits(1).complains("cannot read /nowhere.cspec");
 }
 

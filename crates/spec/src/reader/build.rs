@@ -73,12 +73,7 @@ impl Builder {
             return Ok(());
         }
         let message = "a second document starts here; a file must contain one document".to_owned();
-        sink.error(
-            "second-document",
-            range,
-            message,
-            "move it to its own file, or remove the `---`",
-        );
+        sink.error("second-document", range, message, "move it to its own file, or remove the `---`");
         Err(Stop::Refused)
     }
 
@@ -179,8 +174,7 @@ impl Builder {
         // After a syntax error the anchor may stand in what was not read.
         if !sink.has_errors() {
             let message = format!("undefined anchor {}", quoted(&format!("&{name}")));
-            let help =
-                "define the anchor first, or quote the value if it is text that starts with `*`";
+            let help = "define the anchor first, or quote the value if it is text that starts with `*`";
             sink.error("unknown-alias", range, message, help);
         }
         let nothing = Scalar { text: String::new(), written: Written::Plain };
@@ -259,9 +253,7 @@ impl Builder {
 fn check_key(node: Node, anchors_before: usize, sink: &mut Sink<'_>) -> Key {
     let range = node.range;
     let (scalar, problem) = match node.value {
-        Value::Scalar(scalar) if scalar.text.is_empty() => {
-            (scalar, Some(("empty-key", "missing key")))
-        }
+        Value::Scalar(scalar) if scalar.text.is_empty() => (scalar, Some(("empty-key", "missing key"))),
         Value::Scalar(scalar) if scalar.text == "<<" && scalar.written == Written::Plain => {
             (scalar, Some(("merge-key", "merge keys (`<<`) are not part of YAML 1.2 and are not supported")))
         }

@@ -13,9 +13,7 @@ pub(crate) fn help(kind: &ErrorKind, line: &str) -> &'static str {
         ErrorKind::InvalidTrailingDoubleQuotedScalar | ErrorKind::InvalidTrailingSingleQuotedScalar => {
             "quote the whole value, or remove the quotes"
         }
-        ErrorKind::UnexpectedCharacter { .. } => {
-            "quote the value: this character is reserved in YAML"
-        }
+        ErrorKind::UnexpectedCharacter { .. } => "quote the value: this character is reserved in YAML",
         ErrorKind::UnclosedFlowCollection { .. }
         | ErrorKind::MismatchedFlowCollectionEnd { .. }
         | ErrorKind::MisplacedFlowCollectionEnd => "check that every `[` and `{` is closed",
@@ -24,9 +22,7 @@ pub(crate) fn help(kind: &ErrorKind, line: &str) -> &'static str {
         }
         ErrorKind::RecursionLimitExceeded => "use fewer levels; the maximum is 64",
         ErrorKind::UnknownQuotedScalarEscape => "write `\\\\` for a backslash, or use single quotes",
-        _ if line.matches(": ").count() > 1 => {
-            "quote the value: it contains a colon followed by a space"
-        }
+        _ if line.matches(": ").count() > 1 => "quote the value: it contains a colon followed by a space",
         _ => "check the indentation of this line and the one before it",
     }
 }

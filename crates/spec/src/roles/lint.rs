@@ -27,8 +27,10 @@ pub(crate) fn role(name: &str, partial: &Partial, sink: &mut Sink<'_>) {
     }
     for (unit, score) in &partial.expendable {
         if score.value.get() < 100 {
-            let message =
-                format!("`{unit}` is expendable, but a score of {} hardly makes it the first to be killed", score.value);
+            let message = format!(
+                "`{unit}` is expendable, but a score of {} hardly makes it the first to be killed",
+                score.value
+            );
             sink.warning("band", &score.range, message, "write 100 to 1000, such as `500`");
         }
     }
@@ -133,7 +135,8 @@ fn swappiness(partial: &Partial, sink: &mut Sink<'_>) {
         let help = "write 10: the kernel prefers memory and still swaps before the OOM killer runs";
         sink.warning("swappiness-zero", range, message.to_owned(), help);
     } else if *value > 100 {
-        let message = format!("swappiness {value} requires Linux 5.8 or later; before that, the maximum is 100");
+        let message =
+            format!("swappiness {value} requires Linux 5.8 or later; before that, the maximum is 100");
         sink.note(
             "swappiness-range",
             range,
@@ -182,7 +185,8 @@ fn unread_config(node: &Node, levels: usize, sink: &mut Sink<'_>) {
             for entry in entries {
                 if entry.key.text == "memory_config" && levels != 1 && entry.value.entries().is_some() {
                     let message =
-                        "this `memory_config` is ignored: it is nested too deep to belong to a role".to_owned();
+                        "this `memory_config` is ignored: it is nested too deep to belong to a role"
+                            .to_owned();
                     let help = "move it to the top level, or under `ROLE:` or `roles: {ROLE: ...}`";
                     sink.warning("unread-config", &entry.key_range, message, help);
                 }

@@ -47,16 +47,13 @@ fn one(entry: &Entry, partial: &mut Partial, sink: &mut Sink<'_>) {
             );
         }
         ("memory_pressure", None) if text.starts_with("monitor") => {
-            let message =
-                "memory pressure has no threshold, so no alert is defined";
+            let message = "memory pressure has no threshold, so no alert is defined";
             let help = "write `memory_pressure: alert if >10% for >1 minute`";
             sink.note("no-alert", &entry.value.range, message.to_owned(), help);
         }
         (key, _) => {
-            let message = format!(
-                "cannot parse {} as an alert; it is ignored",
-                quoted(&format!("{key}: {text}"))
-            );
+            let message =
+                format!("cannot parse {} as an alert; it is ignored", quoted(&format!("{key}: {text}")));
             let help = "write `swap_usage_warning: alert if >50% for >5 minutes`, and likewise `swap_usage_critical`, \
                         `memory_pressure`, `oom_events: alert on any`";
             sink.warning("not-understood", &entry.value.range, message, help);

@@ -91,8 +91,7 @@ impl Partial {
         if let Some(load) = self.load.as_ref().filter(|load| load.value < Score::NORMAL) {
             let message =
                 format!("a load score of {} would protect everything started in a session", load.value);
-            let help =
-                "write `load: 0`; protect the keeper (tmux server or user manager), never the load";
+            let help = "write `load: 0`; protect the keeper (tmux server or user manager), never the load";
             sink.error("protected-load", &load.range, message, help);
         }
         for (unit, score) in &self.expendable {

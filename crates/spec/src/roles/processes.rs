@@ -46,8 +46,7 @@ fn rule(node: &Node, sink: &mut Sink<'_>) -> Option<At<ProcessRule>> {
         }
     });
     if sound && !named {
-        let message =
-            "the rule matches no process: add `exe`, `command` or `cgroup`".to_owned();
+        let message = "the rule matches no process: add `exe`, `command` or `cgroup`".to_owned();
         sink.error("no-process", &node.range, message, EXAMPLE);
         return None;
     }
@@ -95,8 +94,7 @@ fn problem(key: &str, text: &str) -> Option<(&'static str, &'static str)> {
             let allowed = |c: char| c.is_ascii_alphanumeric() || "._-$".contains(c);
             let sound =
                 !text.is_empty() && text.len() <= 32 && !text.starts_with('-') && text.chars().all(allowed);
-            (!sound)
-                .then_some(("is not a user name or UID", "write it as `id` shows it, such as `build`"))
+            (!sound).then_some(("is not a user name or UID", "write it as `id` shows it, such as `build`"))
         }
     }
 }
@@ -108,7 +106,8 @@ pub(super) fn lint(rule: &At<ProcessRule>, sink: &mut Sink<'_>) {
         return;
     }
     if value.exe.is_none() && value.command.is_none() {
-        let message = "this rule protects everything in the cgroup, including processes started later".to_owned();
+        let message =
+            "this rule protects everything in the cgroup, including processes started later".to_owned();
         sink.warning(
             "protected-cgroup",
             range,

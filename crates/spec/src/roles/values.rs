@@ -209,7 +209,12 @@ pub(crate) fn yes_or_no(node: &Node, sink: &mut Sink<'_>) -> Option<bool> {
     match node.to_json() {
         serde_json::Value::Bool(value) => Some(value),
         _ => {
-            sink.error("true-or-false", &node.range, "expected `true` or `false`".to_owned(), "write `false`");
+            sink.error(
+                "true-or-false",
+                &node.range,
+                "expected `true` or `false`".to_owned(),
+                "write `false`",
+            );
             None
         }
     }
