@@ -83,7 +83,8 @@ fn advice_part(page: &mut Page, incident: &Incident, source: &str) {
     }
     if super::has_policy(incident) {
         let source = if source == "-" || source == "journal" || source == "/dev/kmsg" { "" } else { "FILE " };
-        let see = format!("`oomguard incident {source}--format cspec > i.cspec; oomguard plan --spec i.cspec`");
+        let see =
+            format!("`oomguard incident {source}--format cspec > i.cspec; oomguard plan --spec i.cspec`");
         page.one_of_many(1, "  preview", &see);
     }
 }

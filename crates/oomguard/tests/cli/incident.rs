@@ -57,7 +57,9 @@ fn since_leaves_out_what_was_before() {
         json["incidents"].as_array().unwrap().len()
     };
     assert_eq!((count("2026-01-01"), count("2100-01-01 00:00")), (1, 0));
-    run(["incident", "--since", "yesterday", &path]).exits(64).complains("--since: `yesterday` is not a time");
+    run(["incident", "--since", "yesterday", &path])
+        .exits(64)
+        .complains("--since: `yesterday` is not a time");
 }
 
 #[test]
