@@ -12,13 +12,14 @@ fuzz_target!(|bytes: &[u8]| {
     let lines = bytes.split(|&b| b == b'\n').count() as u64;
     for incident in &report.incidents {
         assert!(incident.kills.iter().all(|kill| (1..=lines).contains(&kill.line)));
-        assert!(incident.evidence.iter().all(|proof| (1..=lines).contains(&proof.line)));
+        assert!(incident.evidence.iter().all(|evidence| (1..=lines).contains(&evidence.line)));
         let screen = text::text(incident, "-", report.lost_records);
-        assert!(screen.chars().all(|c| c == '\n' || !c.is_control()));
         let page = html::html(incident, "-", 0, None);
         assert!(!page.contains("<script") && !page.contains("<img"));
-        let _ = markdown::markdown(incident, "-", 0);
         let document = cspec::cspec(incident, "-");
+        for form in [&screen, &page, &markdown::markdown(incident, "-", 0), &document] {
+            assert!(!form.contains(|c| c != '\n' && oomguard_text::is_unsafe(c)), "{form:?}");
+        }
         assert!(oomguard_spec::read("i.cspec", document.as_bytes()).is_ok(), "{document}");
     }
 });

@@ -9,7 +9,8 @@ fuzz_target!(|bytes: &[u8]| {
         Ok(document) => document,
         Err(rejected) => {
             assert!(!rejected.diagnostics.is_empty());
-            let _ = rejected.render(Style::Plain);
+            let shown = rejected.render(Style::Plain);
+            assert!(!shown.contains(|c| c != '\n' && oomguard_text::is_unsafe(c)), "{shown:?}");
             return;
         }
     };

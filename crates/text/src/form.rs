@@ -1,10 +1,8 @@
 //! Text in the forms that have a syntax of their own.
 
-use std::fmt::Write as _;
-
 use serde::Serialize;
 
-use crate::shown::terminal;
+use crate::shown::{push_utf16, terminal};
 use crate::unsafe_char::{is_unsafe, push_shown};
 
 /// Text between the tags, or in a quoted attribute, of HTML, SVG or XML. Newlines stay; other unsafe characters are
@@ -96,9 +94,7 @@ fn ascii_escapes(json: String) -> String {
     let mut out = String::with_capacity(json.len() + 16);
     for c in json.chars() {
         if escape(c) {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                _ = write!(out, "\\u{unit:04x}");
-            }
+            push_utf16(&mut out, c);
         } else {
             out.push(c);
         }

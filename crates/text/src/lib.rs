@@ -2,7 +2,8 @@
 //! counts and sizes.
 //!
 //! Everything here agrees on one list of unsafe characters, [`is_unsafe`]. None of them leaves a function of this
-//! crate, except that [`lines`], [`terminal`] and [`html`] keep the newline.
+//! crate, except that [`lines`], [`terminal`] and [`html`] keep the newline, and [`output`] keeps what a finished
+//! screen needs.
 
 mod display_text;
 mod form;
@@ -13,5 +14,5 @@ mod unsafe_char;
 pub use display_text::DisplayText;
 pub use form::{html, json, json_pretty, logfmt, markdown};
 pub use number::{counted, size};
-pub use shown::{lines, quoted, shown, terminal};
+pub use shown::{lines, output, quoted, shown, terminal};
 pub use unsafe_char::{is_unsafe, push_shown};

@@ -112,6 +112,51 @@ pub fn terminal(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// All that a command writes to a terminal, as the last step before it is written. Newlines, tabs and colours
+/// (`ESC [ 1 ; 31 m`) stay; other unsafe characters, which a renderer forgot to escape, become `\u202e`, so that
+/// JSON stays JSON.
+#[must_use]
+pub fn output(text: &str) -> Cow<'_, str> {
+    let suspect = |c: char| !matches!(c, '\n' | '\t') && is_unsafe(c);
+    if !text.contains(suspect) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    let mut rest = text;
+    while let Some(at) = rest.find(suspect) {
+        let (before, from) = rest.split_at(at);
+        out.push_str(before);
+        let colour = colour_len(from);
+        if colour > 0 {
+            let (sequence, after) = from.split_at(colour);
+            out.push_str(sequence);
+            rest = after;
+            continue;
+        }
+        let mut chars = from.chars();
+        if let Some(c) = chars.next() {
+            push_utf16(&mut out, c);
+        }
+        rest = chars.as_str();
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
+}
+
+/// The bytes of the colour sequence (SGR) that a text begins with, or 0.
+fn colour_len(text: &str) -> usize {
+    let Some(parameters) = text.strip_prefix("\x1b[") else { return 0 };
+    let length = parameters.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b';').count();
+    if length <= 16 && parameters.as_bytes().get(length) == Some(&b'm') { length + 3 } else { 0 }
+}
+
+/// Writes a character with the escapes of JSON: `\u202e`, and two of them beyond U+FFFF.
+pub(crate) fn push_utf16(out: &mut String, c: char) {
+    for unit in c.encode_utf16(&mut [0; 2]) {
+        _ = write!(out, "\\u{unit:04x}");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -168,6 +213,26 @@ mod tests {
             prop_assert!(once.split('\n').count() <= count + 1);
             prop_assert!(once.split('\n').take(count).all(|line| line.chars().count() <= chars));
             prop_assert!(!once.contains(|c| c != '\n' && is_unsafe(c)), "{once:?}");
+        }
+
+        #[test]
+        fn output_has_only_colours_and_safe_text(text in "(\\PC|[\n\t\r\u{1b}\u{202e}\u{2066}\u{e0041}]|\u{1b}\\[1;31m|\u{1b}\\[2J|\u{1b}\\]0;){0,60}") {
+            let once = output(&text).into_owned();
+            let without_colours = once.replace("\x1b[1;31m", "").replace("\x1b[m", "");
+            let left = without_colours.split("\x1b[").skip(1).all(|rest| {
+                rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').starts_with('m')
+            });
+            prop_assert!(left, "{once:?}");
+            let plain = without_colours.replace("\x1b[", "");
+            prop_assert!(!plain.contains(|c| !matches!(c, '\n' | '\t') && is_unsafe(c)), "{once:?}");
+            prop_assert_eq!(output(&once), once.clone());
+        }
+
+        #[test]
+        fn json_output_says_the_same(text: String) {
+            let json = serde_json::to_string_pretty(&[&text]).unwrap();
+            let shown = output(&json);
+            prop_assert_eq!(serde_json::from_str::<Vec<String>>(&shown).unwrap(), vec![text]);
         }
 
         #[test]

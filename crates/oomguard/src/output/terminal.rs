@@ -55,6 +55,8 @@ impl Terminal {
             return Ok(());
         }
         let mut out = io::stdout().lock();
+        // A file or a pipe gets the bytes as they are: a document, JSON.
+        let text = if out.is_terminal() { oomguard_text::output(text) } else { text.into() };
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 self.unread = true;
@@ -66,7 +68,7 @@ impl Terminal {
 
     /// Prints text to standard error. When that fails there is nobody left to tell; what the command is for goes on.
     pub fn note(&mut self, text: &str) {
-        let _ = io::stderr().lock().write_all(text.as_bytes());
+        let _ = io::stderr().lock().write_all(oomguard_text::output(text).as_bytes());
     }
 
     /// A text in a colour, where colours are wanted on standard output.
