@@ -64,7 +64,7 @@ fn prefixes_of_many_logs() {
 }
 
 #[test]
-fn what_the_kernel_says_is_no_prefix() {
+fn kernel_messages_are_not_mistaken_for_prefixes() {
     for text in [
         "[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name",
         "[   1217]     0  1217     5121      970    86016        0             0 bash",
@@ -83,6 +83,6 @@ fn what_the_kernel_says_is_no_prefix() {
 }
 
 #[test]
-fn lines_within_a_record_come_back() {
+fn lines_nested_in_a_record_are_unwrapped() {
     assert_eq!(&*Line::read(b"a:1#012 b:2\\x0ac").text, b"a:1\n b:2\nc");
 }

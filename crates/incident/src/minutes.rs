@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_leak_grows_for_long_and_work_does_not() {
+    fn steady_growth_is_a_leak_and_a_burst_is_not() {
         let leak = Minutes {
             samples: (0..20).map(|n| sample(n * 60, &[("a", 100 + 50 * n as u64), ("b", 9)])).collect(),
         };
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_killed_has_grown_all_the_same() {
+    fn growth_is_measured_up_to_the_peak() {
         let minutes = Minutes {
             samples: vec![
                 sample(0, &[("a", 1), ("b", 5)]),

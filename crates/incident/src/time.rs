@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kernels_clock_goes_before_the_calendar() {
+    fn kernel_clock_takes_precedence_over_the_calendar() {
         let at = |wall: i64, uptime: u64| Time {
             wall: Some(Wall { shown: Shown::new(b""), seconds: Some(wall), has_year: true }),
             uptime_us: Some(uptime * 1_000_000),

@@ -13,7 +13,7 @@ fn forms(incident: &Incident) -> [String; 3] {
 }
 
 #[test]
-fn a_log_that_was_cut_before_the_kill_names_nobody() {
+fn log_cut_before_the_kill_has_no_victim() {
     let incident = incident("cc1 invoked oom-killer: gfp_mask=0x1, order=0, oom_score_adj=0\n");
     let [screen, issue, page] = forms(&incident);
     assert!(screen.contains("no process named in the log"), "{screen}");
@@ -22,7 +22,7 @@ fn a_log_that_was_cut_before_the_kill_names_nobody() {
 }
 
 #[test]
-fn who_is_named_by_the_reaper_alone_is_named_in_every_form() {
+fn process_named_only_by_the_reaper_is_in_every_form() {
     let log = "cc1 invoked oom-killer: gfp_mask=0x1, order=0, oom_score_adj=0\n\
                oom_reaper: reaped process 4242 (rustc), now anon-rss:0kB, file-rss:0kB, shmem-rss:0kB\n";
     let incident = incident(log);
@@ -32,7 +32,7 @@ fn who_is_named_by_the_reaper_alone_is_named_in_every_form() {
 }
 
 #[test]
-fn more_than_a_table_holds_are_counted() {
+fn rows_beyond_the_table_limit_are_counted() {
     let kill = |pid: u32| {
         format!(
             "cc1 invoked oom-killer: gfp_mask=0x1, order=0, oom_score_adj=0\n\

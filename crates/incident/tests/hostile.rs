@@ -37,7 +37,7 @@ fn markup_in_a_name_is_text() {
 }
 
 #[test]
-fn control_characters_are_shown_and_never_sent() {
+fn control_characters_are_escaped_in_every_form() {
     let incident = named("a\x1b[2J\u{202e}b");
     assert_eq!(incident.kills[0].comm.as_deref(), Some("a\\x1b[2J\\u{202e}b"));
     for form in [

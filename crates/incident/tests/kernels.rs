@@ -86,7 +86,7 @@ const TABLE: &[Row] = &[
 ];
 
 #[test]
-fn what_is_found() {
+fn each_log_gives_the_expected_incident() {
     for (name, scope, cause, limit, victims, unit) in TABLE {
         let report = report(name);
         let [incident] = report.incidents.as_slice() else { panic!("{name}: {:#?}", report.incidents) };

@@ -100,7 +100,7 @@ proptest! {
     }
 
     #[test]
-    fn pieces_make_no_difference(log in log(), size in 1usize..50) {
+    fn chunk_size_does_not_change_the_result(log in log(), size in 1usize..50) {
         prop_assert_eq!(json(Pieces(&log, size)), json(log.as_slice()));
     }
 
@@ -140,7 +140,7 @@ fn logs_one_after_the_other_have_the_incidents_of_each() {
 }
 
 #[test]
-fn ordinary_lines_between_make_no_difference() {
+fn unrelated_lines_do_not_change_the_result() {
     for log in fixtures() {
         let kills = |log: &[u8]| {
             let all = incidents(log).into_iter().flat_map(|incident| incident.kills);

@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_page_is_embedded_and_begins_with_its_alert() {
+    fn every_page_is_embedded_and_starts_with_its_alerts() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/runbooks");
         let pages: BTreeSet<String> = std::fs::read_dir(folder)
             .unwrap()
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_or_an_alert_finds_it_and_no_alert_leads_to_two() {
+    fn name_or_alert_finds_one_runbook() {
         assert_eq!(find("oom-events").map(Runbook::title), Some("Investigating OOM events"));
         assert_eq!(find("OomKill"), find("oom-events"));
         assert_eq!(find("nothing"), None);
@@ -78,7 +78,7 @@ mod tests {
 
     /// `oomguard runbook NAME` in a page names one that there is.
     #[test]
-    fn they_lead_to_each_other() {
+    fn links_between_runbooks_resolve() {
         let mut links = 0;
         for runbook in ALL {
             for (_, rest) in runbook

@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_versions_of_yaml_disagree_on_is_text() {
+    fn words_that_yaml_versions_read_differently_become_text() {
         let split = [
             "yes",
             "Off",
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_they_agree_on_is_read() {
+    fn words_that_yaml_versions_agree_on_keep_their_type() {
         assert_eq!(plain("10"), 10);
         assert_eq!(plain("-900"), -900);
         assert_eq!(plain("+100"), 100);

@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_of_the_finger_finds_the_word_that_was_meant() {
+    fn nearest_finds_the_word_behind_a_typo() {
         let keys = ["swap", "swappiness", "oom_protection", "alerts"];
         assert_eq!(nearest("swapiness", keys), Some("swappiness"));
         assert_eq!(nearest("sawp", keys), Some("swap"));
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_counts_characters_and_a_byte_order_mark_is_none() {
+    fn columns_count_characters_and_skip_the_byte_order_mark() {
         let lines = LineIndex::new("\u{feff}a\néé x\r\n");
         assert_eq!((lines.span(&(3..4)).line, lines.span(&(3..4)).column), (1, 1));
         assert_eq!((lines.span(&(10..11)).line, lines.span(&(10..11)).column), (2, 4));

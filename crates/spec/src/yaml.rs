@@ -226,7 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_written_as_people_write_it() {
+    fn document_uses_block_style_and_wrapped_prose() {
         let document = Yaml::map([
             ("date", Yaml::Day("2026-01-23".to_owned())),
             ("summary", Yaml::Prose("one two ".repeat(20))),
@@ -313,7 +313,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_reader_reads_what_was_meant(
+        fn written_yaml_reads_back_in_two_parsers(
             pairs in prop::collection::btree_map("[a-z]{1,6}", any_yaml(), 1..5)
         ) {
             let yaml = Yaml::Map(pairs.into_iter().collect());

@@ -16,7 +16,7 @@ fn strictly(text: &str) -> serde_json::Value {
 }
 
 #[test]
-fn the_data_stays_and_a_strict_parser_takes_it() {
+fn formatting_keeps_the_data_and_is_strict_yaml() {
     for text in [NOTES, UNTIDY] {
         let document = read("test.cspec", text.as_bytes()).unwrap();
         let strict = document.to_strict_yaml();
@@ -27,7 +27,7 @@ fn the_data_stays_and_a_strict_parser_takes_it() {
 }
 
 #[test]
-fn comments_and_blank_lines_stay() {
+fn formatting_keeps_comments_and_blank_lines() {
     for text in [NOTES, UNTIDY] {
         let strict = fmt(text);
         let comments = |text: &str| text.lines().filter(|line| line.contains('#')).count();
@@ -43,7 +43,7 @@ fn an_untidy_document_is_tidied() {
 }
 
 #[test]
-fn only_what_must_change_does() {
+fn formatting_changes_only_what_is_not_strict() {
     let strict = fmt(NOTES);
     let changed: Vec<_> = NOTES.lines().filter(|line| !strict.lines().any(|kept| kept == *line)).collect();
     assert_eq!(
@@ -58,26 +58,26 @@ fn only_what_must_change_does() {
 
 /// Some readers take them for a null, a number or a truth, and one refuses to have such a key at all.
 #[test]
-fn keys_are_texts_for_every_reader() {
+fn ambiguous_keys_are_quoted() {
     let strict = fmt("~: 1\n2: null\nb: {true: ~, 1.5: x, c: 3}\n");
     assert_eq!(strict, "'~': 1\n'2': null\nb: {'true': ~, '1.5': x, c: 3}\n");
 }
 
 #[test]
-fn words_that_readers_differ_on_are_quoted() {
+fn ambiguous_values_are_quoted() {
     let strict = fmt("a: yes\nb: [off, 010, 1:30, 2026-01-23, 10, x]\non: {n: 1e3}\n");
     assert_eq!(strict, "a: 'yes'\nb: ['off', '010', '1:30', 2026-01-23, 10, x]\n'on': {'n': '1e3'}\n");
 }
 
 #[test]
-fn a_repeated_pair_goes_and_its_comments_stay() {
+fn duplicate_pair_is_removed_and_its_comments_stay() {
     let text = "a: 1\nm:\n  b: {x: 1, z: 2, x: 1}\n  c:\n    - 1  # one\n  c:  # again\n    # of these\n    - 1\n\na: 1  # last\n";
     let strict = "a: 1\nm:\n  b: {x: 1, z: 2}\n  c:\n    - 1  # one\n  # again\n  # of these\n\n# last\n";
     assert_eq!(fmt(text), strict);
 }
 
 #[test]
-fn where_a_change_would_reach_too_far_the_data_is_written_anew() {
+fn document_is_rewritten_if_an_edit_would_change_other_data() {
     let text = "a: |+\n  x\nb: 1\nb: 1\n\nc: 2\n";
     assert_eq!(strictly(&fmt(text)), serde_json::json!({"a": "x\n", "b": 1, "c": 2}));
     let text = "b: 1\na: |+\n  x\nb: 1\n\nc: 2\n";
@@ -87,7 +87,7 @@ fn where_a_change_would_reach_too_far_the_data_is_written_anew() {
 }
 
 #[test]
-fn blocks_of_text_are_left_as_they_are() {
+fn block_scalars_are_not_reformatted() {
     let text = "a: |\n  yes  \n  \"b\" c\t\n\n    d: on\nb: >-\n  no\n";
     assert_eq!(fmt(text), text);
 }

@@ -39,7 +39,7 @@ fn a_document_that_is_too_long_has_no_excerpt() {
 }
 
 #[test]
-fn a_long_line_is_cut() {
+fn long_line_is_cut_around_the_error() {
     let text = format!("a: 1\nmemory_config: {{note: {}, swappiness: 10}}\n", "x".repeat(5000));
     let shown = invalid(&text);
     assert!(shown.lines().all(|line| line.chars().count() < 180), "{shown}");
@@ -50,7 +50,7 @@ fn a_long_line_is_cut() {
 }
 
 #[test]
-fn escapes_of_a_document_do_not_reach_the_terminal() {
+fn messages_escape_control_characters_of_the_document() {
     let text = "memory_config:\n  swap: {size: \"\\e[31m1GB\", file: \"/\\u202Ex\"}\n  \"\\e]0;\\a\": 1\n";
     for shown in [invalid(text), rejected("a: \x1b[2J\n"), rejected("a\u{202e}: 1\na\u{202e}: 2\n")] {
         assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{shown:?}");

@@ -46,7 +46,7 @@ fn a_memory_config_with_everything() {
 }
 
 #[test]
-fn a_wrong_value_is_told_with_what_to_write() {
+fn invalid_value_is_reported_with_a_fix() {
     let cases = [
         ("swap: {size: 32 GB}", "size", "`32GB`"),
         ("swap: {size: -1GB}", "size", "32GB"),
@@ -114,7 +114,7 @@ fn a_wrong_value_is_told_with_what_to_write() {
 }
 
 #[test]
-fn who_is_told_of_events() {
+fn hook_and_webhook_are_read() {
     let text = "memory_config: {swappiness: 10, alerts: {hook: /opt/tell, webhook: \"https://alerts.example.net/x?y=1\"}}\n\
                 roles: {a: {memory_config: {alerts: {hook: /opt/other}}}}\n";
     let both = document(text);
@@ -128,7 +128,7 @@ fn who_is_told_of_events() {
 }
 
 #[test]
-fn all_mistakes_are_told_at_once() {
+fn all_errors_are_reported_at_once() {
     let document =
         document("memory_config:\n  swap: {size: 32 GB}\n  swapiness: 10\n  oom_protection: {load: -1}\n");
     match document.policy(None) {
@@ -193,7 +193,7 @@ fn notes_of_a_session_give_policies() {
 }
 
 #[test]
-fn hosts_are_listed_with_what_was_last_known() {
+fn hosts_carry_their_last_known_facts() {
     let hosts = document(NOTES).hosts();
     let names: Vec<_> = hosts.iter().map(|host| (host.name.as_str(), host.role.as_deref())).collect();
     let expected =
@@ -204,14 +204,14 @@ fn hosts_are_listed_with_what_was_last_known() {
 }
 
 #[test]
-fn what_was_not_understood_is_said() {
+fn unparsed_text_is_reported() {
     let lint = document(NOTES).lint();
     let said: Vec<_> = lint.iter().map(|d| (d.code, d.severity, d.primary.line)).collect();
     insta::assert_debug_snapshot!(said);
 }
 
 #[test]
-fn lint_knows_the_bands_and_what_is_so() {
+fn lint_reports_scores_outside_the_bands_and_false_claims() {
     let cases = [
         ("oom_protection: {systemd_user: -850}", "band"),
         ("oom_protection: {systemd_user: -300}", "band"),
@@ -235,7 +235,7 @@ fn lint_knows_the_bands_and_what_is_so() {
 }
 
 #[test]
-fn nothing_is_to_be_said_about_the_built_in_roles() {
+fn built_in_roles_pass_lint() {
     for role in Builtin::ALL {
         let document = document(builtin::source(role));
         assert_eq!(document.diagnostics(), []);
@@ -252,7 +252,7 @@ fn nothing_is_to_be_said_about_the_built_in_roles() {
 }
 
 #[test]
-fn the_example_documents_are_read() {
+fn example_documents_pass() {
     let specs = [
         include_str!("../../../specs/ci-infrastructure.cspec"),
         include_str!("../../../specs/testnet-deployment-requirements.cspec"),
@@ -280,7 +280,7 @@ fn errors_outrank_warnings_in_one_place() {
 }
 
 #[test]
-fn process_rules_are_read_in_their_order_and_a_role_s_own_come_first() {
+fn process_rules_keep_their_order_with_the_role_s_own_first() {
     let document = document(
         "memory_config:\n  oom_protection:\n    processes:\n      - {command: 'tmux: server', user: 1000, score: -700}\n\
          roles:\n  ci:\n    memory_config:\n      agent: false\n      oom_protection:\n        processes:\n          \
@@ -298,7 +298,7 @@ fn process_rules_are_read_in_their_order_and_a_role_s_own_come_first() {
 }
 
 #[test]
-fn a_rule_that_protects_the_load_or_anybody_who_asks_is_warned_about() {
+fn rules_that_protect_load_or_any_user_get_a_warning() {
     let codes = |rule: &str| {
         let document = document(&format!("memory_config:\n  oom_protection:\n    processes: [{rule}]\n"));
         document.lint().iter().map(|said| said.code).collect::<Vec<_>>()

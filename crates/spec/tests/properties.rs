@@ -185,7 +185,7 @@ proptest! {
     }
 
     #[test]
-    fn what_people_write_is_read_or_refused_and_formatted_alike(lines in prop::collection::vec(line(), 0..14)) {
+    fn plausible_documents_are_read_or_rejected_and_format_stably(lines in prop::collection::vec(line(), 0..14)) {
         match read("any.cspec", lines.join("\n").as_bytes()) {
             Ok(document) => use_all(&document),
             Err(rejected) => prop_assert!(!rejected.diagnostics.is_empty()),

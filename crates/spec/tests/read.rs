@@ -36,7 +36,7 @@ fn text_after_a_quoted_word_is_plain_text() {
 }
 
 #[test]
-fn places_after_a_repaired_line_are_those_of_the_source() {
+fn locations_after_a_repaired_line_refer_to_the_source() {
     let document = good("é: \"it's\" é\nb: 1\nb: 1\n");
     assert_eq!(warned(&document), [("text-after-quote", 1, 4), ("repeated-key", 3, 1)]);
     assert_eq!(document.diagnostics()[1].primary.start, 19);
@@ -45,7 +45,7 @@ fn places_after_a_repaired_line_are_those_of_the_source() {
 }
 
 #[test]
-fn what_only_looks_like_it_is_left_alone() {
+fn text_that_only_looks_like_a_quoted_word_is_not_repaired() {
     let document = good(
         "x: \"q\" r\nt: |\n  k: \"a\" b\n  - \"c\" d\nf: >\n\n  \"e\" f\n# g: \"h\" i\np: one\n  \"j\" k\n",
     );
@@ -56,7 +56,7 @@ fn what_only_looks_like_it_is_left_alone() {
 }
 
 #[test]
-fn in_brackets_it_stays_an_error() {
+fn text_after_a_quoted_word_in_brackets_is_an_error() {
     for text in ["a: [\n  \"b\" c,\n  d]\n", "a: {\n  b: \"c\" d\n}\n", "a: \"b\",\n", "a: \"b\" c: d\n"] {
         assert!(bad(text.as_bytes()).diagnostics.iter().any(|d| d.code == "yaml"), "{text}");
     }
@@ -83,7 +83,7 @@ fn every_broken_section_is_reported() {
 }
 
 #[test]
-fn what_is_no_document() {
+fn malformed_documents_are_rejected() {
     assert_eq!(said(&bad(b"")), [("empty", 1)]);
     assert_eq!(said(&bad(b"# only\n# this\n")), [("empty", 1)]);
     assert_eq!(said(&bad(b"a: 1\n\0")), [("binary", 2)]);
@@ -97,7 +97,7 @@ fn what_is_no_document() {
 }
 
 #[test]
-fn limits_hold() {
+fn size_and_depth_limits_are_enforced() {
     assert_eq!(said(&bad(&vec![b'a'; MAX_BYTES + 1])), [("too-long", 1)]);
     assert_eq!(said(&bad(&vec![b'a'; 100_000_000])), [("too-long", 1)]);
     let deep = format!("a: {}{}", "[".repeat(100), "]".repeat(100));
@@ -117,12 +117,12 @@ fn limits_hold() {
 }
 
 #[test]
-fn an_alias_is_the_value_it_stands_for() {
+fn alias_resolves_to_its_anchor() {
     assert_eq!(good("a: &x {b: 1}\nc: *x\n").to_json(), serde_json::json!({"a": {"b": 1}, "c": {"b": 1}}));
 }
 
 #[test]
-fn the_worst_megabytes_are_read_in_time() {
+fn hostile_megabytes_are_read_within_seconds() {
     let line = "- a: \"b\" c\n";
     let many_repairs = format!("x:\n{}", line.repeat((MAX_BYTES - 10) / line.len()));
     let many_keys = "a: 1\n".repeat(MAX_BYTES / 5);
@@ -140,6 +140,6 @@ fn the_worst_megabytes_are_read_in_time() {
 }
 
 #[test]
-fn severities_sort_by_weight() {
+fn severities_sort_from_note_to_error() {
     assert!(Severity::Note < Severity::Warning && Severity::Warning < Severity::Error);
 }

@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asked() {
+    fn invoking_process_is_read() {
         let Record::Invoked(invoked) = record(
             "GC Thread#9 invoked oom-killer: gfp_mask=0x1(GFP_A|GFP_B), nodemask=(null),  order=-1, oom_score_adj=-17",
         ) else {

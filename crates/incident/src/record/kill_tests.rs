@@ -63,7 +63,7 @@ fn what_is_cut_is_not_there() {
 }
 
 #[test]
-fn sentences_about_kills_are_none() {
+fn prose_about_kills_is_not_a_kill() {
     for text in [
         "I saw that it Killed process 12 (foo) yesterday",
         "Kill process 12 (foo) sharing same memory",

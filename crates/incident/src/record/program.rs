@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn killers_that_are_programs() {
+    fn kills_by_user_space_killers_are_read() {
         let early = kill("sending SIGTERM to process 696 uid 1001 \"a \"b\": badness 757, VmRSS 637 MiB", "");
         assert_eq!((early.by.as_str(), early.pid, early.uid), ("earlyoom", Some(696), Some(1001)));
         assert_eq!((early.comm.as_deref(), early.rss_kib), (Some(&b"a \"b"[..]), Some(637 * 1024)));

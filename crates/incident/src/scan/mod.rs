@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_as_long_as_is_said() {
+    fn needles_fit_max_word_bytes() {
         assert!(WORDS.iter().all(|word| (4..=MAX_WORD_BYTES).contains(&word.len())));
     }
 }

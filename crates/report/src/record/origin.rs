@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_says_what_it_is() {
+    fn name_field_matches_the_file_name() {
         for (text, origin) in [
             ("journal", Some(Origin::Journal(None))),
             ("0001-20260921T141320Z", Some(Origin::Journal(Some("0001-20260921T141320Z".to_owned())))),

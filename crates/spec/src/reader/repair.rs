@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shape_is_a_quoted_word_and_text() {
+    fn shape_matches_a_quoted_word_followed_by_text() {
         assert_eq!(found(r#"  - updated: "What it does" section"#), Some(r#""What it does" section"#));
         assert_eq!(found(r#"- - 'It''s' here  # why"#), Some("'It''s' here"));
         assert_eq!(found(r#""key": "a\"b" c #d"#), Some(r#""a\"b" c"#));
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn other_lines_are_not_of_that_shape() {
+    fn shape_rejects_other_lines() {
         for line in [
             r#"k: "a""#,
             r#"k: "a"  # comment"#,
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_are_traced_back_to_the_source() {
+    fn repaired_bytes_map_back_to_the_source() {
         let source = "a: \"b\" c\nd: 1\n";
         let lines = LineIndex::new(source);
         let repaired = Repaired::new(source, &candidates(source, &lines, 0));

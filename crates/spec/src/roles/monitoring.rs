@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn thresholds_in_words() {
+    fn threshold_parses_alert_sentences() {
         let is = |above_percent, for_seconds| Some(Threshold { above_percent, for_seconds });
         assert_eq!(threshold("alert if >50% for >5 minutes"), is(50, 300));
         assert_eq!(threshold("alert if > 80%"), is(80, 0));

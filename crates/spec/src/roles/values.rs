@@ -304,7 +304,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_as_people_write_them() {
+    fn parse_size_accepts_common_spellings() {
         for text in ["32GB", "32G", "32GiB", "34359738368", "32768MB", "33554432KiB"] {
             assert_eq!(parse_size(text), Ok(Bytes::gib(32)), "{text}");
         }
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_size() {
+    fn parse_swap_size_rejects_malformed_sizes() {
         let long = format!("{}GB", "9".repeat(5000));
         for text in [
             "32 GB",
