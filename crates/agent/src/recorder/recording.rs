@@ -119,8 +119,8 @@ pub fn read(bytes: &[u8]) -> Recording {
 /// number that is none is none.
 fn clean(record: &mut Record) {
     let name = |text: &mut String, most: usize| {
-        if text.len() > most || text.contains(char::is_control) {
-            *text = text.chars().take(most).map(|c| if c.is_control() { '?' } else { c }).collect();
+        if text.len() > most || text.contains(oomguard_text::is_unsafe) {
+            *text = oomguard_text::shown(text.as_str(), most);
         }
     };
     for process in &mut record.processes {
