@@ -1,11 +1,11 @@
 #!/bin/sh
-# Sets up the memory of a testnet server: swap, protection of the validators, and the agent that keeps it.
+# Sets up the memory of a testnet server: swap, protection of the validators, and the agent.
 # docs/TESTNET-SETUP.md explains it.
 #
-# It may be cut at any line. What it does itself is to put one file in place; everything else is one `oomguard apply`, which
-# keeps a journal, leaves the server bootable at each of its steps, and goes on from there when this script runs again.
+# It is crash-safe. It installs one file, atomically. Everything else is one `oomguard apply`, which keeps the server
+# bootable at each of its steps and continues when this script runs again.
 #
-# shellcheck disable=SC2016 # Backticks in messages are commands to be typed, and the server's shell expands what is sent to it.
+# shellcheck disable=SC2016 # Backticks in messages are commands to type; the server's shell expands the remote script.
 set -eu
 
 usage() {
@@ -13,20 +13,20 @@ usage() {
 Usage: setup-testnet-server.sh [OPTIONS] HOST      from a laptop, over ssh
        setup-testnet-server.sh [OPTIONS] --local   on the server itself
 
-Sets up a fresh Debian server against a shortage of memory. Safe to repeat.
+Sets up a fresh Debian server so that it survives a shortage of memory. Safe to repeat.
 
 Options:
   --role ROLE        The role of the server: validator, ci or workstation [default: validator]
-  --spec FILE        A cspec document with the policy, instead of the built-in one of the role
-  --binary PATH      The static oomguard for x86_64 [default: beside this script, on the PATH, or built by this checkout]
-  --dry-run          Change nothing, and say what each step would do
-  --ssh-config FILE  Another configuration than ssh's own
-  --help             This text
+  --spec FILE        Read the policy from a cspec document instead of the built-in role
+  --binary PATH      The static oomguard for x86_64 [default: beside this script, on the PATH, or built in this checkout]
+  --dry-run          Show what each step would do without changing anything
+  --ssh-config FILE  Use this ssh configuration file
+  --help             Print this text
 
 Exit codes:
-  0   the server is as the policy says
-  1   an error: what was asked could not be done
-  2   something differs from the policy; with --dry-run, something would be changed
+  0   the server matches the policy
+  1   an error
+  2   something differs from the policy; with --dry-run, something would change
   64  wrong usage
 EOF
 }
@@ -61,28 +61,28 @@ read_arguments() {
                 esac
                 shift
                 ;;
-            -*) wrong_usage "there is no option $1 (a host name that begins with - is refused)" ;;
+            -*) wrong_usage "unknown option $1 (host names cannot begin with -)" ;;
             *)
-                [ -z "$host" ] || wrong_usage "one host at a time: $host, or $1"
+                [ -z "$host" ] || wrong_usage "only one host can be set up at a time: $host or $1"
                 host=$1
-                [ -n "$host" ] || wrong_usage 'the host has no name'
+                [ -n "$host" ] || wrong_usage 'the host name is empty'
                 ;;
         esac
         shift
     done
     case $is_local$host in
-        no) wrong_usage 'name a host, or say --local on the server itself' ;;
-        yes?*) wrong_usage "--local is this server, and $host is another" ;;
+        no) wrong_usage 'name a host, or use --local on the server itself' ;;
+        yes?*) wrong_usage "--local sets up this server; do not name a host ($host) with it" ;;
     esac
-    # ssh gives the name to a shell in some configurations (ProxyCommand, Match exec).
+    # Some ssh configurations pass the name to a shell (ProxyCommand, Match exec).
     case $host in
-        *[!A-Za-z0-9._:@-]* | *@-* | *@) wrong_usage 'the host name has characters that no host name has' ;;
+        *[!A-Za-z0-9._:@-]* | *@-* | *@) wrong_usage 'the host name contains invalid characters; use letters, digits and ._:@-' ;;
     esac
     case $role in
-        -* | *[!A-Za-z0-9_.-]*) wrong_usage 'the role has characters that no role has' ;;
+        -* | *[!A-Za-z0-9_.-]*) wrong_usage 'the role contains invalid characters; use letters, digits and _.-' ;;
     esac
     [ -n "$role" ] || [ -n "$spec" ] || role=validator
-    [ -z "$spec" ] || [ -r "$spec" ] || fail "cannot read $spec" 'give the path of a cspec document'
+    [ -z "$spec" ] || [ -r "$spec" ] || fail "cannot read $spec" 'pass the path of a cspec document'
 }
 
 find_binary() {
@@ -93,12 +93,12 @@ find_binary() {
             [ -z "$found" ] || [ ! -f "$found" ] || { binary=$found; break; }
         done
     fi
-    [ -n "$binary" ] || fail 'there is no oomguard here' \
-        'give --binary PATH, or build it: cargo build --profile dist --target x86_64-unknown-linux-musl'
-    [ -r "$binary" ] || fail "cannot read $binary" 'give in --binary the path of the static oomguard'
+    [ -n "$binary" ] || fail 'cannot find oomguard' \
+        'pass --binary PATH, or build it: cargo build --profile dist --target x86_64-unknown-linux-musl'
+    [ -r "$binary" ] || fail "cannot read $binary" 'pass the path of the static oomguard with --binary'
 }
 
-# --- From a laptop: one connection brings this script, the program and the document, and runs the script there. ---
+# --- From a laptop: one connection copies this script, the program and the document, and runs the script there. ---
 
 over_ssh() {
     find_binary
@@ -116,12 +116,12 @@ over_ssh() {
         arguments="$arguments --spec \"\$d/policy.cspec\""
     fi
     [ "$dry_run" = no ] || arguments="$arguments --dry-run"
-    # The folder is the user's own, and goes away again. /tmp may be mounted without the right to run programs. What is unpacked
-    # is the user's, too (-o): root's tar would give it to whoever has this user's number there.
+    # The folder belongs to the user and is removed afterwards. /tmp may be mounted noexec. With -o the files belong to the
+    # remote user; otherwise root's tar would give them to the owner of the local user id.
     remote='umask 077
         d=$(mktemp -d "$HOME/.oomguard-setup.XXXXXX" 2>/dev/null || mktemp -d) || exit 1
         trap "rm -rf \"\$d\"" EXIT
-        tar -xzof - -C "$d" || { echo "error: cannot unpack on the server; its disk may be full" >&2; exit 1; }
+        tar -xzof - -C "$d" || { echo "error: cannot unpack files on the server; its disk may be full" >&2; exit 1; }
         sh "$d/setup-testnet-server.sh" --local '"$arguments"
     printf 'Setting up %s\n' "$host"
     code=0
@@ -129,7 +129,7 @@ over_ssh() {
     COPYFILE_DISABLE=1 tar -czf - -C "$folder" $files |
         ssh ${ssh_config:+-F "$ssh_config"} -T -- "$host" "exec sh -c '$remote'" || code=$?
     [ "$code" != 255 ] || fail "the connection to $host failed or was lost" \
-        "see what \`ssh $host true\` says, and run this again: it goes on where it was"
+        "try \`ssh $host true\`, then run this again to continue"
     exit "$code"
 }
 
@@ -148,7 +148,7 @@ as_root() {
     ${sudo:+sudo -n} "$@"
 }
 
-# The policy comes on standard input, if it is a document.
+# A document is passed on standard input.
 run_oomguard() {
     if [ -n "$spec" ]; then
         as_root "$program" "$@" --spec - ${role:+--role "$role"} <"$spec"
@@ -159,30 +159,30 @@ run_oomguard() {
 
 check_rights() {
     if [ "$(id -u)" = 0 ]; then
-        say "this is root"
+        say "running as root"
     elif sudo -n true 2>/dev/null; then
         sudo=yes
         say "$(id -un) may use sudo without a password"
     elif [ "$dry_run" = yes ]; then
-        say "$(id -un) is not root, and sudo asks for a password: a real run would end here"
-        say 'what this user cannot read is left out below'
+        say "$(id -un) is not root and sudo asks for a password; a real run would stop here"
+        say 'the steps below leave out what this user cannot read'
     else
-        fail "$(id -un) is not root, and sudo asks for a password" \
-            'log in as root, or let this user run sudo without a password'
+        fail "$(id -un) is not root and sudo asks for a password" \
+            'log in as root, or allow this user to run sudo without a password'
     fi
 }
 
 check_system() {
     machine=$(uname -sm)
-    [ "$machine" = 'Linux x86_64' ] || fail "this server is $machine" 'oomguard is built for Linux x86_64 only'
+    [ "$machine" = 'Linux x86_64' ] || fail "unsupported machine: $machine" 'oomguard is built for Linux x86_64'
     # shellcheck source=/dev/null
     system=$(. /etc/os-release 2>/dev/null && printf '%s %s' "${ID:-unknown}" "${VERSION_ID:-0}") || system='unknown 0'
     number=${system#* }
     case $system in
-        debian\ *) [ "${number%%.*}" -ge 11 ] 2>/dev/null || fail "this is Debian $number" 'it must be 11 or later' ;;
-        *) fail "this is no Debian (/etc/os-release says $system)" 'elsewhere, run `oomguard apply` by hand' ;;
+        debian\ *) [ "${number%%.*}" -ge 11 ] 2>/dev/null || fail "unsupported distribution: Debian $number" 'Debian 11 or later is required' ;;
+        *) fail "unsupported distribution: $system" 'Debian 11 or later is required; on other systems, run `oomguard apply` by hand' ;;
     esac
-    [ -d /run/systemd/system ] || fail 'systemd does not run here' 'the protection of services and the agent need it'
+    [ -d /run/systemd/system ] || fail 'systemd is not running' 'protection of services and the agent need it'
     say "Debian $number, $machine, systemd"
 }
 
@@ -190,8 +190,8 @@ check_room() {
     memory=$(awk '$1 == "MemTotal:" { printf "%.1f GiB", $2 / 1048576 }' /proc/meminfo)
     free=$(df -Pk / | awk 'NR == 2 { print $4 }')
     say "$memory of memory; $(awk "BEGIN { printf \"%.1f GiB\", $free / 1048576 }") free on /"
-    [ "$free" -ge 65536 ] || fail 'the disk is full' 'make room on /: the program alone needs 64 MiB'
-    say 'Step 5 says whether the swap file fits'
+    [ "$free" -ge 65536 ] || fail 'the disk is full' 'free some space on /: the program alone needs 64 MiB'
+    say 'Step 5 checks whether the swap file fits'
 }
 
 install_program() {
@@ -199,45 +199,45 @@ install_program() {
     program=$binary
     if cmp -s "$binary" "$installed" 2>/dev/null; then
         program=$installed
-        say "$installed is this version already"
+        say "$installed is up to date"
     elif [ "$dry_run" = yes ]; then
-        say "would put $("$binary" --version) at $installed"
+        say "would install $("$binary" --version) as $installed"
     else
-        # Whole under another name, then renamed: nothing ever runs half of it.
+        # Atomic: written under another name, then renamed.
         new=/usr/local/bin/.oomguard.new
         as_root cp "$binary" "$new"
         as_root chmod 0755 "$new"
         as_root sync "$new"
         as_root mv -f "$new" "$installed"
         program=$installed
-        say "put $("$program" --version) at $installed"
+        say "installed $("$program" --version) as $installed"
     fi
-    say 'its unit comes with the agent, in Step 8'
+    say 'Step 8 installs the unit of the agent'
 }
 
-# Reads the plan; its changes are one line each in $changes.
+# Reads the plan. $changes gets one line for each change.
 make_plan() {
     code=0
     plan=$(run_oomguard --color never plan) || code=$?
     case $code in
         0 | 2) ;;
-        *) fail 'there is no plan, and nothing of the policy was applied' 'see the message above' ;;
+        *) fail 'cannot make a plan; nothing was applied' 'see the message above' ;;
     esac
     changes=$(printf '%s\n' "$plan" | sed -n 's/^ \{0,2\}[0-9]\{1,\}\. //p')
     refused=$(printf '%s\n' "$plan" | sed -n '/^Refused:/,/^  ->/p')
     if [ -n "$refused" ]; then
         printf '%s\n' "$refused" >&2
-        fail 'nothing of the policy was applied' 'settle what is refused above, and run this again'
+        fail 'the plan was refused; nothing was applied' 'fix the reasons above, then run this again'
     fi
     printf '%s\n' "$plan" | sed -n 's/^Note: /  /p'
     if [ -z "$changes" ]; then
-        say 'nothing to change: the server is as the policy says'
+        say 'nothing to change: the server matches the policy'
     else
-        say "$(printf '%s\n' "$changes" | wc -l | tr -d ' ') changes; one \`oomguard apply\` makes those of the steps 6 to 8, in its own order"
+        say "$(printf '%s\n' "$changes" | wc -l | tr -d ' ') changes in steps 6 to 8, made by one \`oomguard apply\` in its own order"
     fi
 }
 
-# The step of this script to which a change belongs, or what `apply` does for it.
+# The step of this script to which a change, or a step of `apply`, belongs.
 step_of() {
     case $1 in
         *oomguard-agent* | */usr/local/lib/oomguard/* | */etc/oomguard/* | 'start the agent' | 'stop the agent') echo 8 ;;
@@ -255,9 +255,9 @@ show_part() {
     printf '%s\n' "$part"
 }
 
-# `apply` says what it does, a line a step; each line gets the number of the step above that it belongs to.
+# Prefixes each line of the progress of `apply` with the step of this script that it belongs to.
 apply() {
-    say "\`oomguard apply\` now:"
+    say "running \`oomguard apply\`:"
     {
         code=0
         run_oomguard --color never apply --yes || code=$?
@@ -276,7 +276,7 @@ apply() {
 }
 
 on_this_server() {
-    # Ordinary users often do not have swapon on theirs.
+    # The PATH of ordinary users often lacks swapon.
     PATH=$PATH:/usr/sbin:/sbin
     find_binary
     [ "$dry_run" = no ] || printf 'Dry run: nothing is changed.\n'
@@ -302,8 +302,8 @@ on_this_server() {
         apply || code=$?
         case $code in
             0 | 2) ;;
-            *) fail 'the steps 6 to 8 are not finished; what was done is in the journal, and the server boots' \
-                'run this again to go on, or `sudo oomguard rollback` on the server to undo it' ;;
+            *) fail 'steps 6 to 8 are not finished; what was done is recorded, and the server still boots' \
+                'run this again to continue, or `sudo oomguard rollback` on the server to undo it' ;;
         esac
     fi
     step 9 'Verify'

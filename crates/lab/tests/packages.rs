@@ -92,13 +92,13 @@ fn install_upgrade_remove_purge_and_a_policy_that_outlives_them() {
     // What was applied is not the package's.
     ok(&vm, "dpkg -i /root/oomguard.deb && oomguard apply --yes");
     let applied = agent(&vm);
-    run(&vm, &format!("dpkg -i {newer}")).exits(0).says("goes on as it is");
+    run(&vm, &format!("dpkg -i {newer}")).exits(0).says("keeps its version");
     assert_eq!(agent(&vm), applied);
-    run(&vm, &format!("{APT} remove oomguard")).exits(0).says("`oomguard rollback` was the way to undo it");
+    run(&vm, &format!("{APT} remove oomguard")).exits(0).says("the applied policy stays in place");
     let said = run(&vm, &format!("{APT} purge oomguard")).exits(0).says("kept: /var/lib/oomguard (").text;
     assert_eq!(agent(&vm), applied, "the host is as protected as before");
     assert_eq!(ok(&vm, "swapon --show=NAME --noheadings").trim(), "/swapfile");
-    let way = said.lines().find_map(|line| line.split_once("it still is: ")).expect("a way back").1;
+    let way = said.lines().find_map(|line| line.split_once("to roll it back: ")).expect("a way back").1;
     ok(&vm, &format!("{way} --yes"));
     ok(&vm, "rmdir --ignore-fail-on-non-empty /etc/oomguard 2>/dev/null || true");
     assert_eq!(etc(&vm), etc_before);

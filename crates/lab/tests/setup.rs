@@ -95,7 +95,7 @@ fn a_fresh_server_from_a_laptop() {
     let said =
         from_laptop(&vm, "op", &["--dry-run", SERVER]).exits(2).says("Dry run: nothing is changed.").text;
     steps_in_order(&said);
-    assert!(said.contains("would put oomguard") && said.contains("op may use sudo"), "{said}");
+    assert!(said.contains("would install oomguard") && said.contains("op may use sudo"), "{said}");
     assert!(under(&said, "Step 6").contains("create the swap file /swapfile of"), "{said}");
     assert!(under(&said, "Step 6").contains("change /etc/fstab"), "{said}");
     assert!(under(&said, "Step 6").contains("write vm.swappiness: 60 -> 10"), "{said}");
@@ -106,7 +106,7 @@ fn a_fresh_server_from_a_laptop() {
     // Who may not, may not, and is told before anything is done.
     let said = from_laptop(&vm, "dev", &[SERVER]).exits(1).says("dev is not root").text;
     assert!(!said.contains("Step 2"), "{said}");
-    from_laptop(&vm, "dev", &["--dry-run", SERVER]).exits(2).says("a real run would end here");
+    from_laptop(&vm, "dev", &["--dry-run", SERVER]).exits(2).says("a real run would stop here");
     from_laptop(&vm, "op", &["--role", "nobody", SERVER]).exits(1).says("workstation, ci, validator");
     from_laptop(&vm, "op", &["testnet002.invalid"])
         .exits(1)
@@ -137,11 +137,11 @@ fn a_fresh_server_from_a_laptop() {
     for step in ["Step 6", "Step 7", "Step 8"] {
         assert!(under(&said, step).contains("nothing to do"), "{step}: {said}");
     }
-    assert!(said.contains("is this version already") && said.contains("Nothing to change."), "{said}");
+    assert!(said.contains("is up to date") && said.contains("Nothing to change."), "{said}");
     assert_eq!((everything(&vm), ok(&vm, inodes)), applied, "the second run changed something");
 
     vm.reboot().unwrap();
-    from_laptop(&vm, "root", &["--dry-run", SERVER]).exits(0).says("this is root").says("Fine");
+    from_laptop(&vm, "root", &["--dry-run", SERVER]).exits(0).says("running as root").says("Fine");
     let document = script().with_file_name("../specs/testnet-deployment-requirements.cspec");
     let document = document.to_str().unwrap();
     from_laptop(&vm, "root", &["--spec", document, SERVER]).exits(0).says("nothing to do").says("Fine");
@@ -170,7 +170,7 @@ fn on_the_server_itself() {
     // Ended in the middle: the same command goes on.
     let setup = "sh /root/setup-testnet-server.sh --local --role ci";
     ok(&vm, "chattr +i /etc/fstab");
-    run(&vm, setup).exits(1).says("error: step ").says("the steps 6 to 8 are not finished");
+    run(&vm, setup).exits(1).says("error: step ").says("steps 6 to 8 are not finished");
     ok(&vm, "chattr -i /etc/fstab");
     let said = run(&vm, setup).exits(0).says("was interrupted; this one finishes it").text;
     steps_in_order(&said);

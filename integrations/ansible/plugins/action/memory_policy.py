@@ -1,5 +1,5 @@
 # Apache-2.0 OR MIT
-"""Brings oomguard to a host and runs it there, through the connection alone: no Python, no temporary files of Ansible's."""
+"""Copies oomguard to a host and runs it through the connection, without Python and Ansible's temporary files."""
 
 import json
 import os
@@ -71,7 +71,7 @@ class ActionModule(ActionBase):
         return outcome.rolled_back(ids, parts["rollback"])
 
     def _contact(self, args, program, source, job, document=b""):
-        """Runs a job on the host; sends the program when it is not there. The answer, and whether it was sent."""
+        """Runs a job on the host, sending the program if it is missing. Returns the answer and whether it was sent."""
         for push in (False, True):
             script = host.script(program, args["path"], source if push else host.ASK, job)
             ran = self._low_level_execute_command(script, in_data=host.standard_input(document, program, push))
@@ -89,17 +89,17 @@ class ActionModule(ActionBase):
         else:
             path = shutil.which("oomguard")
         if not path:
-            raise outcome.Failed("the controller has no oomguard on its PATH; give in `binary` the static program for Linux on x86_64")
+            raise outcome.Failed("there is no oomguard on the controller's PATH; set `binary` to the static program for Linux on x86_64")
         return Program(_read(path), path)
 
     def _document(self, args):
-        """The bytes of the document, and what it is called in messages."""
+        """The bytes of the document and its name in messages."""
         if args["spec"]:
-            # A document that is encrypted with ansible-vault is read too.
+            # Decrypts documents that are encrypted with ansible-vault.
             path = self._find(args["spec"])
             return _read(self._loader.get_real_file(path)), path
         if args["policy"] is not None:
-            # Values that Ansible has marked become plain ones; in lines, a message can show the place.
+            # Converts Ansible's tagged values to plain ones; as YAML, so that messages can show the place.
             plain = json.loads(json.dumps(args["policy"], default=str))
             return yaml.safe_dump({"memory_config": plain}, sort_keys=False).encode(), "policy"
         return b"", ""
@@ -108,7 +108,7 @@ class ActionModule(ActionBase):
         try:
             return self._find_needle("files", os.path.expanduser(path))
         except AnsibleError as error:
-            raise outcome.Failed(f"there is no {path} on the controller: {error}") from error
+            raise outcome.Failed(f"cannot find {path} on the controller: {error}") from error
 
 
 def _read(path):

@@ -1,13 +1,13 @@
 # Apache-2.0 OR MIT
-"""What runs on a host: one shell script a contact, and what it answers."""
+"""The shell script that runs on a host, and its answer."""
 
 import base64
 import shlex
 from collections import namedtuple
 
-# One line of standard input has the document in base64, and what follows it is the program, where it is sent.
-# The document stays in a variable of the shell: on no command line, in no environment and in no file.
-# Each part of the answer is a line of base64, so that nothing that a login prints can be taken for it.
+# The first line of standard input is the document in base64; the program follows if it is sent.
+# The document stays in a shell variable: never on a command line, in the environment or in a file.
+# Each part of the answer is a line of base64, so that output of the login cannot be mistaken for it.
 _SCRIPT = r"""
 set -u
 umask 077
@@ -19,9 +19,9 @@ program=@PATH@ folder='' final=''
 trap '[ -z "$folder" ] || rm -rf "$folder"' EXIT
 IFS= read -r document || stop 'the connection passed no standard input'
 machine=$(uname -sm)
-[ "$machine" = 'Linux x86_64' ] || stop "this host is $machine, and oomguard is built for Linux x86_64 only"
+[ "$machine" = 'Linux x86_64' ] || stop "unsupported machine: $machine (oomguard is built for Linux x86_64)"
 for tool in sha256sum base64; do
-  command -v "$tool" >/dev/null || stop "this host has no $tool"
+  command -v "$tool" >/dev/null || stop "$tool is not installed on this host"
 done
 has() { [ -f "$1" ] && sum=$(sha256sum <"$1") && [ "${sum%% *}" = @SHA256@ ]; }
 @FIND@
@@ -40,17 +40,17 @@ ASK = r"""
 has "$program" || stop missing
 """
 
-# Beside its final place; the job renames it once the policy is known to be good, so that a program that runs keeps its file.
+# Beside its final path. The job renames it once the policy has proven valid, so a running program keeps its file.
 INSTALL = r"""
-new=$(mktemp "$(dirname "$program")/.oomguard.XXXXXXXX") || stop "cannot write beside $program (is the folder there, and \`become: true\` set?)"
+new=$(mktemp "$(dirname "$program")/.oomguard.XXXXXXXX") || stop "cannot write beside $program (does the folder exist, and is \`become: true\` set?)"
 folder=$new final=$program
 cat >"$new" || stop "cannot write $new; the disk may be full"
-has "$new" || stop 'the program did not arrive whole'
+has "$new" || stop 'the program was not transferred completely'
 chmod 0755 "$new" && { sync "$new" 2>/dev/null || sync; }
 program=$new
 """
 
-# /tmp is often mounted without the right to run programs.
+# /tmp is often mounted noexec.
 TEMPORARY = r"""
 for parent in "${TMPDIR:-/tmp}" /var/tmp /run "${HOME:-/}"; do
   folder=$(mktemp -d "$parent/oomguard.XXXXXXXX" 2>/dev/null) || continue
@@ -58,10 +58,10 @@ for parent in "${TMPDIR:-/tmp}" /var/tmp /run "${HOME:-/}"; do
   rm -rf "$folder"
   folder=''
 done
-[ -n "$folder" ] || stop 'there is no folder where a program can be put and run for the check'
+[ -n "$folder" ] || stop 'cannot find a folder that allows running the program for the check'
 program=$folder/oomguard
 cat >"$program" || stop "cannot write $program; the disk may be full"
-has "$program" || stop 'the program did not arrive whole'
+has "$program" || stop 'the program was not transferred completely'
 chmod 0700 "$program"
 """
 
@@ -70,12 +70,12 @@ run plan plan @POLICY@ --format json
 run check check @POLICY@ --format json
 """
 
-# What the plan says is what `apply` does a moment later. An empty plan still lets `apply` close the journal of one that was cut.
+# `apply` runs even with an empty plan, so that it can finish an interrupted apply.
 _APPLY = r"""
 run plan plan @POLICY@ --format json
 [ "$code" = 2 ] || [ "$code" = 0 ] || exit 0
 if [ -n "$final" ]; then
-  mv -f "$program" "$final" || stop "cannot put the program at $final"
+  mv -f "$program" "$final" || stop "cannot install the program as $final"
   program=$final folder=''
 fi
 run apply apply @POLICY@ --yes
@@ -86,43 +86,43 @@ Part = namedtuple("Part", "code out err")
 
 
 class BadAnswer(Exception):
-    """The host answered something else than the script does."""
+    """The answer did not come from the script."""
 
 
 def plan(policy):
-    """The job that looks. `policy` is the arguments that name it, as in `--spec - --role ci`."""
+    """The job that checks. `policy` has the arguments that select it, such as `--spec - --role ci`."""
     return _PLAN.replace("@POLICY@", shlex.join(policy))
 
 
 def apply(policy):
-    """The job that looks, changes and looks again."""
+    """The job that applies and checks."""
     return _APPLY.replace("@POLICY@", shlex.join(policy))
 
 
 def journal():
-    """The job that reads what was applied."""
+    """The job that lists the applies."""
     return "run journal journal list --format json\n"
 
 
 def rollback(first):
-    """The job that undoes an apply and all after it."""
+    """The job that rolls back an apply and all later ones."""
     return f"run rollback rollback --to {shlex.quote(first)} --yes\n"
 
 
 def script(program, path, find, job):
-    """The script for one contact."""
+    """The script for one connection."""
     text = _SCRIPT.replace("@FIND@", find).replace("@RUN@", job)
     return text.replace("@PATH@", shlex.quote(path)).replace("@SHA256@", program.sha256)
 
 
 def standard_input(document, program, push):
-    """What the script reads."""
+    """The script's standard input."""
     line = base64.b64encode(document) + b"\n"
     return line + program.content if push else line
 
 
 def parts(stdout, stderr):
-    """The parts of an answer by name. `stop` says why there are no others."""
+    """The parts of an answer by name. `stop` is the reason why there are no others."""
     found = {}
     errors = _errors(stderr)
     for line in stdout.splitlines():
@@ -142,7 +142,7 @@ def parts(stdout, stderr):
         found[name] = Part(int(code), out, errors.get(name, ""))
     if not found:
         said = (stderr.strip() or stdout.strip() or "nothing")[-2000:]
-        raise BadAnswer(f"the host did not run the script; it said: {said}")
+        raise BadAnswer(f"the host did not run the script; its output: {said}")
     return found
 
 

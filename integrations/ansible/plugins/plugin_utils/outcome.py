@@ -1,11 +1,11 @@
 # Apache-2.0 OR MIT
-"""From what a host answered to what Ansible shows."""
+"""Converts the answer of a host to the result of a task."""
 
 import json
 
 
 class Failed(Exception):
-    """The task fails; `result` has what is known all the same."""
+    """The task failed; `result` has what is known so far."""
 
     def __init__(self, message, result=None):
         super().__init__(message)
@@ -13,7 +13,7 @@ class Failed(Exception):
 
 
 def present(parts, check, installed, name):
-    """The result of `state: present`. `name` is what the document is called on the controller."""
+    """The result of `state: present`. `name` is the document's name on the controller."""
     plan_part = parts["plan"]
     if plan_part.code not in (0, 2):
         raise Failed(_message(plan_part, name))
@@ -32,7 +32,7 @@ def present(parts, check, installed, name):
     if not check:
         _applied(parts.get("apply"), result, name)
     elif plan["refusals"]:
-        raise Failed("it would be refused: " + ". ".join(refusals), result)
+        raise Failed("the plan would be refused: " + ". ".join(refusals), result)
     findings = _json(parts["check"])["findings"]
     result["findings"] = findings
     if not check:
@@ -43,7 +43,7 @@ def present(parts, check, installed, name):
 def _applied(part, result, name):
     """Adds what `apply` did."""
     if part is None:
-        raise Failed("the host was not asked to apply", result)
+        raise Failed("the apply did not run", result)
     if part.code not in (0, 2):
         result["changed"] = False
         raise Failed(_message(part, name), result)
@@ -51,12 +51,12 @@ def _applied(part, result, name):
     if mark in part.out:
         result["apply_id"] = part.out.split(mark, 1)[1].split("`", 1)[0]
     elif "Nothing to change." in part.out:
-        # Whatever the plan had was gone a moment later: a process that has ended, for example.
+        # The planned change was no longer needed, for example because a process had ended.
         result["changed"] = result["binary_installed"]
 
 
 def undoable(part):
-    """The names of the applies that are not undone, the oldest first."""
+    """The ids of the applies that are not rolled back, the oldest first."""
     if part.code != 0:
         raise Failed(_message(part, ""))
     return [entry["record"]["id"] for entry in _json(part) if entry["state"] != "rolled-back"]
@@ -86,7 +86,7 @@ def diffs(changes):
 
 
 def _text(blob):
-    """A file of a plan: text, nothing, or bytes that are no text."""
+    """A file of a plan: text, nothing, or binary data."""
     if blob is None:
         return ""
     if isinstance(blob, dict):
@@ -95,7 +95,7 @@ def _text(blob):
 
 
 def _left(finding):
-    """What still differs, in a sentence."""
+    """A remaining difference, as a sentence."""
     left = f"{finding['subject']} is {finding['is']} and should be {finding['should']}: {finding['why']}"
     return f"{left}; {finding['advice']}" if finding.get("advice") else left
 
@@ -104,20 +104,20 @@ def _json(part):
     try:
         return json.loads(part.out)
     except ValueError as error:
-        raise Failed(f"the program answered no JSON ({error}): {part.out[:400]} {part.err[:400]}") from error
+        raise Failed(f"the program did not print JSON ({error}): {part.out[:400]} {part.err[:400]}") from error
 
 
 def _message(part, name):
-    """An error of the program. What it read from standard input has a name on the controller."""
-    text = part.err or part.out.strip() or f"the program ended with {part.code} and said nothing"
+    """An error of the program, with the document's name on the controller instead of "standard input"."""
+    text = part.err or part.out.strip() or f"the program exited with {part.code} and printed nothing"
     if part.code in (126, 127):
-        text = f"the program cannot be run on this host: {text}"
+        text = f"cannot run the program on this host: {text}"
     if "only root may" in text:
         text += "; set `become: true`"
     return text.replace("standard input", name) if name else text
 
 
 def _said(part, name):
-    """What the program noted beside its answer."""
+    """The program's warnings."""
     text = part.err.replace("standard input", name) if name else part.err
     return [text] if text else []

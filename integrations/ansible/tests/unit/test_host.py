@@ -106,7 +106,7 @@ class TestScript(unittest.TestCase):
         self.assertEqual(self.asked(), ["plan --role ci --format json", "check --role ci --format json"])
         self.assertEqual(os.listdir(os.path.dirname(self.path)) + os.listdir(self.temporary), [])
 
-    def test_a_program_that_did_not_arrive_whole_is_not_run(self):
+    def test_incomplete_program_is_not_run(self):
         program = stand()
         for find in [host.INSTALL, host.TEMPORARY]:
             script = host.script(program, self.path, find, host.plan([]))
@@ -114,7 +114,7 @@ class TestScript(unittest.TestCase):
             sent = host.standard_input(b"", program, True)[:-1]
             ran = subprocess.run(["/bin/sh", "-c", script], input=sent, capture_output=True, env=env, check=False)
             parts = host.parts(ran.stdout.decode(), ran.stderr.decode())
-            self.assertEqual(parts["stop"].out, "the program did not arrive whole")
+            self.assertEqual(parts["stop"].out, "the program was not transferred completely")
             self.assertEqual(os.listdir(os.path.dirname(self.path)) + os.listdir(self.temporary), [])
 
     def test_another_machine_is_refused(self):
@@ -123,7 +123,7 @@ class TestScript(unittest.TestCase):
             file.write("#!/bin/sh\necho Linux aarch64\n")
         os.chmod(fake, 0o755)
         parts = self.run_job(host.ASK, host.plan([]), PATH=self.folder + ":" + os.environ["PATH"])
-        self.assertEqual(parts["stop"].out, "this host is Linux aarch64, and oomguard is built for Linux x86_64 only")
+        self.assertEqual(parts["stop"].out, "unsupported machine: Linux aarch64 (oomguard is built for Linux x86_64)")
 
     def test_journal_and_rollback(self):
         self.install()

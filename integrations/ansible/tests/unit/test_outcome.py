@@ -89,8 +89,8 @@ class TestPresent(unittest.TestCase):
     def test_failures_say_what_to_do(self):
         for part, says in [
             (Part(1, "", "error: only root may change this host; run it with sudo"), "set `become: true`"),
-            (Part(126, "", "Permission denied"), "cannot be run on this host: Permission denied"),
-            (Part(139, "", ""), "ended with 139 and said nothing"),
+            (Part(126, "", "Permission denied"), "cannot run the program on this host: Permission denied"),
+            (Part(139, "", ""), "exited with 139 and printed nothing"),
         ]:
             parts = {"plan": plan([FSTAB]), "apply": part, "check": check(FINDING)}
             with self.assertRaises(outcome.Failed) as raised:

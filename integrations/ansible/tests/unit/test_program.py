@@ -24,11 +24,11 @@ class TestProgram(unittest.TestCase):
         for content, why in [
             (b"#!/bin/sh\n", "no ELF header"),
             (b"", "no ELF header"),
-            (elf(bits=1), "no program of 64 bits"),
+            (elf(bits=1), "not a 64-bit"),
             (elf(machine=183), "built for another machine (ELF machine 183)"),
             (elf(kinds=(1, 3)), "is not static"),
-            (elf()[:40], "is cut short"),
-            (elf()[:-56], "is cut short"),
+            (elf()[:40], "is truncated"),
+            (elf()[:-56], "is truncated"),
         ]:
             with self.assertRaises(BadProgram) as raised:
                 Program(content, "files/oomguard")
