@@ -45,7 +45,7 @@ pub fn markdown(text: &str) -> String {
             '#' => out.push_str("&#35;"),
             // They make links of bare addresses, too.
             ':' if rest.starts_with("://") => out.push_str("&#58;"),
-            '.' if line.get(..at).is_some_and(|before| ends_in_www(before)) => out.push_str("&#46;"),
+            '.' if line.get(..at).is_some_and(ends_in_www) => out.push_str("&#46;"),
             // Blanks at the beginning make code of a line, and blanks at its end a break.
             ' ' if at == 0 || at + 1 == line.len() => out.push_str("&#32;"),
             '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '(' | ')' | '!' | '|' | '~' => {
