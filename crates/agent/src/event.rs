@@ -325,7 +325,7 @@ impl Entry {
             schema: SCHEMA.to_owned(),
             time: format!("{:.3}", time.unwrap_or_default()),
             level: event.level(),
-            message: DisplayText::new(&event.message()),
+            message: DisplayText::new(event.message()),
             event,
         }
     }

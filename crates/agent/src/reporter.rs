@@ -159,10 +159,7 @@ impl Worker {
             if self.log_works {
                 say(
                     &self.lines,
-                    &format!(
-                        "<3>events are not in the event log: {}\n",
-                        DisplayText::new(&error.to_string())
-                    ),
+                    &format!("<3>events are not in the event log: {}\n", DisplayText::new(error.to_string())),
                 );
             }
         }

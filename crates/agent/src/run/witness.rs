@@ -43,7 +43,7 @@ impl Witness for Noting<'_> {
                 pid: process.pid,
                 comm: DisplayText::new(&process.comm),
                 score: process.score,
-                why: DisplayText::new(&error.to_string()),
+                why: DisplayText::new(error.to_string()),
             });
         }
         *self.refusals += 1;
