@@ -1,44 +1,41 @@
-//! `/metrics` and `/healthz`, on a thread of their own.
+//! `/metrics` and `/healthz`, on one thread of their own that waits with poll(2).
 //!
 //! A client can neither hang nor fill it: each connection carries one request, lives for a few seconds at most, and
-//! there are at most [`MAX_CONNECTIONS`] of them.
+//! there are at most [`MAX_CONNECTIONS`] of them. One thread for all of them keeps the agent's locked memory small.
 
-use std::convert::Infallible;
+mod connection;
+mod request;
+mod response;
+
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
 use oomguard_host::Host;
+use oomguard_host::wait::{Bell, Interest, MOST, wait};
 use prometheus_client::registry::Registry;
 
 use crate::exposition::{self, Format};
 use crate::machine;
 use crate::metrics::Metrics;
+use connection::Connection;
 
-/// Where the agent listens unless told otherwise: below the ports that systems give to clients. Whether an exporter of
-/// Prometheus' list uses it too was checked on an old copy of that list only.
+/// The default port: below the range that systems give to clients. Whether another exporter of Prometheus' list uses it
+/// was checked on an old copy of that list only.
 pub const PORT: u16 = 19874;
 /// More connections at once are closed unanswered.
 pub const MAX_CONNECTIONS: usize = 16;
 /// A connection that is not done by then is closed.
 const CONNECTION_LIMIT: Duration = Duration::from_secs(5);
-/// What a request's head may take.
-const MAX_HEAD: usize = 8 << 10;
-/// When the machine has no more descriptors.
-const BREATH: Duration = Duration::from_millis(100);
-const STACK: usize = 256 << 10;
+/// How long nothing is accepted when the machine has no more file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+const STACK: usize = 128 << 10;
 
-/// When the agent's loop last came round.
+/// When the agent's loop last ran.
 #[derive(Debug)]
 pub struct Beat {
     last_ms: AtomicU64,
@@ -46,13 +43,13 @@ pub struct Beat {
 }
 
 impl Beat {
-    /// A loop that must come round every `limit_ms` milliseconds, and just has.
+    /// A loop that has just run, and must run again every `limit_ms` milliseconds.
     #[must_use]
     pub fn new(host: &Host, limit_ms: u64) -> Self {
         Self { last_ms: AtomicU64::new(host.tick_ms()), limit_ms }
     }
 
-    /// The loop came round, at a time of [`Host::tick`].
+    /// The loop ran, at a time of [`Host::tick`].
     pub fn beat(&self, now: Duration) {
         self.last_ms.store(u64::try_from(now.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
@@ -62,18 +59,24 @@ impl Beat {
     pub fn age_ms(&self, host: &Host) -> u64 {
         host.tick_ms().saturating_sub(self.last_ms.load(Ordering::Relaxed))
     }
+
+    /// Whether a loop that last ran so long ago is well.
+    #[must_use]
+    pub fn is_healthy(&self, age_ms: u64) -> bool {
+        age_ms <= self.limit_ms
+    }
 }
 
-/// What is shown.
+/// What is served.
 #[derive(Debug)]
 pub struct Page {
     /// The machine whose numbers are read for each scrape.
     pub host: Host,
-    /// The metrics that are read from it.
+    /// The metrics that are set from them.
     pub metrics: Metrics,
     /// All metrics.
     pub registry: Registry,
-    /// Whether the agent's loop lives.
+    /// Whether the agent's loop runs.
     pub beat: Beat,
 }
 
@@ -92,7 +95,7 @@ impl Page {
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
-    stop: Arc<AtomicBool>,
+    stop: Arc<Bell>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -104,16 +107,9 @@ pub fn serve(address: SocketAddr, page: Arc<Page>) -> io::Result<Server> {
     let listener = TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-    let stop = Arc::new(AtomicBool::new(false));
+    let stop = Arc::new(Bell::new()?);
     let stopped = Arc::clone(&stop);
-    let run = move || {
-        runtime.block_on(async {
-            if let Ok(listener) = tokio::net::TcpListener::from_std(listener) {
-                accept(&listener, &page, &stopped).await;
-            }
-        });
-    };
+    let run = move || serve_until(&listener, &page, &stopped);
     let thread = std::thread::Builder::new().name("oomguard-http".to_owned()).stack_size(STACK).spawn(run)?;
     Ok(Server { address, stop, thread: Some(thread) })
 }
@@ -128,99 +124,72 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        // A connection wakes the thread.
-        let woken = TcpStream::connect_timeout(&self.address, Duration::from_secs(1)).is_ok();
-        if let Some(thread) = self.thread.take().filter(|_| woken) {
+        self.stop.ring();
+        if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
 }
 
-async fn accept(listener: &tokio::net::TcpListener, page: &Arc<Page>, stop: &AtomicBool) {
-    let open = Arc::new(AtomicUsize::new(0));
+fn serve_until(listener: &TcpListener, page: &Page, stop: &Bell) {
+    let mut open: Vec<Connection> = Vec::with_capacity(MAX_CONNECTIONS);
+    let mut accept_after = Duration::ZERO;
     loop {
-        let accepted = listener.accept().await;
-        if stop.load(Ordering::Relaxed) {
+        let now = page.host.tick();
+        let accepts = now >= accept_after;
+        let Ok(ready) = wait_for_clients(listener, stop, &open, accepts, accept_after, now) else { return };
+        if ready & 1 != 0 {
             return;
         }
-        let Ok((stream, _)) = accepted else {
-            tokio::time::sleep(BREATH).await;
-            continue;
-        };
-        if open.load(Ordering::Relaxed) >= MAX_CONNECTIONS {
-            continue;
-        }
-        let place = Place::take(&open);
-        let page = Arc::clone(page);
-        tokio::spawn(async move {
-            let _place = place;
-            let service = service_fn(|request: Request<Incoming>| {
-                let response = answer(&request, &page);
-                async move { Ok::<_, Infallible>(response) }
-            });
-            let mut http = http1::Builder::new();
-            let connection =
-                http.keep_alive(false).max_buf_size(MAX_HEAD).serve_connection(TokioIo::new(stream), service);
-            // What a client does wrong is not worth a line in the log: everybody on the machine can do it.
-            let _ = tokio::time::timeout(CONNECTION_LIMIT, connection).await;
+        let now = page.host.tick();
+        let mut at = 0;
+        open.retain_mut(|connection| {
+            at += 1;
+            let is_ready = ready & (1 << at) != 0;
+            connection.deadline > now && (!is_ready || connection.advance(page))
         });
-    }
-}
-
-/// One of the connections that may be open.
-struct Place(Arc<AtomicUsize>);
-
-impl Place {
-    fn take(open: &Arc<AtomicUsize>) -> Self {
-        open.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(open))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-fn answer(request: &Request<Incoming>, page: &Page) -> Response<Full<Bytes>> {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered\n");
-        response.headers_mut().insert(ALLOW, hyper::header::HeaderValue::from_static("GET, HEAD"));
-        return response;
-    }
-    match request.uri().path() {
-        "/metrics" => {
-            let accept =
-                request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-            let format = Format::preferred(accept);
-            respond(StatusCode::OK, format.content_type(), page.print(format))
+        if accepts && ready & (1 << (at + 1)) != 0 && !accept(listener, &mut open, now) {
+            accept_after = now + ACCEPT_PAUSE;
         }
-        "/healthz" => {
-            let ago = page.beat.age_ms(&page.host);
-            let seconds = ago / 1000;
-            if ago <= page.beat.limit_ms {
-                plain(StatusCode::OK, "ok\n")
-            } else {
-                let text = format!("the agent's loop has not come round for {seconds} s\n");
-                plain(StatusCode::SERVICE_UNAVAILABLE, &text)
+    }
+}
+
+/// Bit 0 of the answer is the bell, the next ones are the connections, and the one after them is the listener.
+fn wait_for_clients(
+    listener: &TcpListener,
+    stop: &Bell,
+    open: &[Connection],
+    accepts: bool,
+    accept_after: Duration,
+    now: Duration,
+) -> io::Result<u32> {
+    let mut sources = [(stop.as_fd(), Interest::Readable); MOST];
+    let clients = open.iter().map(|connection| (connection.as_fd(), connection.interest()));
+    let listening = accepts.then(|| (listener.as_fd(), Interest::Readable));
+    let mut count = 1;
+    for (place, source) in sources.iter_mut().skip(1).zip(clients.chain(listening)) {
+        *place = source;
+        count += 1;
+    }
+    let deadlines = open.iter().map(|connection| connection.deadline);
+    let until = deadlines.chain((!accepts).then_some(accept_after)).min();
+    wait(&sources[..count], until.map(|until| until.saturating_sub(now)))
+}
+
+/// Takes all clients that wait. `false` when the kernel has no means for another one.
+fn accept(listener: &TcpListener, open: &mut Vec<Connection>, now: Duration) -> bool {
+    loop {
+        match listener.accept() {
+            Ok((stream, _)) if open.len() < MAX_CONNECTIONS && stream.set_nonblocking(true).is_ok() => {
+                open.push(Connection::new(stream, now + CONNECTION_LIMIT));
             }
+            // One too many is closed as it is dropped.
+            Ok(_) => {}
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return true,
+            // The client has given up already.
+            Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return false,
         }
-        "/" => plain(StatusCode::OK, "oomguard agent: /metrics, /healthz\n"),
-        _ => plain(StatusCode::NOT_FOUND, "there are /metrics and /healthz\n"),
     }
-}
-
-fn plain(status: StatusCode, text: &str) -> Response<Full<Bytes>> {
-    respond(status, "text/plain; charset=utf-8", text.to_owned())
-}
-
-fn respond(status: StatusCode, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(content_type));
-    headers.insert(CACHE_CONTROL, hyper::header::HeaderValue::from_static("no-store"));
-    response
 }

@@ -11,6 +11,7 @@ pub mod logfmt;
 pub mod machine;
 pub mod metrics;
 pub mod notify;
+pub mod policy_file;
 pub mod protected;
 pub mod recorder;
 pub mod reporter;

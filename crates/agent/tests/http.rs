@@ -121,7 +121,7 @@ fn health_is_that_of_the_loop() {
     std::thread::sleep(Duration::from_millis(350));
     let (head, body) = scene.get("/healthz", "");
     assert!(head.starts_with("http/1.1 503"), "{head}");
-    assert!(body.contains("has not come round"), "{body}");
+    assert!(body.contains("has not run for"), "{body}");
     scene.page.beat.beat(scene.page.host.tick());
     assert!(scene.get("/healthz", "").0.starts_with("http/1.1 200"));
 }

@@ -13,6 +13,8 @@ pub enum Interest {
     Readable,
     /// `POLLPRI`: a PSI trigger has fired.
     Priority,
+    /// Something can be written.
+    Writable,
 }
 
 /// Wakes a waiting thread (eventfd(2)). Once rung it stays readable.
@@ -66,6 +68,7 @@ pub fn wait(sources: &[(BorrowedFd<'_>, Interest)], timeout: Option<Duration>) -
         let flags = match interest {
             Interest::Readable => PollFlags::IN,
             Interest::Priority => PollFlags::PRI,
+            Interest::Writable => PollFlags::OUT,
         };
         *fd = PollFd::from_borrowed_fd(*source, flags);
     }
