@@ -2,7 +2,7 @@
 # Sets up the memory of a testnet server: swap, protection of the validators, and the agent.
 # docs/TESTNET-SETUP.md explains it.
 #
-# It is crash-safe. It installs one file, atomically. Everything else is one `oomguard apply`, which keeps the server
+# It is crash-safe. It installs two files, each atomically. Everything else is one `oomguard apply`, which keeps the server
 # bootable at each of its steps and continues when this script runs again.
 #
 # shellcheck disable=SC2016 # Backticks in messages are commands to type; the server's shell expands the remote script.
@@ -18,7 +18,8 @@ Sets up a fresh Debian server so that it survives a shortage of memory. Safe to 
 Options:
   --role ROLE        The role of the server: validator, ci or workstation [default: validator]
   --spec FILE        Read the policy from a cspec document instead of the built-in role
-  --binary PATH      The static oomguard for x86_64 [default: beside this script, on the PATH, or built in this checkout]
+  --binary PATH      The static oomguard for x86_64, with oomguard-agent beside it
+                     [default: beside this script, on the PATH, or built in this checkout]
   --dry-run          Show what each step would do without changing anything
   --ssh-config FILE  Use this ssh configuration file
   --help             Print this text
@@ -96,6 +97,11 @@ find_binary() {
     [ -n "$binary" ] || fail 'cannot find oomguard' \
         'pass --binary PATH, or build it: cargo build --profile dist --target x86_64-unknown-linux-musl'
     [ -r "$binary" ] || fail "cannot read $binary" 'pass the path of the static oomguard with --binary'
+    # A package has the agent's program in its library folder.
+    agent=$(dirname "$binary")/oomguard-agent
+    [ -f "$agent" ] || agent=$(dirname "$binary")/../lib/oomguard/oomguard-agent
+    [ -r "$agent" ] || fail "cannot find oomguard-agent beside $binary" \
+        'put the one of the same version there, or build both: cargo build --profile dist --target x86_64-unknown-linux-musl'
 }
 
 # --- From a laptop: one connection copies this script, the program and the document, and runs the script there. ---
@@ -107,7 +113,8 @@ over_ssh() {
     trap 'exit 130' INT HUP TERM
     cp "$0" "$folder/setup-testnet-server.sh"
     cp "$binary" "$folder/oomguard"
-    files='setup-testnet-server.sh oomguard'
+    cp "$agent" "$folder/oomguard-agent"
+    files='setup-testnet-server.sh oomguard oomguard-agent'
     arguments='--binary "$d/oomguard"'
     [ -z "$role" ] || arguments="$arguments --role $role"
     if [ -n "$spec" ]; then
@@ -194,21 +201,27 @@ check_room() {
     say 'Step 5 checks whether the swap file fits'
 }
 
+# Atomic: written under another name, then renamed.
+install_file() {
+    new=$(dirname "$2")/.$(basename "$2").new
+    as_root cp "$1" "$new"
+    as_root chmod 0755 "$new"
+    as_root sync "$new"
+    as_root mv -f "$new" "$2"
+}
+
 install_program() {
     installed=/usr/local/bin/oomguard
     program=$binary
-    if cmp -s "$binary" "$installed" 2>/dev/null; then
+    if cmp -s "$binary" "$installed" 2>/dev/null && cmp -s "$agent" "$installed-agent" 2>/dev/null; then
         program=$installed
         say "$installed is up to date"
     elif [ "$dry_run" = yes ]; then
         say "would install $("$binary" --version) as $installed"
     else
-        # Atomic: written under another name, then renamed.
-        new=/usr/local/bin/.oomguard.new
-        as_root cp "$binary" "$new"
-        as_root chmod 0755 "$new"
-        as_root sync "$new"
-        as_root mv -f "$new" "$installed"
+        # The agent's first: a command that is there has its agent.
+        install_file "$agent" "$installed-agent"
+        install_file "$binary" "$installed"
         program=$installed
         say "installed $("$program" --version) as $installed"
     fi

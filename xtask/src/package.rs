@@ -6,12 +6,12 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::static_binary;
+use crate::static_binary::{self, AGENT};
 use crate::tools::{self, MUSL, run};
 
 /// What the unit in `integrations` starts, and what the package's unit starts.
-const UNITS_PROGRAM: &str = "/usr/local/lib/oomguard/oomguard agent";
-const PACKAGES_PROGRAM: &str = "/usr/bin/oomguard agent";
+const UNITS_PROGRAM: &str = "=/usr/local/lib/oomguard/oomguard-agent\n";
+const PACKAGES_PROGRAM: &str = "=/usr/lib/oomguard/oomguard-agent\n";
 
 /// Build the .deb, a static tarball and SHA256SUMS in target/package.
 #[derive(clap::Args)]
@@ -48,7 +48,7 @@ pub fn package(root: &Path, args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Packs a program that is already built into a .deb, for tests.
+/// Packs programs that are already built into a .deb, for tests.
 ///
 /// # Errors
 /// When it cannot be packed.
@@ -75,7 +75,9 @@ fn files(root: &Path, binary: &Path) -> Result<PathBuf> {
         _ => {}
     }
     fs::create_dir_all(files.join("completions"))?;
-    fs::copy(binary, files.join("oomguard")).with_context(|| format!("cannot copy {}", binary.display()))?;
+    for (from, name) in [(binary.to_path_buf(), "oomguard"), (binary.with_file_name(AGENT), AGENT)] {
+        fs::copy(&from, files.join(name)).with_context(|| format!("cannot copy {}", from.display()))?;
+    }
     let output_of = |args: &[&str]| -> Result<Vec<u8>> {
         let output = Command::new(binary)
             .args(args)
@@ -107,7 +109,7 @@ fn unit(text: &str) -> Result<String> {
     let from = text.find("[Unit]").context("the unit has no [Unit]")?;
     let unit = text[from..].replace(UNITS_PROGRAM, PACKAGES_PROGRAM);
     if !unit.contains(PACKAGES_PROGRAM) {
-        bail!("{UNIT} does not start {UNITS_PROGRAM}");
+        bail!("{UNIT} has no ExecStart{}", UNITS_PROGRAM.trim_end());
     }
     Ok(format!(
         "# The package's unit of the oomguard agent, not enabled. `oomguard apply` installs one with a policy.\n{unit}"
@@ -153,6 +155,7 @@ fn tarball(root: &Path, files: &Path) -> Result<PathBuf> {
         .arg(&path);
     command.arg("-C").arg(files).args([
         "oomguard",
+        AGENT,
         "oomguard-agent.service",
         "default.cspec",
         "man1",

@@ -1,4 +1,4 @@
-//! The static program that lab hosts and packages contain.
+//! The two static programs that lab hosts and packages contain, in one directory.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,17 +7,23 @@ use anyhow::{Context, Result, bail};
 
 use crate::tools::{MUSL, need_musl_target, run};
 
-/// Builds it with a cargo profile (`lab` for tests, `dist` for packages and benches) and returns its path.
+/// The name of the agent's program, which is beside the command.
+pub const AGENT: &str = "oomguard-agent";
+
+/// Builds it with a cargo profile (`lab` for tests, `dist` for packages and benches) and returns the command's path.
 ///
 /// # Errors
 /// When it does not build.
 pub fn build(root: &Path, profile: &str) -> Result<PathBuf> {
     need_musl_target()?;
-    let args = ["build", "--locked", "--profile", profile, "--target", MUSL, "--package", "oomguard"];
-    run(Command::new("cargo").current_dir(root).args(args))?;
+    let args = ["build", "--locked", "--profile", profile, "--target", MUSL];
+    let packages = ["--package", "oomguard", "--package", "oomguard-agent"];
+    run(Command::new("cargo").current_dir(root).args(args).args(packages))?;
     let binary = target_dir(root)?.join(MUSL).join(profile).join("oomguard");
-    if !binary.is_file() {
-        bail!("cargo built oomguard, but there is no {}", binary.display());
+    for file in [binary.clone(), binary.with_file_name(AGENT)] {
+        if !file.is_file() {
+            bail!("cargo built oomguard, but there is no {}", file.display());
+        }
     }
     Ok(binary)
 }

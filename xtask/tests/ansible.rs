@@ -91,7 +91,7 @@ const SCRIPT: &str = "\
 import sys
 from collections import namedtuple
 from ansible_collections.oomguard.host.plugins.plugin_utils import host
-program = namedtuple('Program', 'content sha256')(b'', '0' * 64)
+program = namedtuple('Program', 'content sha256 agent agent_sha256')(b'', '0' * 64, b'', '1' * 64)
 print(host.script(program, \"/opt/it's here/oomguard\", getattr(host, sys.argv[1]), host.apply(['--spec', '-', '--role', \"it's\"])))
 ";
 

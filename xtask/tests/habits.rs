@@ -146,12 +146,14 @@ fn crates_depend_only_on_allowed_crates() {
 #[test]
 fn cargo_run_starts_oomguard() {
     let metadata = metadata();
-    let [default] = metadata["workspace_default_members"].as_array().unwrap().as_slice() else {
-        panic!("expected one default member: {}", metadata["workspace_default_members"])
-    };
     let packages = metadata["packages"].as_array().unwrap();
-    let package = packages.iter().find(|package| package["id"] == *default).unwrap();
-    assert_eq!(package["name"], "oomguard");
+    let built = metadata["workspace_default_members"].as_array().unwrap().iter();
+    let built: Vec<_> =
+        built.map(|id| packages.iter().find(|package| package["id"] == *id).unwrap()).collect();
+    let names: Vec<_> = built.iter().map(|package| package["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["oomguard", "oomguard-agent"], "`cargo build` makes both programs");
+    let run: Vec<_> = built.iter().filter_map(|package| package["default_run"].as_str()).collect();
+    assert_eq!(run, ["oomguard"]);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use oomguard_host::Host;
-use oomguard_host::wait::{Bell, Interest, MOST, wait};
+use oomguard_host::wait::{Bell, Interest, MAX_SOURCES, wait};
 use prometheus_client::registry::Registry;
 
 use crate::exposition::{self, Format};
@@ -163,7 +163,7 @@ fn wait_for_clients(
     accept_after: Duration,
     now: Duration,
 ) -> io::Result<u32> {
-    let mut sources = [(stop.as_fd(), Interest::Readable); MOST];
+    let mut sources = [(stop.as_fd(), Interest::Readable); MAX_SOURCES];
     let clients = open.iter().map(|connection| (connection.as_fd(), connection.interest()));
     let listening = accepts.then(|| (listener.as_fd(), Interest::Readable));
     let mut count = 1;

@@ -5,6 +5,7 @@ use oomguard_spec::policy::Policy;
 
 use crate::facts::Facts;
 use crate::facts::agent::{Program, Running};
+use crate::finding::Refusal;
 use crate::layout;
 
 /// What the link that starts it at boot points to.
@@ -14,6 +15,24 @@ pub(crate) const LINK_TARGET: &str = layout::AGENT_UNIT;
 pub(crate) fn wanted<'f>(policy: &Policy, facts: &'f Facts) -> Option<&'f Program> {
     let program = facts.agent.program.as_ref()?;
     (policy.wants_agent() && facts.systemd.is_some()).then_some(program)
+}
+
+/// Whether this host should have the agent, and its program was not found beside the command.
+pub(crate) fn lacks_program(policy: &Policy, facts: &Facts) -> bool {
+    policy.wants_agent() && facts.systemd.is_some() && !facts.agent.searched.is_empty()
+}
+
+/// Why an agent that is wanted cannot be installed.
+pub(crate) fn refusal(policy: &Policy, facts: &Facts) -> Option<Refusal> {
+    lacks_program(policy, facts).then(|| {
+        let searched = facts.agent.searched.join(" nor at ");
+        Refusal::new(
+            "agent-program-missing",
+            format!("the agent's program, oomguard-agent, is not at {searched}"),
+            "put the oomguard-agent of this version there (in a checkout `cargo build --release` makes both programs), \
+             or use a policy with `agent: false`",
+        )
+    })
 }
 
 /// Whether an agent that is there has to go. A policy that speaks of neither protection nor agent leaves it alone, and

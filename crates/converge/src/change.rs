@@ -64,7 +64,7 @@ pub enum Change {
         /// The folder.
         path: String,
     },
-    /// Copy this program to where the agent's unit runs it.
+    /// Copy the agent's program to where its unit runs it.
     ProgramInstall {
         /// Where; the name has the beginning of its SHA-256.
         path: String,

@@ -203,15 +203,17 @@ fn set_sysctl(host: &Host, key: &str, to: &str) -> Result<(), StepError> {
     Err(StepError::NotTaken { what: key.to_owned(), wanted: to.to_owned(), is })
 }
 
-/// The program that runs is not another than the plan saw, or the unit would name one that does not exist.
+/// The agent's program must still be the one that the plan saw, or the unit would name one that does not exist.
 fn program_prepare(host: &Host, path: &str, sha256: &str) -> Result<(), StepError> {
     host.create_dirs(oomguard_host::files::parent(path))?;
     let new = temp_sibling(path);
-    if host.copy_current_exe(&new, Access { mode: 0o755, owner: None })? == sha256 {
+    let changed = || StepError::Changed("the agent's program".to_owned());
+    let file = host.agent_file().ok_or_else(changed)?;
+    if file.copy_to(host, &new, Access { mode: 0o755, owner: None })? == sha256 {
         return Ok(());
     }
     host.remove_file(&new)?;
-    Err(StepError::Changed("this program".to_owned()))
+    Err(changed())
 }
 
 fn link_remove(host: &Host, path: &str, target: &str) -> Result<(), StepError> {

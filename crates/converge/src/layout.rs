@@ -27,12 +27,15 @@ pub const AGENT_UNIT_NAME: &str = "oomguard-agent.service";
 pub const AGENT_WANTS: &str = "/etc/systemd/system/multi-user.target.wants/oomguard-agent.service";
 /// The policy that the agent keeps, as a document.
 pub const AGENT_POLICY: &str = "/etc/oomguard/policy.cspec";
-/// Where the agent's program is, as `oomguard-` and the beginning of its SHA-256.
+/// The directory of programs that are named by their content: `oomguard-agent-` and the beginning of its SHA-256, and
+/// `oomguard-` likewise for a command that was pushed.
 pub const AGENT_PROGRAM_DIR: &str = "/usr/local/lib/oomguard";
 /// The SHA-256 of the policy that the running agent has read, in hexadecimal.
 pub const AGENT_POLICY_DIGEST: &str = "/run/oomguard/policy.sha256";
-/// The program for whoever logs in; `oomguard setup` puts it there, and nothing takes it away.
+/// The command for whoever logs in; a setup puts it there, and nothing takes it away.
 pub const COMMAND: &str = "/usr/local/bin/oomguard";
+/// The agent's program that belongs to that command.
+pub const COMMAND_AGENT: &str = "/usr/local/bin/oomguard-agent";
 /// The table of file systems and swaps.
 pub const FSTAB: &str = "/etc/fstab";
 
@@ -48,25 +51,51 @@ pub mod since {
 
 /// The agent's unit, with a place for its program.
 const AGENT_UNIT_TEXT: &str = include_str!("../../../integrations/systemd/oomguard-agent.service");
-const AGENT_PROGRAM: &str = "/usr/local/lib/oomguard/oomguard";
+const AGENT_PROGRAM: &str = "/usr/local/lib/oomguard/oomguard-agent";
+const COMMAND_PREFIX: &str = "oomguard-";
+const AGENT_PREFIX: &str = "oomguard-agent-";
+/// How much of a SHA-256 is in a name.
+const HASH_IN_NAME: usize = 12;
 
-/// The path of a program with this SHA-256. Its name is its content, so that a unit never runs another than it was
-/// written for, and an update is undone by the old unit.
+/// The path of an agent's program with this SHA-256. Its name is its content, so that a unit never runs another than it
+/// was written for, and an update is undone by the old unit.
 #[must_use]
 pub fn agent_program(sha256: &str) -> String {
-    format!("{AGENT_PROGRAM_DIR}/{}", program_name(sha256))
+    format!("{AGENT_PROGRAM_DIR}/{}", agent_name(sha256))
 }
 
-/// The name of a program with this SHA-256, in whatever folder.
+/// The name of an agent's program with this SHA-256, in any directory.
 #[must_use]
-pub fn program_name(sha256: &str) -> String {
-    format!("oomguard-{}", sha256.get(..12).unwrap_or(sha256))
+pub fn agent_name(sha256: &str) -> String {
+    format!("{AGENT_PREFIX}{}", sha256.get(..HASH_IN_NAME).unwrap_or(sha256))
+}
+
+/// The name of a command with this SHA-256, in any directory.
+#[must_use]
+pub fn command_name(sha256: &str) -> String {
+    format!("{COMMAND_PREFIX}{}", sha256.get(..HASH_IN_NAME).unwrap_or(sha256))
+}
+
+/// Whether a file name is that of an agent's program.
+#[must_use]
+pub fn is_agent_name(name: &str) -> bool {
+    name.strip_prefix(AGENT_PREFIX).is_some_and(is_hash)
+}
+
+/// Whether a file name is that of a command that was pushed.
+#[must_use]
+pub fn is_command_name(name: &str) -> bool {
+    name.strip_prefix(COMMAND_PREFIX).is_some_and(is_hash)
+}
+
+fn is_hash(text: &str) -> bool {
+    text.len() == HASH_IN_NAME && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
 /// The agent's unit for a program.
 #[must_use]
 pub fn agent_unit(program: &str) -> ManagedFile {
-    let unit = AGENT_UNIT_TEXT.replace(&format!("{AGENT_PROGRAM} "), &format!("{program} "));
+    let unit = AGENT_UNIT_TEXT.replace(&format!("={AGENT_PROGRAM}\n"), &format!("={program}\n"));
     let from = unit.find("[Unit]").unwrap_or(0);
     ManagedFile {
         path: AGENT_UNIT.to_owned(),

@@ -67,6 +67,7 @@ impl Plan {
         if let Some(decision) = &decision {
             maker.swap(decision);
         }
+        maker.refusals.extend(agent::refusal(policy, facts));
         maker.agent_goes();
         maker.files();
         maker.retire(decision.as_ref());

@@ -4,7 +4,7 @@
 mod fixture;
 
 use fixture::{Fixture, StopAfter, policy, policy_with_agent};
-use oomguard_converge::apply::Session;
+use oomguard_converge::apply::{ApplyError, Session};
 use oomguard_converge::rollback::Rollback;
 use oomguard_converge::{Facts, Finding, findings, layout};
 use oomguard_host::files::sha256;
@@ -36,7 +36,7 @@ fn apply_installs_enables_and_starts_it_and_rollback_takes_it_all_away() {
     let program = layout::agent_program(&sha256(b"version 1"));
     assert_eq!(fixture.read(&program), "version 1");
     let unit = fixture.read(layout::AGENT_UNIT);
-    assert!(unit.contains(&format!("ExecStart={program} agent\n")), "{unit}");
+    assert!(unit.contains(&format!("ExecStart={program}\n")), "{unit}");
     assert_eq!(
         std::fs::read_link(fixture.real(layout::AGENT_WANTS)).unwrap().to_str(),
         Some(layout::AGENT_UNIT)
@@ -108,6 +108,38 @@ fn a_policy_without_it_stops_it_and_one_that_does_not_speak_of_it_leaves_it_alon
     assert_eq!(commands(&fixture)[2..], ["systemctl stop oomguard-agent.service", "systemctl daemon-reload"]);
     roll_back(&fixture);
     assert!(fixture.exists(layout::AGENT_UNIT) && fixture.exists("/proc/990"), "back, and running");
+}
+
+#[test]
+fn without_its_program_the_agent_is_missed_and_apply_refuses_to_install_another() {
+    let fixture = Fixture::with_program();
+    let (before, policy) = (fixture.tree(), policy_with_agent(4));
+    fixture.remove_program();
+    let facts = Facts::read(&fixture.host, &policy).unwrap();
+    assert_eq!(facts.agent.program, None);
+    let unread: Vec<_> = facts.unread.iter().map(|unread| unread.why.clone()).collect();
+    assert!(unread.iter().any(|why| why.starts_with("not found at ") && why.ends_with("/program")), "{unread:?}");
+    let found = findings(&policy, &facts);
+    let missing = found.iter().find(|finding| finding.id == "agent-missing").unwrap();
+    assert!(missing.mend.is_none() && missing.advice.as_ref().unwrap().contains("/program"), "{missing:?}");
+    let session = Session::open(&fixture.host, &policy, "test").unwrap();
+    assert_eq!(session.plan().refusals[0].id, "agent-program-missing");
+    assert!(matches!(session.apply(&mut StopAfter(0)), Err(ApplyError::Refused(_))));
+    assert_eq!(fixture.tree(), before);
+    // Whoever wants no agent needs no program.
+    let no_agent = fixture::policy(4);
+    Session::open(&fixture.host, &no_agent, "test").unwrap().apply(&mut StopAfter(0)).unwrap();
+}
+
+#[test]
+fn an_agent_that_runs_goes_on_where_its_program_is_not_beside_the_command() {
+    let fixture = Fixture::with_program();
+    apply(&fixture, &policy_with_agent(4));
+    fixture.remove_program();
+    let old = fixture.tree();
+    assert_eq!(ids(&fixture, &policy_with_agent(4)), [""; 0]);
+    roll_back(&fixture);
+    assert!(old.contains_key(layout::AGENT_UNIT) && !fixture.exists(layout::AGENT_UNIT));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Programs that were pushed to this host, or installed for its agent, and that nothing needs any more.
+//! Programs that were pushed to this host, or installed for its agent, and that nothing needs any more: commands and agents.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 
 use oomguard_converge::layout;
 
-/// Removes them: all in the agent's folder but the one that runs, the one of the agent's unit, and those that a record of
-/// the journal names, which an undoing may start again. It gives the names of those that are gone.
+/// Removes them: all in the agent's directory but the command that runs and its agent, the one of the agent's unit, and
+/// those that a record of the journal names, which a rollback may start again. Returns the names of those that are gone.
 ///
 /// Only while the host is not changed by others: who has just pushed a program would have to do so again.
 ///
@@ -26,7 +26,7 @@ pub fn remove_unused(host: &Host) -> Result<Vec<String>, HostError> {
     for name in host.list_dir(dir)?.into_iter().filter(|name| is_program(name)) {
         let path = format!("{dir}/{name}");
         let named = kept_by.iter().any(|bytes| String::from_utf8_lossy(bytes).contains(&name));
-        if !named && !host.is_current_exe(&path)? {
+        if !named && !is_in_use(host, &path)? {
             host.remove_file(&path)?;
             removed.push(name);
         }
@@ -34,19 +34,44 @@ pub fn remove_unused(host: &Host) -> Result<Vec<String>, HostError> {
     Ok(removed)
 }
 
-/// Removes old programs from the folder of an ordinary user's own, ~/.cache/oomguard: all but `own`, the name of the one
-/// that runs, and the one that was pushed last of the others. It gives the names of those that are gone.
+/// Whether it is the command that runs, or its agent.
+fn is_in_use(host: &Host, path: &str) -> Result<bool, HostError> {
+    for file in [host.command_file(), host.agent_file()].into_iter().flatten() {
+        if file.is_at(host, path)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Removes old programs from an ordinary user's own directory, ~/.cache/oomguard: all but `own`, the names of the command
+/// that runs and of its agent, and of the other commands and agents the one each that was pushed last. Returns the names
+/// of those that are gone.
 ///
 /// What is not a file of this user whose name is that of a program, and says the SHA-256 of its bytes, is somebody else's
 /// and stays.
 ///
 /// # Errors
 /// When the folder or a program cannot be read, or a program cannot be removed.
-pub fn remove_old_copies(host: &Host, dir: &str, own: &str) -> Result<Vec<String>, HostError> {
+pub fn remove_old_copies(host: &Host, dir: &str, own: &[&str]) -> Result<Vec<String>, HostError> {
+    let mut removed = remove_old(host, dir, own, layout::is_command_name, layout::command_name)?;
+    removed.extend(remove_old(host, dir, own, layout::is_agent_name, layout::agent_name)?);
+    Ok(removed)
+}
+
+fn remove_old(
+    host: &Host,
+    dir: &str,
+    own: &[&str],
+    is_program: fn(&str) -> bool,
+    name_of: fn(&str) -> String,
+) -> Result<Vec<String>, HostError> {
     const OTHERS: usize = 1;
     let Some(folder) = host.lstat(dir)? else { return Ok(Vec::new()) };
     let mut others: Vec<(Duration, String)> = Vec::new();
-    for name in host.list_dir(dir)?.into_iter().filter(|name| is_program(name) && name != own) {
+    for name in
+        host.list_dir(dir)?.into_iter().filter(|name| is_program(name) && !own.contains(&name.as_str()))
+    {
         let path = format!("{dir}/{name}");
         let ours = host.lstat(&path)?.is_some_and(|meta| meta.kind == Kind::File && meta.uid == folder.uid);
         if ours && let Some(time) = host.modified(&path)? {
@@ -60,7 +85,7 @@ pub fn remove_old_copies(host: &Host, dir: &str, own: &str) -> Result<Vec<String
         let path = format!("{dir}/{name}");
         let hash: String =
             Sha256::digest(host.read(&path)?).iter().map(|byte| format!("{byte:02x}")).collect();
-        if layout::program_name(&hash) == name {
+        if name_of(&hash) == name {
             host.remove_file(&path)?;
             removed.push(name);
         }
@@ -69,8 +94,7 @@ pub fn remove_old_copies(host: &Host, dir: &str, own: &str) -> Result<Vec<String
 }
 
 fn is_program(name: &str) -> bool {
-    let hash = name.strip_prefix("oomguard-").unwrap_or_default();
-    hash.len() == 12 && hash.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+    layout::is_command_name(name) || layout::is_agent_name(name)
 }
 
 #[cfg(test)]
@@ -91,8 +115,14 @@ mod tests {
         };
         let program = |text: &str, age: u64| {
             let hash: String = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
-            put(&layout::program_name(&hash), text, age)
+            put(&layout::command_name(&hash), text, age)
         };
+        let agent = |text: &str, age: u64| {
+            let hash: String = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
+            put(&layout::agent_name(&hash), text, age)
+        };
+        let [own_agent, new_agent, old_agent] =
+            [("own agent", 900), ("new agent", 50), ("old agent", 60)].map(|(text, age)| agent(text, age));
         let [own, newest, older, oldest] = [("own", 400), ("newest", 100), ("older", 200), ("oldest", 500)]
             .map(|(text, age)| program(text, age));
         // Names like ours, and no names like ours.
@@ -102,17 +132,17 @@ mod tests {
         let link = format!("oomguard-{}", "a".repeat(12));
         std::os::unix::fs::symlink("/etc/passwd", dir.join(&link)).unwrap();
         let host = Host::folder(root.path());
-        let clean = || remove_old_copies(&host, "/home/dev/.cache/oomguard", &own).unwrap();
+        let clean = || remove_old_copies(&host, "/home/dev/.cache/oomguard", &[&own, &own_agent]).unwrap();
         let mut gone = clean();
         gone.sort();
-        let mut expected = vec![older, oldest];
+        let mut expected = vec![older, oldest, old_agent];
         expected.sort();
         assert_eq!(gone, expected);
         assert_eq!(clean(), Vec::<String>::new());
-        for name in [own.clone(), newest, changed, notes, half, link] {
+        for name in [own.clone(), own_agent, newest, new_agent, changed, notes, half, link] {
             assert!(dir.join(&name).symlink_metadata().is_ok(), "{name} is gone");
         }
-        assert_eq!(remove_old_copies(&host, "/nowhere", &own).unwrap(), Vec::<String>::new());
+        assert_eq!(remove_old_copies(&host, "/nowhere", &[&own]).unwrap(), Vec::<String>::new());
     }
 
     #[test]
@@ -124,16 +154,24 @@ mod tests {
             std::fs::write(path, text).unwrap();
         };
         let names = ["0", "1", "2", "3"].map(|digit| format!("oomguard-{}", digit.repeat(12)));
-        for name in &names {
-            write(&layout::agent_program(&name["oomguard-".len()..]), name);
+        let agents = ["4", "5", "6", "7"].map(|digit| layout::agent_name(&digit.repeat(64)));
+        for name in names.iter().chain(&agents) {
+            write(&format!("{}/{name}", layout::AGENT_PROGRAM_DIR), name);
         }
         write(&format!("{}/oomguard-notes", layout::AGENT_PROGRAM_DIR), "somebody's own");
         write("/own", &names[0]);
-        write(layout::AGENT_UNIT, &format!("ExecStart={}/{} agent\n", layout::AGENT_PROGRAM_DIR, names[1]));
-        write("/var/lib/oomguard/journal/1/record.json", &format!("{{\"path\": \"{}\"}}", names[2]));
-        let host = Host::folder(dir.path()).with_current_exe(&dir.path().join("own"));
-        assert_eq!(remove_unused(&host).unwrap(), [names[3].clone()]);
+        write("/own-agent", &agents[0]);
+        write(layout::AGENT_UNIT, &format!("ExecStart={}/{}\n", layout::AGENT_PROGRAM_DIR, agents[1]));
+        let record = |name: &str| format!("{{\"path\": \"{name}\"}}");
+        write("/var/lib/oomguard/journal/1/record.json", &record(&agents[2]));
+        write("/var/lib/oomguard/journal/2/record.json", &record(&names[1]));
+        let host = Host::folder(dir.path())
+            .with_current_exe(&dir.path().join("own"))
+            .with_agent_program(&dir.path().join("own-agent"));
+        let mut gone = remove_unused(&host).unwrap();
+        gone.sort();
+        assert_eq!(gone, [names[2].clone(), names[3].clone(), agents[3].clone()]);
         assert_eq!(remove_unused(&host).unwrap(), Vec::<String>::new());
-        assert_eq!(host.list_dir(layout::AGENT_PROGRAM_DIR).unwrap().len(), 4);
+        assert_eq!(host.list_dir(layout::AGENT_PROGRAM_DIR).unwrap().len(), 6);
     }
 }

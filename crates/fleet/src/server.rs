@@ -10,7 +10,7 @@ use oomguard_converge::Refusal;
 
 /// The first Debian that is tested.
 const OLDEST_DEBIAN: u32 = 11;
-/// The command, the agent's copy of it and one that is being written, in bytes, with room to spare.
+/// The command, the agent's program, its copy and one that is being written, in bytes, with room to spare.
 const ROOM: u64 = 64 << 20;
 
 /// A server as it is before it is set up.

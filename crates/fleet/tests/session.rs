@@ -24,20 +24,31 @@ fn the_program_is_pushed_once_and_then_found() {
     assert_eq!(outcomes[0].state, State::Differs);
     assert_eq!(outcomes[0].findings[0].id, "no-swap");
     assert!(lines.iter().any(|line| line.starts_with("a Pushes")), "{lines:?}");
-    let names: Vec<_> =
+    let mut names: Vec<_> =
         std::fs::read_dir(fleet.host("a").join("lib")).unwrap().map(|e| e.unwrap().path()).collect();
-    assert_eq!(names.len(), 1, "{names:?}");
+    names.sort_by_key(|path| path.to_string_lossy().contains("agent"));
+    assert_eq!(names.len(), 2, "{names:?}");
     assert_eq!(std::fs::read_to_string(&names[0]).unwrap(), common::program());
-    assert_eq!(names[0].metadata().unwrap().permissions().mode() & 0o7777, 0o755);
+    assert_eq!(std::fs::read(&names[1]).unwrap(), common::AGENT);
+    for name in &names {
+        assert_eq!(name.metadata().unwrap().permissions().mode() & 0o7777, 0o755);
+    }
+    let arguments = fleet.lines("a", "arguments").concat();
+    let agent = names[1].file_name().unwrap().to_str().unwrap();
+    assert!(arguments.starts_with("remote --agent /") && arguments.ends_with(&format!("/lib/{agent}")), "{arguments}");
     let (_, lines) = look(&fleet, Task::Check);
     assert!(!lines.iter().any(|line| line.starts_with("a Pushes")), "{lines:?}");
-    // Somebody has changed it: it is not run, and is sent again.
-    std::fs::write(&names[0], "#!/bin/sh\ntouch \"$HOSTDIR/wrong\"\n").unwrap();
-    let (outcomes, lines) = look(&fleet, Task::Check);
-    assert!(lines.iter().any(|line| line.starts_with("a Pushes")), "{lines:?}");
-    assert_eq!((outcomes[0].state, fleet.has("a", "wrong")), (State::Differs, false));
+    // Somebody has changed one of them: it is not used, and both are sent again.
+    for name in &names {
+        std::fs::write(name, "#!/bin/sh\ntouch \"$HOSTDIR/wrong\"\n").unwrap();
+        let (outcomes, lines) = look(&fleet, Task::Check);
+        assert!(lines.iter().any(|line| line.starts_with("a Pushes")), "{lines:?}");
+        assert_eq!((outcomes[0].state, fleet.has("a", "wrong")), (State::Differs, false));
+    }
+    assert_eq!(std::fs::read(&names[1]).unwrap(), common::AGENT);
+    assert_eq!(std::fs::read_dir(fleet.host("a").join("lib")).unwrap().count(), 2, "nothing else is left");
     // A host is one ssh, whether the program was there or not.
-    assert_eq!(fleet.lines("a", "ssh").len(), 3);
+    assert_eq!(fleet.lines("a", "ssh").len(), 4);
     let policy = fleet.lines("a", "ssh").concat();
     assert!(!policy.contains("swappiness") && !policy.contains("StrictHostKey"), "{policy}");
 }

@@ -14,6 +14,7 @@ pub struct Host {
     trusted_uid: u32,
     clock: Clock,
     current_exe: Option<PathBuf>,
+    agent_program: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +34,7 @@ impl Host {
             clock: Clock::System,
             // Stays valid when an update replaces the file.
             current_exe: Some(PathBuf::from("/proc/self/exe")),
+            agent_program: None,
         }
     }
 
@@ -48,6 +50,7 @@ impl Host {
             trusted_uid,
             clock: Clock::System,
             current_exe: None,
+            agent_program: None,
         }
     }
 
@@ -70,6 +73,17 @@ impl Host {
     pub fn with_current_exe(mut self, path: &Path) -> Self {
         self.current_exe = Some(path.to_path_buf());
         self
+    }
+
+    /// The same host, with the agent's program in this file and nowhere else.
+    #[must_use]
+    pub fn with_agent_program(mut self, path: &Path) -> Self {
+        self.agent_program = Some(path.to_path_buf());
+        self
+    }
+
+    pub(crate) fn agent_program(&self) -> Option<&Path> {
+        self.agent_program.as_deref()
     }
 
     pub(crate) fn current_exe(&self) -> Option<&Path> {

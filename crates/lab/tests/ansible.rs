@@ -47,7 +47,7 @@ impl Play {
 impl<'a> Site<'a> {
     fn new(vm: &'a Vm) -> Self {
         // The lab puts it there for other scenes; here Ansible brings it.
-        ok(vm, "rm /usr/local/bin/oomguard");
+        ok(vm, "rm /usr/local/bin/oomguard /usr/local/bin/oomguard-agent");
         Self { ansible: Ansible::with_collection(), vm }
     }
 

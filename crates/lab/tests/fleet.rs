@@ -105,7 +105,7 @@ fn five_servers_each_with_its_own_trouble_are_all_applied_rebooted_and_checked()
     client.run(&[&["incident"], &first[..]].concat()).exits(0).says("no OOM kill in its log");
     let seen = client.run(&["fleet", "status", "--format", "cspec"]).exits(0).out;
     assert_eq!(seen.matches("status: operational").count(), 5, "{seen}");
-    only_the_program_is_left(&vms[0]);
+    only_the_programs_are_left(&vms[0]);
     // The team's session record of it: nothing is invented, no host is left over.
     client
         .run(&["record", "--title", "Swap for the testnet", "--from", &run, "-o", "session.cspec"])
@@ -126,10 +126,11 @@ fn named(vm: &Vm, name: &str) {
         .unwrap();
 }
 
-/// It is root's, is found by its content, and nothing else was left behind.
-fn only_the_program_is_left(vm: &Vm) {
+/// Both are root's, are found by their content, and nothing else was left behind.
+fn only_the_programs_are_left(vm: &Vm) {
     let list = "stat -c '%U %a %n' /usr/local/lib/oomguard/* /usr/local/lib/oomguard/.o* 2>/dev/null";
     let listed = vm.run(list).unwrap().stdout;
-    assert_eq!(listed.lines().count(), 1, "{listed}");
-    assert!(listed.starts_with("root 755 /usr/local/lib/oomguard/oomguard-"), "{listed}");
+    assert_eq!(listed.lines().count(), 2, "{listed}");
+    assert!(listed.lines().all(|line| line.starts_with("root 755 /usr/local/lib/oomguard/oomguard-")), "{listed}");
+    assert_eq!(listed.matches("/oomguard-agent-").count(), 1, "{listed}");
 }

@@ -211,7 +211,7 @@ fn a_user_s_service_cannot_protect_itself_again(vm: &Vm) {
 }
 
 fn lost_events_cause_a_look_at_all(vm: &Vm) {
-    let agent = "pkill -x -f '/usr/local/lib/oomguard/oomguard.* agent'";
+    let agent = "pkill -x -f '/usr/local/lib/oomguard/oomguard-agent-.*'";
     // More renamings than the socket holds, while nobody takes them; then a process that makes no event itself.
     // By prctl(PR_SET_NAME): a write to /proc/PID/comm is an event only since Linux 5.16.
     let flood = "import ctypes\nlibc = ctypes.CDLL(None)\nfor n in range(30000):\n libc.prctl(15, b'%d' % n, 0, 0, 0)\n";

@@ -55,7 +55,7 @@ fn installed_and_nothing_else(vm: &Vm, etc_before: &str) {
 fn install_upgrade_remove_purge_and_a_policy_that_outlives_them() {
     let deb = PathBuf::from(std::env::var_os("OOMGUARD_DEB").expect("`cargo xtask test` sets OOMGUARD_DEB"));
     let vm = boot(&HostSpec::new(Release::Bookworm));
-    ok(&vm, "rm /usr/local/bin/oomguard");
+    ok(&vm, "rm /usr/local/bin/oomguard /usr/local/bin/oomguard-agent");
     let etc_before = etc(&vm);
     vm.push(&deb, "/root/oomguard.deb", 0o644).unwrap();
 

@@ -89,7 +89,7 @@ fn under<'a>(said: &'a str, step: &str) -> &'a str {
 #[test]
 fn a_fresh_server_from_a_laptop() {
     let mut vm = boot(&HostSpec::new(Release::Bookworm));
-    ok(&vm, "rm /usr/local/bin/oomguard");
+    ok(&vm, "rm /usr/local/bin/oomguard /usr/local/bin/oomguard-agent");
     let before = everything(&vm);
 
     let said =
@@ -114,7 +114,7 @@ fn a_fresh_server_from_a_laptop() {
     for wrong in ["-oProxyCommand=touch /tmp/x", "a;b", "a b", "$(id)", "op@-x", ""] {
         from_laptop(&vm, "op", &[wrong]).exits(64);
     }
-    ok(&vm, "rm /usr/local/bin/oomguard");
+    ok(&vm, "rm /usr/local/bin/oomguard /usr/local/bin/oomguard-agent");
     assert_eq!(everything(&vm), before, "what was refused changed something");
 
     let said = from_laptop(&vm, "op", &["--role", "validator", SERVER]).exits(0).text;
@@ -184,7 +184,7 @@ fn on_the_server_itself() {
 #[test]
 fn a_fresh_server_by_the_command() {
     let vm = boot(&HostSpec::new(Release::Bookworm));
-    ok(&vm, "rm /usr/local/bin/oomguard");
+    ok(&vm, "rm /usr/local/bin/oomguard /usr/local/bin/oomguard-agent");
     let before = (etc(&vm), ok(&vm, "cat /proc/swaps /proc/sys/vm/swappiness; ls -A /usr/local/bin"));
     let now = |vm: &Vm| (etc(vm), ok(vm, "cat /proc/swaps /proc/sys/vm/swappiness; ls -A /usr/local/bin"));
 
@@ -222,7 +222,9 @@ fn a_fresh_server_by_the_command() {
         "{said}"
     );
     assert!(said.contains("/etc/fstab") && !said.contains("Step 9"), "{said}");
-    ok(&vm, "chattr -i /etc/fstab; cmp /usr/local/bin/oomguard /usr/local/lib/oomguard/oomguard-*");
+    ok(&vm, "chattr -i /etc/fstab; cmp /usr/local/bin/oomguard-agent /usr/local/lib/oomguard/oomguard-agent-*");
+    let same = "for p in /usr/local/lib/oomguard/oomguard-*; do case $p in *-agent-*) ;; *) cmp $p /usr/local/bin/oomguard; esac; done";
+    ok(&vm, same);
     let said =
         command(&vm, "op", &[SERVER, "--yes"]).exits(0).says("was interrupted; this one finishes it").text;
     steps_in_order(&said);

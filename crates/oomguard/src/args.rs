@@ -102,7 +102,11 @@ pub enum Command {
     Grant(Grant),
     /// Do a job that comes on standard input; oomguard itself runs it on other hosts
     #[command(hide = true)]
-    Remote,
+    Remote {
+        /// The agent's program that was sent with this one
+        #[arg(long, value_name = "FILE")]
+        agent: Option<PathBuf>,
+    },
     /// Print the JSON schema of something that oomguard prints or reads
     Schema {
         /// Which; without it, the names

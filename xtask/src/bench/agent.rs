@@ -39,7 +39,7 @@ pub fn measure(root: &Path, binary: &Path, minutes: u64) -> Result<Vec<Row>> {
     tools::need_lab()?;
     let peers = peers(&static_binary::target_dir(root)?.join("bench/peers"))?;
     let vm = Lab::new(lab::cache(None)?)?.boot(&HostSpec::new(Release::Bookworm))?;
-    vm.push(binary, "/usr/local/bin/oomguard", 0o755)?;
+    super::push(&vm, binary)?;
     for peer in &peers {
         let name = peer.file_name().context("a program has no name")?.to_string_lossy();
         vm.push(peer, &format!("/usr/local/bin/{name}"), 0o755)?;

@@ -30,7 +30,7 @@ const LIMIT: Duration = Duration::from_secs(3000);
 pub fn measure(binary: &Path, runs: u32, processes: u32) -> Result<Vec<Row>> {
     tools::need_lab()?;
     let vm = Lab::new(lab::cache(None)?)?.boot(&HostSpec::new(Release::Bookworm))?;
-    vm.push(binary, "/usr/local/bin/oomguard", 0o755)?;
+    super::push(&vm, binary)?;
     vm.write("/root/bench.cspec", DOCUMENT)?;
     vm.write("/usr/local/bin/build", BUILD.replace("COUNT", &processes.to_string()).as_bytes())?;
     vm.ok("chmod 755 /usr/local/bin/build; oomguard apply --spec /root/bench.cspec --yes")?;

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
+use oomguard_lab::Vm;
 
 use crate::static_binary;
 use report::{Row, Section};
@@ -84,6 +85,14 @@ impl Bench {
             Self::Rollout => "rollout",
         }
     }
+}
+
+/// Puts the command and the agent's program into a host's /usr/local/bin.
+fn push(vm: &Vm, binary: &Path) -> Result<()> {
+    vm.push(binary, "/usr/local/bin/oomguard", 0o755)?;
+    let agent = static_binary::AGENT;
+    vm.push(&binary.with_file_name(agent), &format!("/usr/local/bin/{agent}"), 0o755)?;
+    Ok(())
 }
 
 /// Runs the benchmarks and prints their tables.

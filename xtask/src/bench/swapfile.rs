@@ -32,7 +32,7 @@ pub fn measure(binary: &Path, runs: u32) -> Result<Vec<Row>> {
         spec = spec.disk(fs, 12, &format!("/{}", fs.name()));
     }
     let vm = Lab::new(lab::cache(None)?)?.boot(&spec)?;
-    vm.push(binary, "/usr/local/bin/oomguard", 0o755)?;
+    super::push(&vm, binary)?;
     let mut rows = Vec::new();
     for fs in all {
         rows.extend(on(&vm, fs.name(), runs)?);

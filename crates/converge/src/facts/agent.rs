@@ -2,6 +2,7 @@
 
 use oomguard_host::Host;
 use oomguard_host::files::Kind;
+use oomguard_host::program_file::ProgramFile;
 use oomguard_spec::policy::Policy;
 use serde::Serialize;
 
@@ -12,8 +13,10 @@ use crate::layout;
 /// The agent on a host.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct AgentFacts {
-    /// This program as the agent; `None` when this host does not know the program that runs, or is not asked for it.
+    /// The agent's program of this version; `None` when it was not found, or the policy wants no agent.
     pub program: Option<Program>,
+    /// Where that program was looked for in vain; empty when it was found, or is not known here (a folder).
+    pub searched: Vec<String>,
     /// What the link that starts it at boot points to.
     pub link: Option<String>,
     /// The agent that runs.
@@ -57,16 +60,25 @@ pub(super) fn read(
     processes: &Processes,
     unread: &mut Vec<Unread>,
 ) -> AgentFacts {
-    let program = (policy.wants_agent() && host.has_current_exe()).then(|| program(host));
-    let program = program.and_then(|program| match program {
+    let file = policy.wants_agent().then(|| host.agent_file()).flatten();
+    let mut searched = Vec::new();
+    if policy.wants_agent() && file.is_none() {
+        searched.extend(host.agent_candidates().iter().map(|path| path.display().to_string()));
+    }
+    if !searched.is_empty() {
+        let why = format!("not found at {}", searched.join(" and at "));
+        unread.push(Unread::new("the agent's program, oomguard-agent", why, "whether the agent is of this version"));
+    }
+    let program = file.and_then(|file| match program(host, &file) {
         Ok(program) => Some(program),
         Err(e) => {
-            unread.push(Unread::new("this program", e, "whether the agent is of this version"));
+            unread.push(Unread::new("the agent's program", e, "whether the agent is of this version"));
             None
         }
     });
     AgentFacts {
         program,
+        searched,
         link: host.link_target(layout::AGENT_WANTS),
         running: running(host, processes),
         booted: matches!(host.lstat("/run/systemd/system"), Ok(Some(_))),
@@ -74,18 +86,17 @@ pub(super) fn read(
 }
 
 /// Compared byte by byte with what is there, which is quicker than a hash; a name proves nothing.
-fn program(host: &Host) -> oomguard_host::Result<Program> {
-    for name in host.list_dir(layout::AGENT_PROGRAM_DIR)?.iter().filter(|name| name.starts_with("oomguard-"))
-    {
+fn program(host: &Host, file: &ProgramFile) -> oomguard_host::Result<Program> {
+    for name in host.list_dir(layout::AGENT_PROGRAM_DIR)?.iter().filter(|name| layout::is_agent_name(name)) {
         let path = format!("{}/{name}", layout::AGENT_PROGRAM_DIR);
         let sound = host.lstat(&path)?.is_some_and(|meta| {
             meta.kind == Kind::File && meta.uid == host.trusted_uid() && meta.mode & 0o022 == 0
         });
-        if sound && host.is_current_exe(&path)? {
+        if sound && file.is_at(host, &path)? {
             return Ok(Program { path, missing: None });
         }
     }
-    let (sha256, length) = host.current_exe_sha256()?;
+    let (sha256, length) = file.sha256()?;
     Ok(Program { path: layout::agent_program(&sha256), missing: Some(Content { sha256, length }) })
 }
 

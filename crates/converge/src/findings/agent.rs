@@ -11,11 +11,15 @@ const WHY: &str =
     "without it, what is started in a protected session is protected too, until the next `apply`";
 
 pub(super) fn findings(policy: &Policy, facts: &Facts) -> Vec<Finding> {
-    let Some(program) = agent::wanted(policy, facts) else { return Vec::new() };
     let about = |id, is: String, should: &str| {
         Finding::new(id, Severity::Warning, layout::AGENT_UNIT_NAME, is, should).because(WHY)
     };
     let unit_there = facts.units.managed_files.contains_key(layout::AGENT_UNIT);
+    if agent::lacks_program(policy, facts) && !unit_there {
+        let missing = about("agent-missing", "not installed".to_owned(), "installed and running");
+        return vec![missing.advise(format!("`apply` needs its program at {}", facts.agent.searched.join(" or at ")))];
+    }
+    let Some(program) = agent::wanted(policy, facts) else { return Vec::new() };
     if !unit_there {
         let is = "not installed".to_owned();
         return vec![about("agent-missing", is, "installed and running").mended_by("install and start it")];

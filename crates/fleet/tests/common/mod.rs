@@ -45,9 +45,13 @@ code=$?
 exit $code
 "#;
 
+/// What comes to the host beside it as the agent's program.
+pub const AGENT: &[u8] = b"the agent's program, \0 and \xff in it\n";
+
 /// What runs on the host instead of oomguard: it has changes to make until it was applied.
 const PROGRAM: &str = r#"#!/bin/sh
 IFS= read -r job
+printf '%s\n' "$*" >"$HOSTDIR/arguments"
 printf '%s\n' "$job" >>"$HOSTDIR/jobs"
 mode=$(cat "$HOSTDIR/mode")
 task=${job#*\"task\":}; task=${task%%,*}
@@ -165,7 +169,7 @@ impl Fleet {
         let variables = std::env::vars_os();
         let program_of_ssh = self.dir.path().join("bin/ssh");
         let mut programs = Programs::default();
-        programs.add(std::env::consts::ARCH, program.as_bytes().to_vec());
+        programs.add(std::env::consts::ARCH, program.as_bytes().to_vec(), Some(AGENT.to_vec()));
         Means {
             ssh: Ssh::new(program_of_ssh, None, self.dir.path(), variables).unwrap(),
             programs,

@@ -8,16 +8,17 @@ use oomguard_lab::{HostSpec, Lab, Login, Session, Vm};
 
 pub const LINE: Duration = Duration::from_secs(300);
 
-/// A booted host with oomguard in /usr/local/bin.
+/// A booted host with oomguard and the agent's program in /usr/local/bin.
 pub fn boot(spec: &HostSpec) -> Vm {
     let binary = std::env::var_os("OOMGUARD_BIN").map(PathBuf::from);
-    let binary = binary.expect("OOMGUARD_BIN must name the static binary; `cargo xtask test` sets it");
+    let binary = binary.expect("OOMGUARD_BIN must name the static command; `cargo xtask test` sets it");
     let cache = std::env::var_os("OOMGUARD_LAB_CACHE").map_or_else(
         || PathBuf::from(std::env::var_os("HOME").expect("HOME is set")).join(".cache/oomguard-lab"),
         PathBuf::from,
     );
     let vm = Lab::new(cache).unwrap().boot(spec).unwrap();
     vm.push(&binary, "/usr/local/bin/oomguard", 0o755).unwrap();
+    vm.push(&binary.with_file_name("oomguard-agent"), "/usr/local/bin/oomguard-agent", 0o755).unwrap();
     vm
 }
 

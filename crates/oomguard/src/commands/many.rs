@@ -20,7 +20,8 @@ use crate::output::fleet::{self, Progress};
 use crate::output::{Terminal, counted};
 use crate::policy_source;
 
-/// Architectures that are looked for beside this program, as `oomguard-NAME`; as `uname -m` says them.
+/// Architectures whose programs are looked for beside this one, as `oomguard-NAME` and `oomguard-agent-NAME`; as `uname -m`
+/// says them.
 const ARCHITECTURES: [&str; 6] = ["aarch64", "armv7l", "ppc64le", "riscv64", "s390x", "x86_64"];
 
 /// What is to be done on other hosts.
@@ -212,10 +213,12 @@ fn programs() -> Result<Programs, Failure> {
     let own = std::env::current_exe().map_err(failed)?;
     for arch in ARCHITECTURES {
         if let Ok(bytes) = std::fs::read(own.with_file_name(format!("oomguard-{arch}"))) {
-            programs.add(arch, bytes);
+            let agent = std::fs::read(own.with_file_name(format!("oomguard-agent-{arch}"))).ok();
+            programs.add(arch, bytes, agent);
         }
     }
-    programs.add(std::env::consts::ARCH, std::fs::read("/proc/self/exe").map_err(failed)?);
+    let agent = Host::live().agent_file().map(|file| std::fs::read(file.path())).transpose().map_err(failed)?;
+    programs.add(std::env::consts::ARCH, std::fs::read("/proc/self/exe").map_err(failed)?, agent);
     Ok(programs)
 }
 

@@ -62,7 +62,7 @@ pub fn run(cli: Cli, terminal: &mut Terminal) -> Result<u8, Failure> {
         Command::Setup(args) => setup::run(&args, &host, terminal),
         Command::Mcp(args) => mcp::run(&args, root, host, terminal),
         Command::Grant(args) => grant::run(&args, &host, terminal),
-        Command::Remote => remote::run(&host),
+        Command::Remote { agent } => remote::run(agent.as_deref(), &host),
         Command::Record(args) => record::run(&args, &host, terminal),
         Command::Runbook(args) => runbook::run(&args, terminal),
         Command::Advise(args) => advise::run(&args, &host, terminal),

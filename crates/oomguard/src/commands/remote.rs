@@ -15,23 +15,30 @@ use super::{apply, incident};
 use crate::failure::{Failure, code};
 use crate::output::{Terminal, check, plan};
 
-pub fn run(host: &Host) -> Result<u8, Failure> {
+pub fn run(agent: Option<&Path>, host: &Host) -> Result<u8, Failure> {
+    // Whoever sent this program sent the agent's with it. A folder has no agent.
+    let host = &match agent {
+        Some(agent) if host.is_live() => host.clone().with_agent_program(agent),
+        _ => host.clone(),
+    };
     // A change that has begun goes to its end when the connection does not.
     signals::ignore_sighup().map_err(|e| Failure::error(format!("cannot ignore SIGHUP: {e}")))?;
     let program = ThisProgram { host, plain: Terminal::plain() };
     remote::run(host, &program, io::stdin().lock(), &mut io::stdout().lock()).map_err(Failure::usage)?;
-    remove_old_copies();
+    remove_old_copies(agent);
     Ok(code::AS_IT_SHOULD_BE)
 }
 
 /// Removes older programs beside this one, where it is an ordinary user's own. An apply cleans up root's directory.
-fn remove_old_copies() {
+fn remove_old_copies(agent: Option<&Path>) {
     let Ok(own) = std::env::current_exe() else { return };
     let parts = (own.parent().and_then(Path::to_str), own.file_name().and_then(OsStr::to_str));
     let (Some(dir), Some(name)) = parts else { return };
     if dir.ends_with("/oomguard") && dir != layout::AGENT_PROGRAM_DIR {
         // A program that stays does no harm, and the next session tries again.
-        let _ = pushed_programs::remove_old_copies(&Host::live(), dir, name);
+        let agent = agent.and_then(Path::file_name).and_then(OsStr::to_str);
+        let own: Vec<&str> = [name].into_iter().chain(agent).collect();
+        let _ = pushed_programs::remove_old_copies(&Host::live(), dir, &own);
     }
 }
 

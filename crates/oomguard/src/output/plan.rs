@@ -77,7 +77,7 @@ fn one(change: &Change) -> String {
         }
         Change::ProgramInstall { path, sha256, length } => {
             format!(
-                "copy this program to {path}\n    {length} bytes, SHA-256 {sha256}; mode 0755, the agent's\n"
+                "copy the agent's program to {path}\n    {length} bytes, SHA-256 {sha256}; mode 0755\n"
             )
         }
         Change::ProgramRemove { path } => format!("delete the agent's program {path}\n"),

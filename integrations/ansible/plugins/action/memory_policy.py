@@ -11,7 +11,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.oomguard.host.plugins.plugin_utils import host, outcome
-from ansible_collections.oomguard.host.plugins.plugin_utils.program import BadProgram, Program
+from ansible_collections.oomguard.host.plugins.plugin_utils.program import BadProgram, Program, agent_candidates
 
 ARGUMENTS = {
     "role": {"type": "str"},
@@ -90,7 +90,11 @@ class ActionModule(ActionBase):
             path = shutil.which("oomguard")
         if not path:
             raise outcome.Failed("there is no oomguard on the controller's PATH; set `binary` to the static program for Linux on x86_64")
-        return Program(_read(path), path)
+        candidates = agent_candidates(path)
+        agent = next((found for found in candidates if os.path.isfile(found)), None)
+        if not agent:
+            raise outcome.Failed(f"there is no oomguard-agent on the controller at {' or '.join(candidates)}; put the one of the same version there")
+        return Program(_read(path), path, _read(agent), agent)
 
     def _document(self, args):
         """The bytes of the document and its name in messages."""

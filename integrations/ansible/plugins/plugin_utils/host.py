@@ -5,7 +5,7 @@ import base64
 import shlex
 from collections import namedtuple
 
-# The first line of standard input is the document in base64; the program follows if it is sent.
+# The first line of standard input is the document in base64; the command and the agent's program follow if they are sent.
 # The document stays in a shell variable: never on a command line, in the environment or in a file.
 # Each part of the answer is a line of base64, so that output of the login cannot be mistaken for it.
 _SCRIPT = r"""
@@ -16,14 +16,16 @@ export LC_ALL NO_COLOR
 say() { printf 'oomguard:%s:' "$1"; base64 | tr -d '\n'; echo; }
 stop() { printf 'oomguard:stop:%s\n' "$1"; exit 0; }
 program=@PATH@ folder='' final=''
+agent=$(dirname "$program")/oomguard-agent
 trap '[ -z "$folder" ] || rm -rf "$folder"' EXIT
 IFS= read -r document || stop 'the connection passed no standard input'
 machine=$(uname -sm)
 [ "$machine" = 'Linux x86_64' ] || stop "unsupported machine: $machine (oomguard is built for Linux x86_64)"
-for tool in sha256sum base64; do
+for tool in sha256sum base64 head tail; do
   command -v "$tool" >/dev/null || stop "$tool is not installed on this host"
 done
-has() { [ -f "$1" ] && sum=$(sha256sum <"$1") && [ "${sum%% *}" = @SHA256@ ]; }
+is() { [ -f "$1" ] && sum=$(sha256sum <"$1") && [ "${sum%% *}" = "$2" ]; }
+has() { is "$program" @SHA256@ && is "$agent" @AGENT_SHA256@; }
 @FIND@
 run() {
   part=$1
@@ -37,21 +39,33 @@ run() {
 """
 
 ASK = r"""
-has "$program" || stop missing
+has || stop missing
 """
 
-# Beside its final path. The job renames it once the policy has proven valid, so a running program keeps its file.
-INSTALL = r"""
-new=$(mktemp "$(dirname "$program")/.oomguard.XXXXXXXX") || stop "cannot write beside $program (does the folder exist, and is \`become: true\` set?)"
-folder=$new final=$program
-cat >"$new" || stop "cannot write $new; the disk may be full"
-has "$new" || stop 'the program was not transferred completely'
-chmod 0755 "$new" && { sync "$new" 2>/dev/null || sync; }
-program=$new
+# Receives both programs in the folder that was made for them.
+_RECEIVE = r"""
+program=$folder/oomguard agent=$folder/oomguard-agent
+cat >"$folder/both" || stop "cannot write in $folder; the disk may be full"
+head -c @LENGTH@ "$folder/both" >"$program" && tail -c "+$((@LENGTH@ + 1))" "$folder/both" >"$agent" || stop "cannot write in $folder; the disk may be full"
+has || stop 'the program was not transferred completely'
+rm -f "$folder/both"
 """
+
+# Beside their final paths. The job renames them once the policy has proven valid, so a running program keeps its file.
+INSTALL = (
+    r"""
+final=$program final_agent=$agent
+folder=$(mktemp -d "$(dirname "$program")/.oomguard.XXXXXXXX") || stop "cannot write beside $program (does the folder exist, and is \`become: true\` set?)"
+"""
+    + _RECEIVE
+    + r"""
+chmod 0755 "$program" "$agent" && { sync "$program" "$agent" 2>/dev/null || sync; }
+"""
+)
 
 # /tmp is often mounted noexec.
-TEMPORARY = r"""
+TEMPORARY = (
+    r"""
 for parent in "${TMPDIR:-/tmp}" /var/tmp /run "${HOME:-/}"; do
   folder=$(mktemp -d "$parent/oomguard.XXXXXXXX" 2>/dev/null) || continue
   printf '#!/bin/sh\n' >"$folder/try" && chmod 0700 "$folder/try" && "$folder/try" 2>/dev/null && break
@@ -59,11 +73,12 @@ for parent in "${TMPDIR:-/tmp}" /var/tmp /run "${HOME:-/}"; do
   folder=''
 done
 [ -n "$folder" ] || stop 'cannot find a folder that allows running the program for the check'
-program=$folder/oomguard
-cat >"$program" || stop "cannot write $program; the disk may be full"
-has "$program" || stop 'the program was not transferred completely'
-chmod 0700 "$program"
 """
+    + _RECEIVE
+    + r"""
+chmod 0700 "$program" "$agent"
+"""
+)
 
 _PLAN = r"""
 run plan plan @POLICY@ --format json
@@ -75,8 +90,8 @@ _APPLY = r"""
 run plan plan @POLICY@ --format json
 [ "$code" = 2 ] || [ "$code" = 0 ] || exit 0
 if [ -n "$final" ]; then
-  mv -f "$program" "$final" || stop "cannot install the program as $final"
-  program=$final folder=''
+  mv -f "$agent" "$final_agent" && mv -f "$program" "$final" || stop "cannot install the programs as $final and $final_agent"
+  program=$final
 fi
 run apply apply @POLICY@ --yes
 run check check @POLICY@ --format json
@@ -111,14 +126,15 @@ def rollback(first):
 
 def script(program, path, find, job):
     """The script for one connection."""
-    text = _SCRIPT.replace("@FIND@", find).replace("@RUN@", job)
-    return text.replace("@PATH@", shlex.quote(path)).replace("@SHA256@", program.sha256)
+    text = _SCRIPT.replace("@FIND@", find).replace("@RUN@", job).replace("@LENGTH@", str(len(program.content)))
+    text = text.replace("@SHA256@", program.sha256).replace("@AGENT_SHA256@", program.agent_sha256)
+    return text.replace("@PATH@", shlex.quote(path))
 
 
 def standard_input(document, program, push):
     """The script's standard input."""
     line = base64.b64encode(document) + b"\n"
-    return line + program.content if push else line
+    return line + program.content + program.agent if push else line
 
 
 def parts(stdout, stderr):

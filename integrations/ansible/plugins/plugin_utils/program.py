@@ -1,7 +1,8 @@
 # Apache-2.0 OR MIT
-"""The program on the controller, and whether hosts can run it."""
+"""The programs on the controller, and whether hosts can run them."""
 
 import hashlib
+import os
 import struct
 
 # elf(5): the only supported machine.
@@ -10,21 +11,33 @@ INTERPRETER = 3
 
 
 class BadProgram(Exception):
-    """Hosts cannot run the program."""
+    """Hosts cannot run a program."""
 
 
 class Program:
-    """A static program for Linux on x86_64."""
+    """The static command for Linux on x86_64, and the agent's program of the same version."""
 
-    def __init__(self, content, name):
+    def __init__(self, content, name, agent, agent_name):
         self.content = content
         self.sha256 = hashlib.sha256(content).hexdigest()
-        why = _why_not(content)
-        if why:
-            raise BadProgram(
-                f"{name} {why}; set `binary` to the static program for Linux on x86_64 "
-                "(cargo build --profile dist --target x86_64-unknown-linux-musl)"
-            )
+        self.agent = agent
+        self.agent_sha256 = hashlib.sha256(agent).hexdigest()
+        for file, file_name in ((content, name), (agent, agent_name)):
+            why = _why_not(file)
+            if why:
+                raise BadProgram(
+                    f"{file_name} {why}; set `binary` to the static program for Linux on x86_64, with oomguard-agent beside it "
+                    "(cargo build --profile dist --target x86_64-unknown-linux-musl)"
+                )
+
+
+def agent_candidates(path):
+    """Where the agent's program of the command at this path may be: beside it, or where a package puts it."""
+    folder = os.path.dirname(os.path.realpath(path))
+    found = [os.path.join(folder, "oomguard-agent")]
+    if os.path.basename(folder) == "bin":
+        found.append(os.path.join(os.path.dirname(folder), "lib", "oomguard", "oomguard-agent"))
+    return found
 
 
 def _why_not(content):

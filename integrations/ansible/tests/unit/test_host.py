@@ -11,7 +11,9 @@ from collections import namedtuple
 
 from ansible_collections.oomguard.host.plugins.plugin_utils import host
 
-Stand = namedtuple("Stand", "content sha256")
+Stand = namedtuple("Stand", "content sha256 agent agent_sha256")
+
+AGENT = b"the agent's program\n\x00"
 
 # Answers as oomguard does: says what it was asked on both streams, and keeps what it read.
 STAND = b"""#!/bin/sh
@@ -26,8 +28,8 @@ exit 0
 
 
 def stand(content=STAND):
-    """A program with its hash."""
-    return Stand(content, hashlib.sha256(content).hexdigest())
+    """A program and an agent's, with their hashes."""
+    return Stand(content, hashlib.sha256(content).hexdigest(), AGENT, hashlib.sha256(AGENT).hexdigest())
 
 
 class TestScript(unittest.TestCase):
@@ -53,7 +55,9 @@ class TestScript(unittest.TestCase):
         return host.parts("Welcome to the host\noomguard\n" + ran.stdout.decode(), "a banner\n" + ran.stderr.decode())
 
     def install(self):
-        """Puts the program where it belongs."""
+        """Puts the programs where they belong."""
+        with open(self.path + "-agent", "wb") as file:
+            file.write(AGENT)
         with open(self.path, "wb") as file:
             file.write(STAND)
         os.chmod(self.path, 0o755)
@@ -75,6 +79,16 @@ class TestScript(unittest.TestCase):
         self.assertEqual(self.run_job(host.ASK, host.plan([]))["stop"].out, "missing")
         self.assertFalse(os.path.exists(os.path.join(self.folder, "ran")))
 
+    def test_a_program_without_its_agent_is_not_run(self):
+        self.install()
+        for wrong in [b"another agent", None]:
+            if wrong is None:
+                os.remove(self.path + "-agent")
+            else:
+                with open(self.path + "-agent", "wb") as file:
+                    file.write(wrong)
+            self.assertEqual(self.run_job(host.ASK, host.plan([]))["stop"].out, "missing")
+
     def test_installs_it_and_applies(self):
         document = "memory_config: {swap: none}  # ein Wort: größer, 'quoted' \"$HOME\" \\n\n".encode()
         parts = self.run_job(host.INSTALL, host.apply(["--spec", "-", "--role", "it's"]), push=True, document=document)
@@ -90,8 +104,11 @@ class TestScript(unittest.TestCase):
                 self.assertEqual(file.read(), document)
         with open(self.path, "rb") as file:
             self.assertEqual(file.read(), STAND)
-        self.assertEqual(os.stat(self.path).st_mode & 0o777, 0o755)
-        self.assertEqual(os.listdir(os.path.dirname(self.path)), ["oomguard"])
+        with open(self.path + "-agent", "rb") as file:
+            self.assertEqual(file.read(), AGENT)
+        for path in [self.path, self.path + "-agent"]:
+            self.assertEqual(os.stat(path).st_mode & 0o777, 0o755)
+        self.assertEqual(sorted(os.listdir(os.path.dirname(self.path))), ["oomguard", "oomguard-agent"])
         # From then on it is there.
         self.assertIn("apply", self.run_job(host.ASK, host.apply([])))
 

@@ -4,7 +4,7 @@
 import struct
 import unittest
 
-from ansible_collections.oomguard.host.plugins.plugin_utils.program import BadProgram, Program
+from ansible_collections.oomguard.host.plugins.plugin_utils.program import BadProgram, Program, agent_candidates
 
 
 def elf(machine=62, kinds=(1,), bits=2):
@@ -18,7 +18,13 @@ class TestProgram(unittest.TestCase):
     """Only a static program for x86_64 will do."""
 
     def test_a_static_program(self):
-        self.assertEqual(len(Program(elf(), "oomguard").sha256), 64)
+        program = Program(elf(), "oomguard", elf(kinds=(1, 1)), "oomguard-agent")
+        self.assertEqual((len(program.sha256), len(program.agent_sha256)), (64, 64))
+        self.assertNotEqual(program.sha256, program.agent_sha256)
+
+    def test_the_agent_is_beside_the_command_or_in_the_library_folder_of_a_package(self):
+        self.assertEqual(agent_candidates("/x/files/oomguard"), ["/x/files/oomguard-agent"])
+        self.assertEqual(agent_candidates("/x/bin/oomguard"), ["/x/bin/oomguard-agent", "/x/lib/oomguard/oomguard-agent"])
 
     def test_what_hosts_cannot_run(self):
         for content, why in [
@@ -31,8 +37,11 @@ class TestProgram(unittest.TestCase):
             (elf()[:-56], "is truncated"),
         ]:
             with self.assertRaises(BadProgram) as raised:
-                Program(content, "files/oomguard")
+                Program(content, "files/oomguard", elf(), "files/oomguard-agent")
             self.assertIn(why, str(raised.exception))
+            with self.assertRaises(BadProgram) as agents:
+                Program(elf(), "files/oomguard", content, "files/oomguard-agent")
+            self.assertTrue(str(agents.exception).startswith("files/oomguard-agent "))
             self.assertTrue(str(raised.exception).startswith("files/oomguard "))
             self.assertIn("x86_64-unknown-linux-musl", str(raised.exception))
 

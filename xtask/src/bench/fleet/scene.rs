@@ -33,7 +33,7 @@ const LOGIN: &str = r#"#!/bin/sh
 H=$1 c=$SSH_ORIGINAL_COMMAND
 case $c in *"/usr/local/lib/oomguard"*)
   c=${c%%"/usr/local/lib/oomguard"*}$H/lib${c#*"/usr/local/lib/oomguard"}
-  c=${c%"remote'"}"--root $H/root remote'"
+  c=${c%"remote \"\$@\"'"}"--root $H/root remote \"\$@\"'"
 esac
 PATH=$H/bin:/usr/bin:/bin HOME=$H
 export PATH HOME
@@ -221,15 +221,17 @@ impl Scene {
         server.spawn().with_context(|| format!("cannot start {}", self.sshd.program.display()))
     }
 
-    /// Links the program that was pushed to host `at` to all other hosts.
+    /// Links the programs that were pushed to host `at` to all other hosts.
     ///
     /// # Errors
     /// When it was not pushed.
     pub fn spread_program(&self, at: usize) -> Result<()> {
-        let pushed =
-            fs::read_dir(Self::folder(at).join("lib"))?.next().context("no program was pushed")??;
+        let pushed = fs::read_dir(Self::folder(at).join("lib"))?.collect::<Result<Vec<_>, _>>()?;
+        ensure!(!pushed.is_empty(), "no program was pushed");
         for other in (0..self.addresses.len()).filter(|other| *other != at) {
-            fs::hard_link(pushed.path(), Self::folder(other).join("lib").join(pushed.file_name()))?;
+            for file in &pushed {
+                fs::hard_link(file.path(), Self::folder(other).join("lib").join(file.file_name()))?;
+            }
         }
         Ok(())
     }
