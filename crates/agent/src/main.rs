@@ -85,7 +85,9 @@ impl Command {
         while let Some(argument) = parser.next()? {
             match argument {
                 Short('h') | Long("help") => return Ok(Self::Print(HELP)),
-                Short('V') | Long("version") => return Ok(Self::Print(concat!("oomguard-agent ", env!("CARGO_PKG_VERSION"), "\n"))),
+                Short('V') | Long("version") => {
+                    return Ok(Self::Print(concat!("oomguard-agent ", env!("CARGO_PKG_VERSION"), "\n")));
+                }
                 Long("role") => arguments.policy.role = Some(parser.value()?.string()?),
                 Long("spec") => arguments.policy.spec = Some(parser.value()?.into()),
                 Long("port") => arguments.port = parser.value()?.parse()?,
@@ -128,7 +130,10 @@ mod tests {
     #[test]
     fn options_have_the_defaults_that_the_help_names() {
         let Command::Run(arguments) = parse(&[]).unwrap() else { panic!("it does not run") };
-        assert_eq!(arguments, Arguments { policy: PolicyChoice::default(), port: http::PORT, textfile: None });
+        assert_eq!(
+            arguments,
+            Arguments { policy: PolicyChoice::default(), port: http::PORT, textfile: None }
+        );
         assert!(HELP.contains(&format!("[default: {}]", http::PORT)));
     }
 
@@ -142,7 +147,8 @@ mod tests {
 
     #[test]
     fn wrong_arguments_are_refused() {
-        for words in [&["--role", "nobody"][..], &["--port", "70000"], &["--port"], &["check"], &["--color"]] {
+        for words in [&["--role", "nobody"][..], &["--port", "70000"], &["--port"], &["check"], &["--color"]]
+        {
             assert!(parse(words).is_err(), "{words:?}");
         }
         // Which roles a document has is known when it is read.

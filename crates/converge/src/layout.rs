@@ -89,7 +89,8 @@ pub fn is_command_name(name: &str) -> bool {
 }
 
 fn is_hash(text: &str) -> bool {
-    text.len() == HASH_IN_NAME && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+    text.len() == HASH_IN_NAME
+        && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
 /// The agent's unit for a program.

@@ -118,7 +118,10 @@ fn without_its_program_the_agent_is_missed_and_apply_refuses_to_install_another(
     let facts = Facts::read(&fixture.host, &policy).unwrap();
     assert_eq!(facts.agent.program, None);
     let unread: Vec<_> = facts.unread.iter().map(|unread| unread.why.clone()).collect();
-    assert!(unread.iter().any(|why| why.starts_with("not found at ") && why.ends_with("/program")), "{unread:?}");
+    assert!(
+        unread.iter().any(|why| why.starts_with("not found at ") && why.ends_with("/program")),
+        "{unread:?}"
+    );
     let found = findings(&policy, &facts);
     let missing = found.iter().find(|finding| finding.id == "agent-missing").unwrap();
     assert!(missing.mend.is_none() && missing.advice.as_ref().unwrap().contains("/program"), "{missing:?}");

@@ -120,7 +120,10 @@ mod tests {
         let line = programs.line(true);
         assert_eq!(line.matches('\'').count(), 2, "{line}");
         assert!(!line.contains(['\n', '!']) || !line.replace("!=", "").contains('!'), "{line}");
-        assert!(line.contains("x86_64) h=") && line.contains(" n=7 g=") && line.contains(" n=7 g= a="), "{line}");
+        assert!(
+            line.contains("x86_64) h=") && line.contains(" n=7 g=") && line.contains(" n=7 g= a="),
+            "{line}"
+        );
     }
 
     #[test]

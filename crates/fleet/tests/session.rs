@@ -35,7 +35,10 @@ fn the_program_is_pushed_once_and_then_found() {
     }
     let arguments = fleet.lines("a", "arguments").concat();
     let agent = names[1].file_name().unwrap().to_str().unwrap();
-    assert!(arguments.starts_with("remote --agent /") && arguments.ends_with(&format!("/lib/{agent}")), "{arguments}");
+    assert!(
+        arguments.starts_with("remote --agent /") && arguments.ends_with(&format!("/lib/{agent}")),
+        "{arguments}"
+    );
     let (_, lines) = look(&fleet, Task::Check);
     assert!(!lines.iter().any(|line| line.starts_with("a Pushes")), "{lines:?}");
     // Somebody has changed one of them: it is not used, and both are sent again.

@@ -131,6 +131,9 @@ fn only_the_programs_are_left(vm: &Vm) {
     let list = "stat -c '%U %a %n' /usr/local/lib/oomguard/* /usr/local/lib/oomguard/.o* 2>/dev/null";
     let listed = vm.run(list).unwrap().stdout;
     assert_eq!(listed.lines().count(), 2, "{listed}");
-    assert!(listed.lines().all(|line| line.starts_with("root 755 /usr/local/lib/oomguard/oomguard-")), "{listed}");
+    assert!(
+        listed.lines().all(|line| line.starts_with("root 755 /usr/local/lib/oomguard/oomguard-")),
+        "{listed}"
+    );
     assert_eq!(listed.matches("/oomguard-agent-").count(), 1, "{listed}");
 }

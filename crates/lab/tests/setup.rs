@@ -222,7 +222,10 @@ fn a_fresh_server_by_the_command() {
         "{said}"
     );
     assert!(said.contains("/etc/fstab") && !said.contains("Step 9"), "{said}");
-    ok(&vm, "chattr -i /etc/fstab; cmp /usr/local/bin/oomguard-agent /usr/local/lib/oomguard/oomguard-agent-*");
+    ok(
+        &vm,
+        "chattr -i /etc/fstab; cmp /usr/local/bin/oomguard-agent /usr/local/lib/oomguard/oomguard-agent-*",
+    );
     let same = "for p in /usr/local/lib/oomguard/oomguard-*; do case $p in *-agent-*) ;; *) cmp $p /usr/local/bin/oomguard; esac; done";
     ok(&vm, same);
     let said =

@@ -31,7 +31,11 @@ pub(super) fn parse(bytes: &[u8]) -> Head {
     let (Some(method), Some(target)) = (request.method, request.path) else { return Head::Invalid };
     let accepts = request.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("accept"));
     let accept: Vec<_> = accepts.filter_map(|header| str::from_utf8(header.value).ok()).collect();
-    Head::Whole(Request { method: method.to_owned(), path: path(target).to_owned(), accept: accept.join(",") })
+    Head::Whole(Request {
+        method: method.to_owned(),
+        path: path(target).to_owned(),
+        accept: accept.join(","),
+    })
 }
 
 /// The path of a request target, which a proxy may send with `http://HOST` before it (RFC 9112, 3.2.2).

@@ -10,7 +10,12 @@ const PLAIN: &str = "text/plain; charset=utf-8";
 pub(super) fn to(request: &Request, page: &Page) -> Vec<u8> {
     let is_head = request.method == "HEAD";
     if !is_head && request.method != "GET" {
-        return response("405 Method Not Allowed", PLAIN, "Allow: GET, HEAD\r\n", "only GET and HEAD are allowed\n");
+        return response(
+            "405 Method Not Allowed",
+            PLAIN,
+            "Allow: GET, HEAD\r\n",
+            "only GET and HEAD are allowed\n",
+        );
     }
     let mut bytes = match request.path.as_str() {
         "/metrics" => {

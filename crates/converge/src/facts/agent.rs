@@ -67,7 +67,11 @@ pub(super) fn read(
     }
     if !searched.is_empty() {
         let why = format!("not found at {}", searched.join(" and at "));
-        unread.push(Unread::new("the agent's program, oomguard-agent", why, "whether the agent is of this version"));
+        unread.push(Unread::new(
+            "the agent's program, oomguard-agent",
+            why,
+            "whether the agent is of this version",
+        ));
     }
     let program = file.and_then(|file| match program(host, &file) {
         Ok(program) => Some(program),

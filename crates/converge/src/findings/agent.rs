@@ -17,7 +17,9 @@ pub(super) fn findings(policy: &Policy, facts: &Facts) -> Vec<Finding> {
     let unit_there = facts.units.managed_files.contains_key(layout::AGENT_UNIT);
     if agent::lacks_program(policy, facts) && !unit_there {
         let missing = about("agent-missing", "not installed".to_owned(), "installed and running");
-        return vec![missing.advise(format!("`apply` needs its program at {}", facts.agent.searched.join(" or at ")))];
+        return vec![
+            missing.advise(format!("`apply` needs its program at {}", facts.agent.searched.join(" or at "))),
+        ];
     }
     let Some(program) = agent::wanted(policy, facts) else { return Vec::new() };
     if !unit_there {

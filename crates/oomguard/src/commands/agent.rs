@@ -12,8 +12,9 @@ pub fn run(args: &args::Agent, host: &Host) -> Result<u8, Failure> {
     let Some(program) = host.agent_file() else {
         let candidates = host.agent_candidates();
         let searched: Vec<_> = candidates.iter().map(|path| path.display().to_string()).collect();
-        return Err(Failure::error(format!("{AGENT} was not found at {}", searched.join(" or at ")))
-            .hint("put the one of this version there; in a checkout, `cargo build --release` makes both programs"));
+        return Err(Failure::error(format!("{AGENT} was not found at {}", searched.join(" or at "))).hint(
+            "put the one of this version there; in a checkout, `cargo build --release` makes both programs",
+        ));
     };
     // It comes back only when it fails.
     let error = program.exec(&words(args));

@@ -217,7 +217,8 @@ fn programs() -> Result<Programs, Failure> {
             programs.add(arch, bytes, agent);
         }
     }
-    let agent = Host::live().agent_file().map(|file| std::fs::read(file.path())).transpose().map_err(failed)?;
+    let agent =
+        Host::live().agent_file().map(|file| std::fs::read(file.path())).transpose().map_err(failed)?;
     programs.add(std::env::consts::ARCH, std::fs::read("/proc/self/exe").map_err(failed)?, agent);
     Ok(programs)
 }

@@ -76,9 +76,7 @@ fn one(change: &Change) -> String {
             format!("delete {path}\n    {why}\n{}", indented(&diff::unified(path, Some(before), None)))
         }
         Change::ProgramInstall { path, sha256, length } => {
-            format!(
-                "copy the agent's program to {path}\n    {length} bytes, SHA-256 {sha256}; mode 0755\n"
-            )
+            format!("copy the agent's program to {path}\n    {length} bytes, SHA-256 {sha256}; mode 0755\n")
         }
         Change::ProgramRemove { path } => format!("delete the agent's program {path}\n"),
         Change::LinkPut { path, target, why } => format!("link {path} -> {target}\n    {why}\n"),

@@ -203,7 +203,9 @@ fn an_ordinary_user_keeps_two_commands_and_two_agents_on_a_host() {
     names.sort();
     assert!(names.contains(&"oomguard-notes".to_owned()), "{names:?}");
     names.retain(|name| name != "oomguard-notes");
-    for (prefix, kept) in [("oomguard-agent-", "oomguard-agent-8b5b9db0c13d"), ("oomguard-", "oomguard-8b5b9db0c13d")] {
+    for (prefix, kept) in
+        [("oomguard-agent-", "oomguard-agent-8b5b9db0c13d"), ("oomguard-", "oomguard-8b5b9db0c13d")]
+    {
         let programs: Vec<_> = names.extract_if(.., |name| name.starts_with(prefix)).collect();
         assert!(programs.len() == 2 && programs.contains(&kept.to_owned()), "{programs:?}");
     }
