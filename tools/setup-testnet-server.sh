@@ -255,7 +255,7 @@ step_of() {
     case $1 in
         *oomguard-agent* | */usr/local/lib/oomguard/* | */etc/oomguard/* | 'start the agent' | 'stop the agent') echo 8 ;;
         *swap* | */etc/fstab* | */etc/sysctl.d/*) echo 6 ;;
-        'create a temporary file for '* | 'allocate '* | 'rename the temporary swap file to '* | 'switch o'*) echo 6 ;;
+        'create a temporary file for '* | 'allocate '* | 'switch o'*) echo 6 ;;
         *) echo 7 ;;
     esac
 }
