@@ -2,6 +2,7 @@
 
 mod agent;
 mod ansible;
+mod build;
 mod check;
 pub mod fleet;
 mod guard;
@@ -53,6 +54,8 @@ pub struct Args {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Bench {
+    /// A clean build with the profiles `release` and `dist`
+    Build,
     /// `check` on this machine with 1,000 extra processes
     Check,
     /// A 4 GiB swap file on ext4, xfs and btrfs, compared with dd
@@ -75,6 +78,7 @@ impl Bench {
     /// Its marker in docs/benchmarks.md.
     fn name(self) -> &'static str {
         match self {
+            Self::Build => "build",
             Self::Check => "check",
             Self::Swapfile => "swapfile",
             Self::Noop => "noop",
@@ -83,6 +87,21 @@ impl Bench {
             Self::Incident => "incident",
             Self::Fleet => "fleet",
             Self::Rollout => "rollout",
+        }
+    }
+
+    fn measure(self, root: &Path, args: &Args) -> Result<Vec<Row>> {
+        let binary = || static_binary::build(root, "dist");
+        match self {
+            Self::Build => build::measure(root),
+            Self::Check => check::measure(&binary()?, args.runs),
+            Self::Swapfile => swapfile::measure(&binary()?, args.runs),
+            Self::Guard => guard::measure(&binary()?, args.runs, args.processes),
+            Self::Agent => agent::measure(root, &binary()?, args.minutes),
+            Self::Noop => noop::measure(root, &binary()?, args.runs, args.roles.as_deref()),
+            Self::Incident => incident::measure(root, &binary()?, args.runs, args.megabytes),
+            Self::Fleet => fleet::measure(root, &binary()?, args.runs, args.fleet),
+            Self::Rollout => rollout::measure(root, &binary()?, args.runs, args.roles.as_deref()),
         }
     }
 }
@@ -102,20 +121,10 @@ fn push(vm: &Vm, binary: &Path) -> Result<()> {
 pub fn run(root: &Path, args: &Args) -> Result<bool> {
     let all = Bench::value_variants();
     let benches = if args.benches.is_empty() { all } else { &args.benches };
-    let binary = static_binary::build(root, "dist")?;
     let mut sections = Vec::new();
-    for bench in benches {
+    for &bench in benches {
         eprintln!("measuring {}", bench.name());
-        let rows = match bench {
-            Bench::Check => check::measure(&binary, args.runs)?,
-            Bench::Swapfile => swapfile::measure(&binary, args.runs)?,
-            Bench::Guard => guard::measure(&binary, args.runs, args.processes)?,
-            Bench::Agent => agent::measure(root, &binary, args.minutes)?,
-            Bench::Noop => noop::measure(root, &binary, args.runs, args.roles.as_deref())?,
-            Bench::Incident => incident::measure(root, &binary, args.runs, args.megabytes)?,
-            Bench::Fleet => fleet::measure(root, &binary, args.runs, args.fleet)?,
-            Bench::Rollout => rollout::measure(root, &binary, args.runs, args.roles.as_deref())?,
-        };
+        let rows = bench.measure(root, args)?;
         ensure!(!rows.is_empty(), "{} measured nothing", bench.name());
         let section = Section { name: bench.name(), machine: report::machine(root)?, rows };
         println!("\n{}", section.markdown());
