@@ -97,8 +97,8 @@ mod tests {
         for (text, mark, says) in [
             ("rustc", "       ^", "the size is missing"),
             (":3GB", "  ^", "the name is missing"),
-            ("rustc:", "        ^", "is no size"),
-            ("rustc:3XB*8", "        ^^^", "the units are B, KB, MB, GB and TB"),
+            ("rustc:", "        ^", "is not a valid size"),
+            ("rustc:3XB*8", "        ^^^", "use B, KB, MB, GB or TB"),
             ("rustc:3GB*", "            ^", "a whole number from 1 to 10000"),
             ("rustc:3GB*eight", "            ^^^^^", "a whole number from 1 to 10000"),
             ("rustc:3GB*0", "            ^", "a whole number from 1 to 10000"),

@@ -48,7 +48,7 @@ fn who_asked_for_it_is_kept() {
     let ran = host.run(&["journal", "show", &id]).exits(0).quietly();
     let lines: Vec<&str> = ran.out.lines().filter(|line| line.starts_with("Asked for: ")).collect();
     let [apply, rollback] = lines[..] else { panic!("{}", ran.out) };
-    assert_eq!(apply, "Asked for: apply, by an assistant rollback, by nobody");
+    assert_eq!(apply, "Asked for: apply, by an assistant\\x0arollback, by nobody");
     assert!(
         rollback.starts_with("Asked for: rollback, by another") && !rollback.contains('\u{202e}'),
         "{rollback}"

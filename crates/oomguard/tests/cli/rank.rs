@@ -70,7 +70,7 @@ fn a_load_is_killed_until_it_fits() {
 fn a_load_that_cannot_be_read_says_where() {
     run(["rank", "--add", "rustc:3XB*8"])
         .exits(64)
-        .complains("the units are B, KB, MB, GB and TB")
+        .complains("unknown unit `XB`; use B, KB, MB, GB or TB")
         .complains("rustc:3XB*8\n        ^^^");
     run(["rank", "--add", "rustc"]).exits(64).complains("the size is missing");
 }
