@@ -5,7 +5,7 @@
 
 use std::sync::atomic::AtomicU64;
 
-use oomguard_converge::{Finding, Severity};
+use oomguard_converge::{Finding, FindingKind, Severity};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -236,7 +236,7 @@ impl Metrics {
             let count = findings.iter().filter(|finding| finding.severity == which).count();
             self.drift.get_or_create(&SeverityLabel { severity }).set(whole(count));
         }
-        let is_leak = |finding: &&Finding| finding.id == "protection-leak" && finding.severity.differs();
+        let is_leak = |finding: &&Finding| finding.kind == FindingKind::ProtectionLeak && finding.severity.differs();
         self.leaks.set(whole(findings.iter().filter(is_leak).count()));
     }
 

@@ -12,7 +12,7 @@ use oomguard_agent::event::{Constraint, Event, SwapStep};
 use oomguard_agent::exposition::{Format, print};
 use oomguard_agent::metrics::Metrics;
 use oomguard_agent::rules::{RUNBOOK_BASE, RuleSet};
-use oomguard_converge::{Finding, Severity};
+use oomguard_converge::{Finding, FindingKind, Severity};
 use oomguard_report::runbook::{ALL, Runbook, find};
 
 const RULES: [&str; 2] = ["oomguard", "node-exporter"];
@@ -41,16 +41,17 @@ fn promtool(args: &[&str], dir: &Path, input: &str) -> (bool, String) {
     (output.status.success(), String::from_utf8_lossy(&said).into_owned())
 }
 
-fn finding(id: &str, severity: Severity) -> Finding {
+fn finding(kind: FindingKind, severity: Severity) -> Finding {
     let empty = String::new;
     Finding {
-        id: id.to_owned(),
+        kind,
         severity,
         subject: empty(),
         is: empty(),
         should: empty(),
         why: empty(),
-        mend: None,
+        fix: None,
+        changes: Vec::new(),
         advice: None,
     }
 }
@@ -71,10 +72,10 @@ fn printed(format: Format) -> String {
     });
     metrics.set_alerts(SwapStep::Critical, true);
     metrics.set_findings(&[
-        finding("a", Severity::Warning),
-        finding("protection-leak", Severity::Critical),
-        finding("b", Severity::Warning),
-        finding("protection-leak", Severity::Advice),
+        finding(FindingKind::NoSwap, Severity::Warning),
+        finding(FindingKind::ProtectionLeak, Severity::Critical),
+        finding(FindingKind::SwapOff, Severity::Warning),
+        finding(FindingKind::ProtectionLeak, Severity::Advice),
     ]);
     metrics.full_avg60.set(0.25);
     metrics.heartbeat.set(1_769_177_106.789);

@@ -1,4 +1,4 @@
-//! Whether the agent belongs on a host, and whether the one that runs is the right one: for findings and plan alike.
+//! Whether the agent belongs on a host, and whether the one that runs is the right one.
 
 use oomguard_host::files::sha256;
 use oomguard_spec::policy::Policy;
@@ -11,40 +11,26 @@ use crate::layout;
 /// What the link that starts it at boot points to.
 pub(crate) const LINK_TARGET: &str = layout::AGENT_UNIT;
 
-/// The program of the agent that this host should have. Without systemd there is nobody to run it.
-pub(crate) fn wanted<'f>(policy: &Policy, facts: &'f Facts) -> Option<&'f Program> {
-    let program = facts.agent.program.as_ref()?;
-    (policy.wants_agent() && facts.systemd.is_some()).then_some(program)
-}
-
-/// Whether this host should have the agent, and its program was not found beside the command.
-pub(crate) fn lacks_program(policy: &Policy, facts: &Facts) -> bool {
-    policy.wants_agent() && facts.systemd.is_some() && !facts.agent.searched.is_empty()
-}
-
-/// Why an agent that is wanted cannot be installed.
-pub(crate) fn refusal(policy: &Policy, facts: &Facts) -> Option<Refusal> {
-    lacks_program(policy, facts).then(|| {
-        let searched = facts.agent.searched.join(" nor at ");
-        Refusal::new(
-            "agent-program-missing",
-            format!("the agent's program, oomguard-agent, is not at {searched}"),
-            "put the oomguard-agent of this version there (in a checkout `cargo build --release` makes both programs), \
-             or use a policy with `agent: false`",
-        )
-    })
-}
-
-/// Whether an agent that is there has to go. A policy that speaks of neither protection nor agent leaves it alone, and
-/// so does a host whose own program is not known.
-pub(crate) fn unwanted(policy: &Policy, facts: &Facts) -> bool {
-    let spoken_of = policy.agent.is_some() || policy.oom_protection.is_some();
-    spoken_of && (!policy.wants_agent() || facts.systemd.is_none())
-}
-
-/// Why the agent that runs has to be started anew, or at all.
+/// What has to happen to the agent of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Start {
+pub(crate) struct AgentDecision<'f> {
+    /// The program that the host should have. Without systemd nothing could run it.
+    pub program: Option<&'f Program>,
+    /// The host should have the agent, and its program was not found at these paths.
+    pub searched: &'f [String],
+    /// An agent that is there has to go. A policy that names neither protection nor agent leaves it alone.
+    pub is_unwanted: bool,
+    /// The link that starts it at boot is missing or wrong.
+    pub must_enable: bool,
+    /// What is wrong with the agent that runs, as far as a start fixes it.
+    pub stale: Option<Stale>,
+    /// The plan starts it: also when only its unit is written again.
+    pub must_start: bool,
+}
+
+/// Why the agent that runs has to be restarted, or started at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stale {
     /// None runs.
     NotRunning,
     /// Another program runs.
@@ -53,26 +39,52 @@ pub(crate) enum Start {
     OtherPolicy,
 }
 
-/// What is wrong with the agent that runs, as far as a start of it mends that.
-pub(crate) fn start(policy: &Policy, facts: &Facts) -> Option<Start> {
-    let program = wanted(policy, facts)?;
+impl<'f> AgentDecision<'f> {
+    pub(crate) fn of(policy: &Policy, facts: &'f Facts) -> Self {
+        let program =
+            facts.agent.program.as_ref().filter(|_| policy.wants_agent() && facts.systemd.is_some());
+        let is_named = policy.agent.is_some() || policy.oom_protection.is_some();
+        let belongs_here = policy.wants_agent() && facts.systemd.is_some();
+        let stale = program.and_then(|program| stale(policy, facts, program));
+        Self {
+            program,
+            searched: if belongs_here { &facts.agent.searched } else { &[] },
+            is_unwanted: is_named && (!policy.wants_agent() || facts.systemd.is_none()),
+            must_enable: program.is_some() && facts.agent.link.as_deref() != Some(LINK_TARGET),
+            stale,
+            must_start: stale.is_some()
+                || program.is_some_and(|program| facts.agent.booted && unit_differs(facts, program)),
+        }
+    }
+}
+
+/// Why an agent that is wanted cannot be installed.
+pub(crate) fn refusal(agent: &AgentDecision<'_>) -> Option<Refusal> {
+    (!agent.searched.is_empty()).then(|| {
+        Refusal::new(
+            "agent-program-missing",
+            format!("the agent's program, oomguard-agent, is not at {}", agent.searched.join(" nor at ")),
+            "put the oomguard-agent of this version there (in a checkout `cargo build --release` makes both programs), \
+             or use a policy with `agent: false`",
+        )
+    })
+}
+
+fn stale(policy: &Policy, facts: &Facts, program: &Program) -> Option<Stale> {
     if !facts.agent.booted {
         return None;
     }
-    let Some(running) = &facts.agent.running else { return Some(Start::NotRunning) };
+    let Some(running) = &facts.agent.running else { return Some(Stale::NotRunning) };
     let Running { exe, policy: read, .. } = running;
     // An ordinary user does not see the program.
     if exe.as_ref().is_some_and(|exe| *exe != program.path) {
-        return Some(Start::OtherProgram);
+        return Some(Stale::OtherProgram);
     }
     let document = layout::agent_policy(policy).text;
-    (read.as_deref() != Some(sha256(document.as_bytes()).as_str())).then_some(Start::OtherPolicy)
+    (read.as_deref() != Some(sha256(document.as_bytes()).as_str())).then_some(Stale::OtherPolicy)
 }
 
-/// Whether the plan starts the agent: also when only its unit is written anew.
-pub(crate) fn must_start(policy: &Policy, facts: &Facts) -> bool {
-    let Some(program) = wanted(policy, facts) else { return false };
+fn unit_differs(facts: &Facts, program: &Program) -> bool {
     let unit = layout::agent_unit(&program.path);
-    let same = facts.units.managed_files.get(&unit.path).is_some_and(|blob| blob.0 == unit.text.as_bytes());
-    start(policy, facts).is_some() || (!same && facts.agent.booted)
+    facts.units.managed_files.get(&unit.path).is_none_or(|blob| blob.0 != unit.text.as_bytes())
 }

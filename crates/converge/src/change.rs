@@ -132,3 +132,136 @@ pub enum Change {
         why: String,
     },
 }
+
+/// What a change does and to what, without the details: findings refer to changes by it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "change", rename_all = "snake_case")]
+pub enum ChangeKey {
+    /// See [`Change::SwapCreate`].
+    SwapCreate {
+        /// The swap file.
+        path: String,
+    },
+    /// See [`Change::SwapOn`].
+    SwapOn {
+        /// The file or device.
+        path: String,
+    },
+    /// See [`Change::SwapOff`].
+    SwapOff {
+        /// The file or device.
+        path: String,
+    },
+    /// See [`Change::SwapRetire`].
+    SwapRetire {
+        /// The swap file.
+        path: String,
+    },
+    /// See [`Change::FileWrite`].
+    FileWrite {
+        /// The file.
+        path: String,
+    },
+    /// See [`Change::FileRemove`].
+    FileRemove {
+        /// The file.
+        path: String,
+    },
+    /// See [`Change::DirRemove`].
+    DirRemove {
+        /// The directory.
+        path: String,
+    },
+    /// See [`Change::ProgramInstall`].
+    ProgramInstall {
+        /// The program.
+        path: String,
+    },
+    /// See [`Change::ProgramRemove`].
+    ProgramRemove {
+        /// The program.
+        path: String,
+    },
+    /// See [`Change::LinkPut`].
+    LinkPut {
+        /// The link.
+        path: String,
+    },
+    /// See [`Change::LinkRemove`].
+    LinkRemove {
+        /// The link.
+        path: String,
+    },
+    /// See [`Change::AgentStart`].
+    AgentStart,
+    /// See [`Change::AgentStop`].
+    AgentStop,
+    /// See [`Change::Sysctl`].
+    Sysctl {
+        /// As sysctl(8) names it.
+        key: String,
+    },
+    /// See [`Change::ReloadSystem`].
+    ReloadSystem,
+    /// See [`Change::ReloadUserManager`].
+    ReloadUserManager {
+        /// Its process.
+        pid: i32,
+    },
+    /// See [`Change::Score`].
+    Score {
+        /// The process.
+        pid: i32,
+    },
+}
+
+impl Change {
+    /// What it does and to what.
+    #[must_use]
+    pub fn key(&self) -> ChangeKey {
+        match self {
+            Self::SwapCreate { path, .. } => ChangeKey::SwapCreate { path: path.clone() },
+            Self::SwapOn { path, .. } => ChangeKey::SwapOn { path: path.clone() },
+            Self::SwapOff { path } => ChangeKey::SwapOff { path: path.clone() },
+            Self::SwapRetire { path } => ChangeKey::SwapRetire { path: path.clone() },
+            Self::FileWrite { path, .. } => ChangeKey::FileWrite { path: path.clone() },
+            Self::FileRemove { path, .. } => ChangeKey::FileRemove { path: path.clone() },
+            Self::DirRemove { path } => ChangeKey::DirRemove { path: path.clone() },
+            Self::ProgramInstall { path, .. } => ChangeKey::ProgramInstall { path: path.clone() },
+            Self::ProgramRemove { path } => ChangeKey::ProgramRemove { path: path.clone() },
+            Self::LinkPut { path, .. } => ChangeKey::LinkPut { path: path.clone() },
+            Self::LinkRemove { path, .. } => ChangeKey::LinkRemove { path: path.clone() },
+            Self::AgentStart => ChangeKey::AgentStart,
+            Self::AgentStop => ChangeKey::AgentStop,
+            Self::Sysctl { key, .. } => ChangeKey::Sysctl { key: key.clone() },
+            Self::ReloadSystem => ChangeKey::ReloadSystem,
+            Self::ReloadUserManager { pid, .. } => ChangeKey::ReloadUserManager { pid: *pid },
+            Self::Score { pid, .. } => ChangeKey::Score { pid: *pid },
+        }
+    }
+
+    /// The change without its sentence for people: what a digest covers.
+    pub(crate) fn without_prose(&self) -> Self {
+        let mut change = self.clone();
+        match &mut change {
+            Self::FileWrite { why, .. }
+            | Self::FileRemove { why, .. }
+            | Self::LinkPut { why, .. }
+            | Self::Score { why, .. } => why.clear(),
+            Self::SwapCreate { path: _, size: _, priority: _, zeros: _, nocow: _ }
+            | Self::SwapOn { path: _, priority: _ }
+            | Self::SwapOff { path: _ }
+            | Self::SwapRetire { path: _ }
+            | Self::DirRemove { path: _ }
+            | Self::ProgramInstall { path: _, sha256: _, length: _ }
+            | Self::ProgramRemove { path: _ }
+            | Self::LinkRemove { path: _, target: _ }
+            | Self::AgentStart
+            | Self::AgentStop
+            | Self::Sysctl { key: _, from: _, to: _ }
+            | Self::ReloadSystem
+            | Self::ReloadUserManager { pid: _, start_time: _ } => {}
+        }
+        change
+    }
+}

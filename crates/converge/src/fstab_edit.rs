@@ -25,7 +25,7 @@ pub struct Reason {
     /// What should be.
     pub should: String,
     /// What the edit does.
-    pub mend: String,
+    pub fix: String,
 }
 
 /// The new /etc/fstab, or `None` when it is right as it is.
@@ -101,9 +101,9 @@ impl Edit<'_> {
         for line in lines.into_iter().rev() {
             self.fstab = self.fstab.without_line(line);
             self.because(
-                format!("line {line} names a swap file that goes"),
+                format!("line {line} names a swap file that is deleted"),
                 "no such line",
-                "take the line away",
+                "delete the line",
             );
         }
     }
@@ -116,7 +116,7 @@ impl Edit<'_> {
         let line = fstab::swap_line(path, priority)?;
         self.fstab = self.fstab.with_line(line.as_bytes());
         self.because(
-            format!("{path} is on, and nothing switches it on at boot"),
+            format!("{path} is on, and is not switched on at boot"),
             format!("`{line}`"),
             "add the line",
         );
@@ -127,7 +127,7 @@ impl Edit<'_> {
         self.facts.swap.fstab_swaps.iter().find(|entry| wanted(entry))
     }
 
-    fn because(&mut self, is: impl Into<String>, should: impl Into<String>, mend: impl Into<String>) {
-        self.reasons.push(Reason { is: is.into(), should: should.into(), mend: mend.into() });
+    fn because(&mut self, is: impl Into<String>, should: impl Into<String>, fix: impl Into<String>) {
+        self.reasons.push(Reason { is: is.into(), should: should.into(), fix: fix.into() });
     }
 }

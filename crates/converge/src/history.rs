@@ -15,13 +15,13 @@ use crate::layout;
 use crate::plan::Plan;
 
 /// The version of the form below.
-pub const SCHEMA: &str = "oomguard.journal/1";
+pub const SCHEMA: &str = "oomguard.history/2";
 const PRIVATE: Access = Access { mode: 0o600, owner: None };
 
 /// Everything that is remembered of one apply.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Record {
-    /// `oomguard.journal/1`
+    /// `oomguard.history/2`
     pub schema: String,
     /// The name of its folder. Later ones sort after earlier ones.
     pub id: String,

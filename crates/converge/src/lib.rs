@@ -5,8 +5,10 @@
 pub mod advise;
 mod agent;
 pub mod apply;
+pub mod basis;
 pub mod blob;
 pub mod change;
+pub mod decisions;
 pub mod diff;
 pub mod execute;
 pub mod facts;
@@ -25,8 +27,9 @@ pub mod step;
 pub mod swap_decision;
 pub mod target_score;
 
+pub use decisions::Decisions;
 pub use facts::Facts;
-pub use finding::{Finding, Refusal, Severity};
-pub use findings::findings;
+pub use finding::{Finding, FindingKind, Refusal, Severity};
+pub use findings::{findings, findings_of};
 pub use plan::Plan;
 pub use preflight::refusals;

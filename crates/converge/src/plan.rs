@@ -6,29 +6,28 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::agent;
+use crate::basis::{self, Fact};
 use crate::blob::Blob;
 use crate::change::Change;
-use crate::facts::KeeperKind;
+use crate::decisions::{Decisions, SwappinessDecision};
 use crate::facts::agent::{Content, Program};
-use crate::facts::{Facts, Process, sysctl};
+use crate::facts::{Facts, KeeperKind, Process, sysctl};
 use crate::finding::Refusal;
-use crate::fstab_edit;
 use crate::layout;
-use crate::managed_files;
 use crate::step;
-use crate::swap_decision::{self, SwapDecision};
-use crate::target_score::target_score;
+use crate::target_score::ScoreDecision;
 
 /// The version of the form below.
-pub const SCHEMA: &str = "oomguard.plan/1";
+pub const SCHEMA: &str = "oomguard.plan/2";
 
 /// Ordered changes that take one host from what it is to its policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
-    /// `oomguard.plan/1`
+    /// `oomguard.plan/2`
     pub schema: String,
-    /// The SHA-256 of everything below, in hexadecimal. It changes when the host does in a way that matters.
+    /// The SHA-256, in hexadecimal, of the data below: policy, changes and the facts that they rest on. The sentences for
+    /// people (`why`, `reason`, `advice`, `notes`, `steps`) are not part of it.
     pub digest: String,
     /// /etc/machine-id of the host: a plan is for one host.
     pub machine_id: Option<String>,
@@ -36,11 +35,13 @@ pub struct Plan {
     pub policy: Policy,
     /// The changes, in order.
     pub changes: Vec<Change>,
-    /// Why nothing is changed, when it is so; all reasons at once.
+    /// The facts that the changes rest on and do not contain.
+    pub rests_on: Vec<Fact>,
+    /// Why nothing is changed, if so; all reasons at once.
     pub refusals: Vec<Refusal>,
     /// What a person should know before saying yes.
     pub notes: Vec<String>,
-    /// The steps that the changes come to; power may be cut after each.
+    /// The steps of the changes, in words; a crash may come after each.
     pub steps: Vec<String>,
 }
 
@@ -59,30 +60,33 @@ pub enum BadPlan {
 }
 
 impl Plan {
-    /// Works out the changes for a host. The same facts and policy give the same plan, to the digest.
+    /// Plans the changes for a host. The same facts and policy give the same plan, to the digest.
     #[must_use]
     pub fn make(policy: &Policy, facts: &Facts) -> Self {
-        let mut maker = Maker { policy, facts, changes: Vec::new(), refusals: Vec::new(), notes: Vec::new() };
-        let decision = swap_decision::decide(policy, facts);
-        if let Some(decision) = &decision {
-            maker.swap(decision);
-        }
-        maker.refusals.extend(agent::refusal(policy, facts));
-        maker.agent_goes();
+        Self::of(&Decisions::of(policy, facts))
+    }
+
+    /// The same, of decisions that were made already.
+    #[must_use]
+    pub fn of(decisions: &Decisions<'_>) -> Self {
+        let mut maker = Maker { decisions, changes: Vec::new(), refusals: Vec::new(), notes: Vec::new() };
+        maker.swap();
+        maker.refusals.extend(agent::refusal(&decisions.agent));
+        maker.agent_stops();
         maker.files();
-        maker.retire(decision.as_ref());
+        maker.retire();
         maker.live_sysctl();
         maker.reloads();
         maker.scores();
         maker.agent_starts();
-        Self::from_parts(policy, facts.machine_id.clone(), maker.changes, maker.refusals, maker.notes)
+        Self::from_parts(decisions.policy, decisions.facts, maker.changes, maker.refusals, maker.notes)
     }
 
     /// A plan of given changes.
     #[must_use]
     pub(crate) fn from_parts(
         policy: &Policy,
-        machine_id: Option<String>,
+        facts: &Facts,
         changes: Vec<Change>,
         refusals: Vec<Refusal>,
         notes: Vec<String>,
@@ -90,14 +94,15 @@ impl Plan {
         let mut plan = Self {
             schema: SCHEMA.to_owned(),
             digest: String::new(),
-            machine_id,
+            machine_id: facts.machine_id.clone(),
             policy: policy.clone(),
             steps: step::names(&changes),
+            rests_on: basis::of(&changes, facts),
             changes,
             refusals,
             notes,
         };
-        plan.digest = plan.digest_of_rest();
+        plan.digest = plan.digest_of_data();
         plan
     }
 
@@ -113,8 +118,13 @@ impl Plan {
             Some(other) => return Err(BadPlan::Schema(other.chars().take(60).collect())),
             None => return Err(BadPlan::Unreadable("it has no `schema`".to_owned())),
         }
-        let plan: Self = serde_json::from_value(value).map_err(|e| BadPlan::Unreadable(e.to_string()))?;
-        if plan.digest == plan.digest_of_rest() { Ok(plan) } else { Err(BadPlan::Digest) }
+        let mut plan: Self = serde_json::from_value(value).map_err(|e| BadPlan::Unreadable(e.to_string()))?;
+        if plan.digest != plan.digest_of_data() {
+            return Err(BadPlan::Digest);
+        }
+        // Another version may have other words for the same steps.
+        plan.steps = step::names(&plan.changes);
+        Ok(plan)
     }
 
     /// The plan as it is saved and printed.
@@ -130,15 +140,32 @@ impl Plan {
         self.changes.is_empty() && self.refusals.is_empty()
     }
 
-    fn digest_of_rest(&self) -> String {
-        let rest = Self { digest: String::new(), ..self.clone() };
-        sha256(rest.to_json().as_bytes())
+    fn digest_of_data(&self) -> String {
+        let data = Data {
+            schema: &self.schema,
+            machine_id: self.machine_id.as_deref(),
+            policy: &self.policy,
+            changes: self.changes.iter().map(Change::without_prose).collect(),
+            rests_on: &self.rests_on,
+            refusals: self.refusals.iter().map(|refusal| refusal.id.as_str()).collect(),
+        };
+        sha256(serde_json::to_string(&data).unwrap_or_default().as_bytes())
     }
 }
 
-struct Maker<'a> {
+/// What a digest covers: a plan without its sentences.
+#[derive(Serialize)]
+struct Data<'a> {
+    schema: &'a str,
+    machine_id: Option<&'a str>,
     policy: &'a Policy,
-    facts: &'a Facts,
+    changes: Vec<Change>,
+    rests_on: &'a [Fact],
+    refusals: Vec<&'a str>,
+}
+
+struct Maker<'a> {
+    decisions: &'a Decisions<'a>,
     changes: Vec<Change>,
     refusals: Vec<Refusal>,
     notes: Vec<String>,
@@ -146,18 +173,19 @@ struct Maker<'a> {
 
 impl Maker<'_> {
     /// Swap that comes, and fstab once it is proven. Swap that goes follows later.
-    fn swap(&mut self, decision: &SwapDecision) {
-        let Some(policy) = &self.policy.swap else { return };
+    fn swap(&mut self) {
+        let (policy, facts) = (self.decisions.policy, self.decisions.facts);
+        let (Some(policy), Some(decision)) = (&policy.swap, &self.decisions.swap) else { return };
         self.refusals.extend(decision.refusals.iter().cloned());
         if let Some(why) = &decision.disk_bound {
             self.notes.push(why.clone());
         }
-        if self.facts.container.is_some() {
+        if facts.container.is_some() {
             return;
         }
         for path in &decision.switch_on {
             let own = decision.keep.as_ref() == Some(path);
-            let priority = if own { policy.priority } else { self.fstab_priority(path) };
+            let priority = if own { policy.priority } else { fstab_priority(facts, path) };
             self.changes.push(Change::SwapOn { path: path.clone(), priority });
         }
         if let Some(file) = &decision.create {
@@ -169,58 +197,50 @@ impl Maker<'_> {
                 nocow: file.nocow,
             });
         }
-        match fstab_edit::edit(self.facts, decision, policy) {
+        match &self.decisions.fstab {
             Ok(None) => {}
             Ok(Some(edit)) => self.changes.push(Change::FileWrite {
                 path: layout::FSTAB.to_owned(),
-                before: self.facts.swap.fstab.clone(),
-                after: Blob(edit.after),
+                before: facts.swap.fstab.clone(),
+                after: Blob(edit.after.clone()),
                 why: "the next boot switches the swap on".to_owned(),
             }),
             Err(e) => self.refusals.push(Refusal::new(
                 "fstab-path",
-                format!("a path cannot be written in /etc/fstab: {e}"),
+                format!("a path cannot be written to /etc/fstab: {e}"),
                 "name another `file` in the policy's `swap`",
             )),
         }
     }
 
-    fn fstab_priority(&self, path: &str) -> Option<i16> {
-        let blob = self.facts.swap.fstab.as_ref()?;
-        let line = self.facts.swap.fstab_swaps.iter().find(|entry| entry.path == path)?.line;
-        let fstab = oomguard_host::fstab::Fstab::parse(&blob.0);
-        let entry = fstab.swap_entries().find(|entry| entry.line == line)?;
-        entry.priority().and_then(|priority| i16::try_from(priority).ok())
-    }
-
     /// Before its unit and policy go.
-    fn agent_goes(&mut self) {
-        if agent::unwanted(self.policy, self.facts) {
-            if self.facts.agent.running.is_some() {
+    fn agent_stops(&mut self) {
+        if self.decisions.agent.is_unwanted {
+            let agent = &self.decisions.facts.agent;
+            if agent.running.is_some() {
                 self.changes.push(Change::AgentStop);
             }
-            if let Some(target) = self.facts.agent.link.clone() {
+            if let Some(target) = agent.link.clone() {
                 self.changes.push(Change::LinkRemove { path: layout::AGENT_WANTS.to_owned(), target });
             }
         }
     }
 
-    /// Last: everything is then as it will find it.
+    /// Last: everything that it reads is then in place.
     fn agent_starts(&mut self) {
-        if agent::must_start(self.policy, self.facts) {
+        if self.decisions.agent.must_start {
             self.changes.push(Change::AgentStart);
         }
     }
 
     /// The agent's program comes before the unit that names it, and the link to the unit after it.
     fn files(&mut self) {
-        let program = agent::wanted(self.policy, self.facts).cloned();
-        if let Some(Program { path, missing: Some(content) }) = program.clone() {
+        if let Some(Program { path, missing: Some(content) }) = self.decisions.agent.program.cloned() {
             let Content { sha256, length } = content;
             self.changes.push(Change::ProgramInstall { path, sha256, length });
         }
         self.managed_files();
-        if program.is_some() && self.facts.agent.link.as_deref() != Some(agent::LINK_TARGET) {
+        if self.decisions.agent.must_enable {
             self.changes.push(Change::LinkPut {
                 path: layout::AGENT_WANTS.to_owned(),
                 target: agent::LINK_TARGET.to_owned(),
@@ -230,36 +250,33 @@ impl Maker<'_> {
     }
 
     fn managed_files(&mut self) {
-        let own = &self.facts.units.managed_files;
-        for file in managed_files::to_write(self.policy, self.facts) {
+        let there = &self.decisions.facts.units.managed_files;
+        for file in &self.decisions.files.write {
             self.changes.push(Change::FileWrite {
-                before: own.get(&file.path).cloned(),
-                path: file.path,
-                after: Blob(file.text.into_bytes()),
-                why: file.why,
+                path: file.path.clone(),
+                before: there.get(&file.path).cloned(),
+                after: Blob(file.text.clone().into_bytes()),
+                why: file.why.clone(),
             });
         }
-        for path in managed_files::stale(self.policy, self.facts) {
-            if let Some(before) = own.get(&path).cloned() {
+        for path in &self.decisions.files.remove {
+            if let Some(before) = there.get(path).cloned() {
                 let why = "the policy no longer asks for it".to_owned();
-                self.changes.push(Change::FileRemove { path, before, why });
+                self.changes.push(Change::FileRemove { path: path.clone(), before, why });
             }
         }
     }
 
-    fn retire(&mut self, decision: Option<&SwapDecision>) {
-        for path in decision.map(|decision| &decision.retire).into_iter().flatten() {
+    fn retire(&mut self) {
+        for path in self.decisions.swap.iter().flat_map(|decision| &decision.retire) {
             self.changes.push(Change::SwapRetire { path: path.clone() });
         }
     }
 
     fn live_sysctl(&mut self) {
-        if let (Some(wanted), Some(live), None) =
-            (self.policy.swappiness, self.facts.swappiness.live, &self.facts.container)
-            && live != u32::from(wanted)
-        {
+        if let Some(SwappinessDecision { from, to }) = self.decisions.swappiness {
             let key = sysctl::KEY.to_owned();
-            self.changes.push(Change::Sysctl { key, from: live.to_string(), to: wanted.to_string() });
+            self.changes.push(Change::Sysctl { key, from: from.to_string(), to: to.to_string() });
         }
     }
 
@@ -270,29 +287,37 @@ impl Maker<'_> {
             self.changes.push(Change::ReloadSystem);
         }
         if user {
-            let managers: Vec<Change> = user_managers(self.facts).map(reload_user_manager).collect();
-            self.changes.extend(managers);
+            self.changes.extend(user_managers(self.decisions.facts).map(reload_user_manager));
         }
     }
 
     /// Leaks first: between two writes there is never more protection than before.
     fn scores(&mut self) {
-        let (policy, facts) = (self.policy, self.facts);
-        let mut writes: Vec<Change> =
-            facts.processes.list.iter().filter_map(|process| score(process, policy)).collect();
-        writes.sort_by_key(|change| matches!(change, Change::Score { from, to, .. } if to < from));
-        let protects_multiplexer = writes.iter().any(|change| {
-            matches!(change, Change::Score { pid, to, .. } if *to < 0 && is_multiplexer(facts, *pid))
-        });
-        if protects_multiplexer && agent::wanted(policy, facts).is_none() {
+        let (mut raised, mut lowered) = (Vec::new(), Vec::new());
+        let mut protects_multiplexer = false;
+        for decision in self.decisions.scores.iter().filter(|decision| decision.target.fixable) {
+            let lowers = decision.to < decision.process.score;
+            protects_multiplexer |=
+                decision.to < 0 && decision.process.keeper == Some(KeeperKind::Multiplexer);
+            if lowers { &mut lowered } else { &mut raised }.push(score(decision));
+        }
+        if protects_multiplexer && self.decisions.agent.program.is_none() {
             self.notes.push(
                 "a pane that is opened later in a protected tmux, screen or zellij inherits its score; \
-                 `check` finds it, and `apply` takes it off again"
+                 `check` finds it, and `apply` resets it"
                     .to_owned(),
             );
         }
-        self.changes.extend(writes);
+        self.changes.extend(raised.into_iter().chain(lowered));
     }
+}
+
+fn fstab_priority(facts: &Facts, path: &str) -> Option<i16> {
+    let blob = facts.swap.fstab.as_ref()?;
+    let line = facts.swap.fstab_swaps.iter().find(|entry| entry.path == path)?.line;
+    let fstab = oomguard_host::fstab::Fstab::parse(&blob.0);
+    let entry = fstab.swap_entries().find(|entry| entry.line == line)?;
+    entry.priority().and_then(|priority| i16::try_from(priority).ok())
 }
 
 /// Whether changes of files make a reload of systemd, and of the user managers, necessary.
@@ -322,19 +347,14 @@ pub(crate) fn reload_user_manager(process: &Process) -> Change {
     Change::ReloadUserManager { pid: process.pid, start_time: process.start_time }
 }
 
-fn is_multiplexer(facts: &Facts, pid: i32) -> bool {
-    facts.processes.list.iter().any(|p| p.pid == pid && p.keeper == Some(KeeperKind::Multiplexer))
-}
-
-fn score(process: &Process, policy: &Policy) -> Option<Change> {
-    let target = target_score(process, policy);
-    let to = target.bound.correction(process.score).filter(|_| target.fixable)?;
-    Some(Change::Score {
+fn score(decision: &ScoreDecision<'_>) -> Change {
+    let process = decision.process;
+    Change::Score {
         pid: process.pid,
         start_time: process.start_time,
         comm: process.comm.clone(),
         from: process.score,
-        to,
-        why: target.source,
-    })
+        to: decision.to,
+        why: decision.target.source.clone(),
+    }
 }

@@ -135,7 +135,7 @@ fn undo(host: &Host, record: &Record) -> Result<Plan, ApplyError> {
     undo.programs()?;
     undo.agent_starts();
     undo.dirs();
-    Ok(Plan::from_parts(&last.policy, facts.machine_id.clone(), undo.changes, undo.refusals, Vec::new()))
+    Ok(Plan::from_parts(&last.policy, &facts, undo.changes, undo.refusals, Vec::new()))
 }
 
 struct Undo<'a> {

@@ -3,7 +3,7 @@
 use oomguard_spec::policy::{Policy, ProcessRule, Protection};
 
 use crate::facts::process_rules::{self, Match};
-use crate::facts::{KeeperKind, Process};
+use crate::facts::{Facts, KeeperKind, Process};
 
 /// What a process's score should be, and who source so.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,17 @@ pub struct TargetScore {
     pub source: String,
     /// Whether anybody may mend it: outside user.slice and the named units nothing is touched.
     pub fixable: bool,
+}
+
+impl TargetScore {
+    /// The score that protects a keeper, if the policy protects this process.
+    #[must_use]
+    pub fn protection(&self) -> Option<i32> {
+        match self.bound {
+            Bound::Exactly(score) if score < 0 => Some(score),
+            Bound::Exactly(_) | Bound::AtLeast(_) | Bound::Any => None,
+        }
+    }
 }
 
 /// A bound on a score.
@@ -37,6 +48,25 @@ impl Bound {
             Self::Any => None,
         }
     }
+}
+
+/// A process whose score is out of its bound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ScoreDecision<'f> {
+    pub process: &'f Process,
+    pub target: TargetScore,
+    /// The score that is within the bound.
+    pub to: i32,
+}
+
+/// Every process whose score is out of its bound.
+pub(crate) fn decide<'f>(policy: &Policy, facts: &'f Facts) -> Vec<ScoreDecision<'f>> {
+    let decide = |process: &'f Process| {
+        let target = target_score(process, policy);
+        let to = target.bound.correction(process.score)?;
+        Some(ScoreDecision { process, target, to })
+    };
+    facts.processes.list.iter().filter_map(decide).collect()
 }
 
 /// The score that a process should have under a policy.

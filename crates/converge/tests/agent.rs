@@ -6,7 +6,7 @@ mod fixture;
 use fixture::{Fixture, StopAfter, policy, policy_with_agent};
 use oomguard_converge::apply::{ApplyError, Session};
 use oomguard_converge::rollback::Rollback;
-use oomguard_converge::{Facts, Finding, findings, layout};
+use oomguard_converge::{Facts, Finding, FindingKind, findings, layout};
 use oomguard_host::files::sha256;
 use oomguard_spec::policy::Policy;
 
@@ -20,7 +20,7 @@ fn roll_back(fixture: &Fixture) {
 
 fn ids(fixture: &Fixture, policy: &Policy) -> Vec<String> {
     let facts = Facts::read(&fixture.host, policy).unwrap();
-    findings(policy, &facts).into_iter().map(|finding| finding.id).collect()
+    findings(policy, &facts).into_iter().map(|finding| finding.kind.to_string()).collect()
 }
 
 fn commands(fixture: &Fixture) -> Vec<String> {
@@ -123,8 +123,8 @@ fn without_its_program_the_agent_is_missed_and_apply_refuses_to_install_another(
         "{unread:?}"
     );
     let found = findings(&policy, &facts);
-    let missing = found.iter().find(|finding| finding.id == "agent-missing").unwrap();
-    assert!(missing.mend.is_none() && missing.advice.as_ref().unwrap().contains("/program"), "{missing:?}");
+    let missing = found.iter().find(|finding| finding.kind == FindingKind::AgentMissing).unwrap();
+    assert!(missing.fix.is_none() && missing.advice.as_ref().unwrap().contains("/program"), "{missing:?}");
     let session = Session::open(&fixture.host, &policy, "test").unwrap();
     assert_eq!(session.plan().refusals[0].id, "agent-program-missing");
     assert!(matches!(session.apply(&mut StopAfter(0)), Err(ApplyError::Refused(_))));
@@ -153,7 +153,7 @@ fn without_systemd_or_a_known_program_there_is_no_agent() {
     let fixture = Fixture::with_program();
     let folder = oomguard_host::Host::folder(&fixture.root());
     let facts = Facts::read(&folder, &policy_with_agent(4)).unwrap();
-    assert!(!findings(&policy_with_agent(4), &facts).iter().any(|finding| finding.id.starts_with("agent")));
+    assert!(!findings(&policy_with_agent(4), &facts).iter().any(|finding| finding.kind.id().starts_with("agent")));
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn roll_back(fixture: &Fixture, stop_after: usize) -> Result<(), ApplyError> {
 fn differing(fixture: &Fixture, policy: &Policy) -> Vec<String> {
     let facts = Facts::read(&fixture.host, policy).unwrap();
     let found = findings(policy, &facts).into_iter().filter(|finding| finding.severity.differs());
-    found.map(|finding| format!("{} {}: {}", finding.id, finding.subject, finding.is)).collect()
+    found.map(|finding| format!("{} {}: {}", finding.kind, finding.subject, finding.is)).collect()
 }
 
 fn strays(fixture: &Fixture) -> Vec<String> {

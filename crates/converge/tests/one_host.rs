@@ -25,7 +25,7 @@ fn plan(fixture: &Fixture, policy: &Policy) -> Plan {
 }
 
 fn ids(found: &[Finding]) -> Vec<&str> {
-    found.iter().map(|finding| finding.id.as_str()).collect()
+    found.iter().map(|finding| finding.kind.id()).collect()
 }
 
 fn refused(fixture: &Fixture, policy: &Policy) -> Vec<String> {
@@ -83,7 +83,7 @@ fn protection_that_nobody_declared_is_found_and_taken_off_in_sessions_only() {
     fixture.process(904, 903, "adnet-worker", -950, "/system.slice/adnet.service");
     let found = check(&fixture, &policy(4));
     let said: Vec<(&str, &str)> =
-        found.iter().map(|finding| (finding.id.as_str(), finding.subject.as_str())).collect();
+        found.iter().map(|finding| (finding.kind.id(), finding.subject.as_str())).collect();
     assert_eq!(
         said,
         [
@@ -156,7 +156,7 @@ fn fstab_lines_that_nobody_can_mend_are_said_and_kept() {
     fixture.write("/etc/fstab", lines);
     let outcome = apply(&fixture, &policy(4)).unwrap();
     assert_eq!(ids(&outcome.left), ["fstab-duplicate", "fstab-missing-swap", "fstab-missing-swap"]);
-    assert!(outcome.left.iter().all(|finding| finding.mend.is_none()));
+    assert!(outcome.left.iter().all(|finding| finding.fix.is_none()));
     assert!(fixture.read("/etc/fstab").starts_with(lines));
 }
 

@@ -7,7 +7,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 
 use fixture::{Fixture, StopAfter, policy};
 use oomguard_converge::apply::Session;
-use oomguard_converge::{Facts, findings};
+use oomguard_converge::{Facts, FindingKind, findings};
 use oomguard_spec::policy::{Policy, ProcessRule};
 use oomguard_spec::score::Score;
 
@@ -51,7 +51,7 @@ fn a_program_of_root_s_is_a_keeper_and_a_writable_one_is_not() {
     let policy = with(vec![rule(Some(&program), None, None, -700), rule(Some(&other), None, None, -700)]);
     let found = findings(&policy, &Facts::read(&fixture.host, &policy).unwrap());
     let named: Vec<&str> =
-        found.iter().filter(|f| f.id == "keeper-unprotected").map(|f| f.subject.as_str()).collect();
+        found.iter().filter(|f| f.kind == FindingKind::KeeperUnprotected).map(|f| f.subject.as_str()).collect();
     assert!(named.contains(&"hub (pid 900)") && !named.contains(&"hub (pid 901)"), "{named:?}");
     apply(&fixture, &policy);
     assert_eq!([900, 901].map(|pid| fixture.score(pid)), [-700, 0]);

@@ -149,7 +149,7 @@ impl Outcome {
             }
         }
         let subjects = self.findings.iter().filter(|finding| finding.severity.differs()).take(3);
-        let subjects: Vec<&str> = subjects.map(|finding| finding.id.as_str()).collect();
+        let subjects: Vec<&str> = subjects.map(|finding| finding.kind.id()).collect();
         let more = if subjects.is_empty() { String::new() } else { format!(": {}", subjects.join(", ")) };
         crate::failure::safe(&format!("{}{more}", words.join(", ")))
     }

@@ -349,8 +349,8 @@ fn unmended(reply: &Reply) -> Option<Failure> {
     let findings = &reply.check()?.findings;
     let open: Vec<&str> = findings
         .iter()
-        .filter(|finding| finding.severity.differs() && finding.mend.is_some())
-        .map(|finding| finding.id.as_str())
+        .filter(|finding| finding.severity.differs() && finding.fix.is_some())
+        .map(|finding| finding.kind.id())
         .collect();
     if open.is_empty() {
         return None;

@@ -31,6 +31,7 @@ fn plan(changes: Vec<Change>) -> Plan {
         digest: String::new(),
         machine_id: None,
         policy: builtin::policy(Builtin::Validator),
+        rests_on: Vec::new(),
         steps: step::names(&changes),
         changes,
         refusals: Vec::new(),

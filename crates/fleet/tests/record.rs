@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use oomguard_converge::change::Change;
-use oomguard_converge::{Finding, Severity};
+use oomguard_converge::{Finding, FindingKind, Severity};
 use oomguard_fleet::failure::{Failure, Kind};
 use oomguard_fleet::inventory::Target;
 use oomguard_fleet::job::{NamedPolicy, Task};
@@ -49,13 +49,14 @@ fn sysctl(from: &str) -> Change {
 
 fn finding(subject: &str) -> Finding {
     Finding {
-        id: "no-swap".to_owned(),
+        kind: FindingKind::NoSwap,
         severity: Severity::Critical,
         subject: subject.to_owned(),
         is: "none".to_owned(),
         should: "32 GiB".to_owned(),
         why: "it matters".to_owned(),
-        mend: Some("create /swapfile".to_owned()),
+        fix: Some("create /swapfile".to_owned()),
+        changes: Vec::new(),
         advice: None,
     }
 }
@@ -64,7 +65,7 @@ fn finding(subject: &str) -> Finding {
 fn keep(kept: &StoredRun, at: usize, changes: &[Change], outcome: impl FnOnce(&mut Outcome)) {
     let target = kept.run.hosts[at].target.clone();
     let plan = json!({
-        "schema": "oomguard.plan/1", "digest": "", "machine_id": null,
+        "schema": "oomguard.plan/2", "digest": "", "machine_id": null, "rests_on": [],
         "policy": builtin::policy(Builtin::Validator), "changes": changes, "refusals": [], "notes": [], "steps": [],
     });
     let mut came = Outcome::not_reached(target.clone());

@@ -22,7 +22,7 @@ fn the_program_is_pushed_once_and_then_found() {
     let fleet = Fleet::new(&[("a", "good")]);
     let (outcomes, lines) = look(&fleet, Task::Check);
     assert_eq!(outcomes[0].state, State::Differs);
-    assert_eq!(outcomes[0].findings[0].id, "no-swap");
+    assert_eq!(outcomes[0].findings[0].kind.id(), "no-swap");
     assert!(lines.iter().any(|line| line.starts_with("a Pushes")), "{lines:?}");
     let mut names: Vec<_> =
         std::fs::read_dir(fleet.host("a").join("lib")).unwrap().map(|e| e.unwrap().path()).collect();

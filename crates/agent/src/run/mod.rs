@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oomguard_converge::facts::Facts;
-use oomguard_converge::{Finding, findings};
+use oomguard_converge::findings;
 use oomguard_host::connector::{Connector, Next};
 use oomguard_host::notify::Notifier;
 use oomguard_host::signals::Signals;
@@ -409,7 +409,7 @@ impl Agent<'_> {
             |agent: &Self| Some(findings(&agent.policy, &Facts::read(agent.host, &agent.policy).ok()?));
         let Some(mut findings) = found(self) else { return };
         // What no event told of, such as a process that was moved to another cgroup, is mended and not told as drift.
-        if findings.iter().any(Finding::is_of_a_live_score) {
+        if findings.iter().any(|finding| finding.kind.is_live_score()) {
             self.look_at_all();
             findings = found(self).unwrap_or(findings);
         }

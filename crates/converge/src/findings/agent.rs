@@ -1,78 +1,77 @@
 //! What is wrong with the agent: missing, of another build, not running, with another policy.
 
-use oomguard_spec::policy::Policy;
+use crate::agent::Stale;
+use crate::change::ChangeKey;
+use crate::decisions::Decisions;
+use crate::finding::{Finding, FindingKind, Severity};
+use crate::layout;
 
-use crate::agent::{self, LINK_TARGET, Start};
-use crate::facts::Facts;
-use crate::finding::{Finding, Severity};
-use crate::layout::{self, ManagedFile};
+const WHY: &str = "without the agent, what starts in a protected session keeps that protection until the next \
+                   `apply`";
+const WHY_BUILD: &str = "another build may not know every setting of this policy";
 
-const WHY: &str =
-    "without it, what is started in a protected session is protected too, until the next `apply`";
-
-pub(super) fn findings(policy: &Policy, facts: &Facts) -> Vec<Finding> {
-    let about = |id, is: String, should: &str| {
-        Finding::new(id, Severity::Warning, layout::AGENT_UNIT_NAME, is, should).because(WHY)
-    };
-    let unit_there = facts.units.managed_files.contains_key(layout::AGENT_UNIT);
-    if agent::lacks_program(policy, facts) && !unit_there {
-        let missing = about("agent-missing", "not installed".to_owned(), "installed and running");
-        return vec![
-            missing.advise(format!("`apply` needs its program at {}", facts.agent.searched.join(" or at "))),
-        ];
+pub(super) fn findings(decisions: &Decisions<'_>) -> Vec<Finding> {
+    let facts = decisions.facts;
+    let is_installed = facts.units.managed_files.contains_key(layout::AGENT_UNIT);
+    let missing = || about(FindingKind::AgentMissing, "not installed", "installed and running");
+    if !decisions.agent.searched.is_empty() && !is_installed {
+        let searched = decisions.agent.searched.join(" or at ");
+        return vec![missing().advise(format!("`apply` needs its program at {searched}"))];
     }
-    let Some(program) = agent::wanted(policy, facts) else { return Vec::new() };
-    if !unit_there {
-        let is = "not installed".to_owned();
-        return vec![about("agent-missing", is, "installed and running").mended_by("install and start it")];
+    let Some(program) = decisions.agent.program else { return Vec::new() };
+    let install = || ChangeKey::ProgramInstall { path: program.path.clone() };
+    let start = || decisions.agent.must_start.then_some(ChangeKey::AgentStart);
+    if !is_installed {
+        let mut changes: Vec<ChangeKey> = program.missing.iter().map(|_| install()).collect();
+        changes.push(ChangeKey::FileWrite { path: layout::AGENT_UNIT.to_owned() });
+        changes.extend(start());
+        return vec![missing().fixed_by("install and start it", changes)];
     }
     let mut found = Vec::new();
     if program.missing.is_some() {
+        let changes = [Some(install()), start()].into_iter().flatten();
         found.push(
-            about("agent-program-differs", "of another build".to_owned(), "this build")
-                .because("the agent may not know what this policy says")
-                .mended_by(format!("install {} and start it", program.path)),
+            about(FindingKind::AgentProgramDiffers, "another build", "this build")
+                .because(WHY_BUILD)
+                .fixed_by(format!("install {} and start it", program.path), changes),
         );
     }
-    if facts.agent.link.as_deref() != Some(LINK_TARGET) {
-        let is = facts
-            .agent
-            .link
-            .as_ref()
-            .map_or("not started at boot".to_owned(), |link| format!("linked to {link}"));
+    if decisions.agent.must_enable {
+        let is = match &facts.agent.link {
+            Some(link) => format!("linked to {link}"),
+            None => "not started at boot".to_owned(),
+        };
+        let path = layout::AGENT_WANTS.to_owned();
         found.push(
-            about("agent-not-enabled", is, "started at boot")
-                .mended_by(format!("make the link {}", layout::AGENT_WANTS)),
+            about(FindingKind::AgentNotEnabled, is, "started at boot")
+                .fixed_by(format!("create the link {path}"), [ChangeKey::LinkPut { path }]),
         );
     }
-    let file_differs = || {
-        let policy = layout::agent_policy(policy);
-        facts.units.managed_files.get(&policy.path).is_none_or(|blob| blob.0 != policy.text.as_bytes())
-    };
-    found.extend(match agent::start(policy, facts) {
-        Some(Start::NotRunning) => {
-            Some(about("agent-not-running", "not running".to_owned(), "running").mended_by("start it"))
-        }
-        // Said above, or the file is still to be written.
-        Some(Start::OtherProgram) if program.missing.is_some() => None,
-        Some(Start::OtherPolicy) if file_differs() => None,
-        Some(Start::OtherProgram) => Some(
-            about("agent-program-differs", "running, of another build".to_owned(), "this build")
-                .because("the agent may not know what this policy says")
-                .mended_by("start it anew"),
-        ),
-        Some(Start::OtherPolicy) => Some(
-            about("agent-other-policy", "running with another policy".to_owned(), "with this one")
-                .because("it keeps the scores that it has read of")
-                .mended_by("start it anew"),
-        ),
-        None => None,
-    });
+    found.extend(stale(decisions));
     found
 }
 
-/// Whether the agent's unit differs for no other reason than that it names another program.
-pub(super) fn is_stale_unit(facts: &Facts, file: &ManagedFile) -> bool {
-    let missing = facts.agent.program.as_ref().is_some_and(|program| program.missing.is_some());
-    file.path == layout::AGENT_UNIT && missing
+fn stale(decisions: &Decisions<'_>) -> Option<Finding> {
+    let is_missing = decisions.agent.program.is_some_and(|program| program.missing.is_some());
+    let writes_policy = decisions.files.write.iter().any(|file| file.path == layout::AGENT_POLICY);
+    let (finding, fix) = match decisions.agent.stale? {
+        Stale::NotRunning => (about(FindingKind::AgentNotRunning, "not running", "running"), "start it"),
+        // Another finding covers the program that is missing, or the file that is still to be written.
+        Stale::OtherProgram if is_missing => return None,
+        Stale::OtherPolicy if writes_policy => return None,
+        Stale::OtherProgram => {
+            let finding = about(FindingKind::AgentProgramDiffers, "running another build", "this build");
+            (finding.because(WHY_BUILD), "restart it")
+        }
+        Stale::OtherPolicy => {
+            let finding =
+                about(FindingKind::AgentOtherPolicy, "running with another policy", "with this policy");
+            (finding.because("it enforces the scores of the policy that it has loaded"), "restart it")
+        }
+    };
+    Some(finding.fixed_by(fix, [ChangeKey::AgentStart]))
+}
+
+fn about(kind: FindingKind, is: impl Into<String>, should: &str) -> Finding {
+    Finding::new(kind, Severity::Warning, layout::AGENT_UNIT_NAME, is, should).because(WHY)
 }

@@ -1,4 +1,4 @@
-//! Facts and policy to findings.
+//! Decisions to findings.
 
 mod agent;
 mod protection;
@@ -8,17 +8,24 @@ mod swappiness;
 
 use oomguard_spec::policy::Policy;
 
+use crate::decisions::Decisions;
 use crate::facts::Facts;
 use crate::finding::Finding;
 
-/// Every way in which a host misses its policy, the most severe first.
+/// Every way in which a host differs from its policy, the most severe first.
 #[must_use]
 pub fn findings(policy: &Policy, facts: &Facts) -> Vec<Finding> {
-    let mut found = swap::findings(policy, facts);
-    found.extend(swappiness::findings(policy, facts));
-    found.extend(protection::findings(policy, facts));
-    found.extend(agent::findings(policy, facts));
-    found.extend(scores::findings(policy, facts));
+    findings_of(&Decisions::of(policy, facts))
+}
+
+/// The same, of decisions that were made already.
+#[must_use]
+pub fn findings_of(decisions: &Decisions<'_>) -> Vec<Finding> {
+    let mut found = swap::findings(decisions);
+    found.extend(swappiness::findings(decisions));
+    found.extend(protection::findings(decisions));
+    found.extend(agent::findings(decisions));
+    found.extend(scores::findings(decisions));
     // Stable: within one severity the order above stays.
     found.sort_by_key(|finding| finding.severity);
     found

@@ -1,76 +1,62 @@
 //! The scores of live processes: keepers that are not protected, and load that is.
 
-use oomguard_spec::policy::Policy;
+use crate::change::ChangeKey;
+use crate::decisions::Decisions;
+use crate::facts::{KeeperKind, Process};
+use crate::finding::{Finding, FindingKind, Severity};
+use crate::target_score::{Bound, ScoreDecision};
 
-use crate::facts::KeeperKind;
-use crate::facts::{Facts, Process};
-use crate::finding::{Finding, Severity};
-use crate::target_score::{Bound, target_score};
-
-const LEAK: &str = "protection-leak";
-const UNPROTECTED: &str = "keeper-unprotected";
-
-impl Finding {
-    /// Whether it is a live process that has another score than it should and may be given: what the agent's guard mends.
-    #[must_use]
-    pub fn is_of_a_live_score(&self) -> bool {
-        [LEAK, UNPROTECTED].contains(&self.id.as_str())
-    }
-}
-
-pub(super) fn findings(policy: &Policy, facts: &Facts) -> Vec<Finding> {
-    let of_process = |process: &Process| {
-        let target = target_score(process, policy);
-        let wanted = target.bound.correction(process.score)?;
-        let leak = process.score < wanted;
-        Some(match (target.fixable, leak) {
-            (false, _) => undeclared(process, &target.source),
-            (true, true) => leaking(process, wanted, &target.bound, &target.source),
-            (true, false) => unprotected(process, wanted, &target.source),
-        })
+pub(super) fn findings(decisions: &Decisions<'_>) -> Vec<Finding> {
+    let of_process = |decision: &ScoreDecision<'_>| {
+        let leak = decision.process.score < decision.to;
+        match (decision.target.fixable, leak) {
+            (false, _) => undeclared(decision),
+            (true, true) => fixed(leaking(decision), decision),
+            (true, false) => fixed(unprotected(decision), decision),
+        }
     };
-    facts.processes.list.iter().filter_map(of_process).collect()
+    decisions.scores.iter().map(of_process).collect()
 }
 
-fn leaking(process: &Process, wanted: i32, bound: &Bound, says: &str) -> Finding {
-    let should = match bound {
-        Bound::Exactly(_) => format!("{wanted}, by {says}"),
-        _ => format!("{wanted} or higher, by {says}"),
-    };
-    Finding::new(LEAK, Severity::Critical, name(process), process.score.to_string(), should)
-        .because("it is protected without being declared: the kernel kills others in its place")
-        .mended_by(format!("set its oom_score_adj to {wanted}"))
+fn fixed(finding: Finding, decision: &ScoreDecision<'_>) -> Finding {
+    let change = ChangeKey::Score { pid: decision.process.pid };
+    finding.fixed_by(format!("set its oom_score_adj to {}", decision.to), [change])
 }
 
-fn unprotected(process: &Process, wanted: i32, says: &str) -> Finding {
+fn leaking(decision: &ScoreDecision<'_>) -> Finding {
+    let ScoreDecision { process, target, to } = decision;
+    let or_higher = if matches!(target.bound, Bound::Exactly(_)) { "" } else { " or higher" };
+    about(FindingKind::ProtectionLeak, Severity::Critical, process, format!("{to}{or_higher}, by {}", target.source))
+        .because("undeclared protection: the kernel kills other processes in its place")
+}
+
+fn unprotected(decision: &ScoreDecision<'_>) -> Finding {
+    let ScoreDecision { process, target, to } = decision;
     let (severity, why) = match process.keeper {
-        Some(KeeperKind::UserManager) => (Severity::Critical, "all sessions of its user die with it"),
-        Some(_) => (Severity::Warning, "all its panes die with it"),
-        None => (Severity::Warning, "it runs with another score than the policy says"),
+        Some(KeeperKind::UserManager) => (Severity::Critical, "all sessions of its user end with it"),
+        Some(_) => (Severity::Warning, "all its panes end with it"),
+        None => (Severity::Warning, "its score is not the one that the policy sets"),
     };
-    Finding::new(
-        UNPROTECTED,
-        severity,
-        name(process),
-        process.score.to_string(),
-        format!("{wanted}, by {says}"),
-    )
-    .because(why)
-    .mended_by(format!("set its oom_score_adj to {wanted}"))
+    about(FindingKind::KeeperUnprotected, severity, process, format!("{to}, by {}", target.source)).because(why)
 }
 
-/// Outside sessions and named units: said, and left alone.
-fn undeclared(process: &Process, says: &str) -> Finding {
+/// Outside of sessions and named units: reported, and left alone.
+fn undeclared(decision: &ScoreDecision<'_>) -> Finding {
+    let ScoreDecision { process, target, .. } = decision;
     let unit = process.unit.as_deref().unwrap_or("no unit");
     Finding::new(
-        "undeclared-protection",
+        FindingKind::UndeclaredProtection,
         Severity::Advice,
         name(process),
         format!("{} in {unit}", process.score),
-        format!("what its unit says ({says})"),
+        format!("the score of its unit ({})", target.source),
     )
-    .because("it was started by a protected daemon and inherited its protection")
-    .advise(format!("put it in a unit of its own, or declare {unit} under `services` in the policy"))
+    .because("inherited protection: a protected daemon started it")
+    .advise(format!("move it to a unit of its own, or declare {unit} under `services` in the policy"))
+}
+
+fn about(kind: FindingKind, severity: Severity, process: &Process, should: String) -> Finding {
+    Finding::new(kind, severity, name(process), process.score.to_string(), should)
 }
 
 fn name(process: &Process) -> String {

@@ -1,40 +1,32 @@
 //! What is wrong with vm.swappiness, now and at the next boot.
 
-use oomguard_spec::policy::Policy;
-
+use crate::change::ChangeKey;
+use crate::decisions::{Decisions, SwappinessDecision};
 use crate::facts::Facts;
 use crate::facts::sysctl::KEY;
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, FindingKind, Severity};
 use crate::layout;
 
-pub(super) fn findings(policy: &Policy, facts: &Facts) -> Vec<Finding> {
-    let Some(wanted) = policy.swappiness else { return Vec::new() };
-    if facts.container.is_some() {
-        return Vec::new();
-    }
-    let mut found = Vec::new();
-    let why = "a low value keeps programs in memory and swaps before anything is killed";
-    if let Some(live) = facts.swappiness.live
-        && live != u32::from(wanted)
-    {
-        found.push(
-            Finding::new("swappiness", Severity::Warning, KEY, live.to_string(), wanted.to_string())
-                .because(why)
-                .mended_by(format!("set {KEY} to {wanted} now")),
-        );
-    }
-    found.extend(at_boot(facts, wanted));
-    found.extend(procps_last(facts, wanted));
-    found
+pub(super) fn findings(decisions: &Decisions<'_>) -> Vec<Finding> {
+    let (policy, facts) = (decisions.policy, decisions.facts);
+    let Some(wanted) = policy.swappiness.filter(|_| facts.container.is_none()) else { return Vec::new() };
+    let live = decisions.swappiness.map(|SwappinessDecision { from, to }| {
+        let change = ChangeKey::Sysctl { key: KEY.to_owned() };
+        Finding::new(FindingKind::Swappiness, Severity::Warning, KEY, from.to_string(), to.to_string())
+            .because("a low value keeps programs in memory, and still swaps before anything is killed")
+            .fixed_by(format!("set {KEY} to {to} now"), [change])
+    });
+    live.into_iter().chain(at_boot(facts, wanted)).chain(procps_last(facts, wanted)).collect()
 }
 
 fn at_boot(facts: &Facts, wanted: u8) -> Option<Finding> {
     let should = format!("{wanted} after a boot");
+    let write = || ChangeKey::FileWrite { path: layout::SYSCTL.to_owned() };
     let Some(winner) = facts.swappiness.winner() else {
         return Some(
-            Finding::new("swappiness-not-persistent", Severity::Warning, KEY, "set by no file", should)
+            Finding::new(FindingKind::SwappinessNotPersistent, Severity::Warning, KEY, "set by no file", should)
                 .because("the next boot has the kernel's default of 60")
-                .mended_by(format!("write {}", layout::SYSCTL)),
+                .fixed_by(format!("write {}", layout::SYSCTL), [write()]),
         );
     };
     if winner.value == wanted.to_string() {
@@ -42,7 +34,7 @@ fn at_boot(facts: &Facts, wanted: u8) -> Option<Finding> {
     }
     let place = format!("{}:{}", winner.path, winner.line);
     let finding = Finding::new(
-        "swappiness-not-persistent",
+        FindingKind::SwappinessNotPersistent,
         Severity::Warning,
         KEY,
         format!("{place} sets {} at boot", winner.value),
@@ -53,9 +45,9 @@ fn at_boot(facts: &Facts, wanted: u8) -> Option<Finding> {
     Some(if ours_is_last {
         finding
             .because("that file decides at the next boot")
-            .mended_by(format!("write {}, which comes later", layout::SYSCTL))
+            .fixed_by(format!("write {}, which comes after it", layout::SYSCTL), [write()])
     } else {
-        finding.because(format!("{} comes later than {} and wins", winner.path, layout::SYSCTL)).advise(
+        finding.because(format!("{} comes after {} and wins", winner.path, layout::SYSCTL)).advise(
             format!("change or delete line {} of {}; oomguard does not touch it", winner.line, winner.path),
         )
     })
@@ -66,13 +58,13 @@ fn procps_last(facts: &Facts, wanted: u8) -> Option<Finding> {
     let line = facts.swappiness.procps_last.as_ref()?;
     (line.value != wanted.to_string()).then(|| {
         Finding::new(
-            "swappiness-sysctl-conf",
+            FindingKind::SwappinessSysctlConf,
             Severity::Advice,
             format!("{}:{}", line.path, line.line),
             format!("sets {KEY} to {}", line.value),
             wanted.to_string(),
         )
-        .because("the boot is not affected, but `sysctl --system` applies this file last")
+        .because("a boot ignores this file, but `sysctl --system` applies it last")
         .advise("change or delete that line; oomguard does not touch it")
     })
 }

@@ -57,13 +57,13 @@ mode=$(cat "$HOSTDIR/mode")
 task=${job#*\"task\":}; task=${task%%,*}
 echo '{"line":"header","schema":"oomguard.fleet-line/2","version":"0","host":"x"}'
 echo '{"line":"status","status":{"schema":"oomguard.status/1","host":"x","memory_bytes":1,"swap":[],"processes":[],"unread":[]}}'
-finding='{"id":"no-swap","severity":"critical","subject":"swap","is":"none","should":"some","why":"x","mend":"makes it","advice":null}'
+finding='{"id":"no-swap","severity":"critical","subject":"swap","is":"none","should":"some","why":"x","fix":"makes it","advice":null}'
 applied=false; [ -e "$HOSTDIR/applied" ] && [ "$mode" != sick ] && applied=true
 report() {
   fine=$applied; if $applied; then found=; else found=$finding; fi
   echo '{"line":"report","report":{"schema":"oomguard.check/1","host":"x","policy":"ci","fine":'$fine',"findings":['"$found"'],"refusals":[],"unread":[],"dies_first":null}}'
 }
-plan='{"schema":"oomguard.plan/1","digest":"0","machine_id":null,"policy":@POLICY@,"changes":[],"refusals":[],"notes":[],"steps":[]}'
+plan='{"schema":"oomguard.plan/2","digest":"0","machine_id":null,"policy":@POLICY@,"changes":[],"rests_on":[],"refusals":[],"notes":[],"steps":[]}'
 case $task in
 '"check"') report;;
 '"plan"')

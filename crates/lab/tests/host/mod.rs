@@ -53,7 +53,7 @@ pub fn found(vm: &Vm, policy: &str) -> Said {
     let json = ok_or_differs(vm, &format!("oomguard check {policy} --format json 2>/dev/null"));
     let report: serde_json::Value = serde_json::from_str(&json).expect("a report");
     let text = |finding: &serde_json::Value| {
-        let parts = ["severity", "id", "subject", "is", "should", "why", "mend", "advice"];
+        let parts = ["severity", "id", "subject", "is", "should", "why", "fix", "advice"];
         parts.map(|part| finding[part].as_str().unwrap_or("-").to_owned()).join(" | ")
     };
     let lines: Vec<String> = report["findings"].as_array().expect("findings").iter().map(text).collect();

@@ -187,7 +187,7 @@ pub(super) fn changed(
     let remaining = findings
         .filter(|finding| finding.severity.differs())
         .map(|finding| {
-            format!("{}: {}: is {}, should be {}", finding.id, finding.subject, finding.is, finding.should)
+            format!("{}: {}: is {}, should be {}", finding.kind, finding.subject, finding.is, finding.should)
         })
         .collect();
     let result = ChangeResult { done: true, message, ids, steps: log.lines(), remaining };

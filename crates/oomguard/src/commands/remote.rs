@@ -66,7 +66,7 @@ impl Program for ThisProgram<'_> {
             check::table(report, facts, "", &self.plain)
         } else {
             let differs = report.findings.iter().filter(|finding| finding.severity.differs());
-            let (fixed, left): (Vec<_>, Vec<_>) = differs.partition(|finding| finding.mend.is_some());
+            let (fixed, left): (Vec<_>, Vec<_>) = differs.partition(|finding| finding.fix.is_some());
             let counts = format!("{} would be fixed, {} need a person.\n", fixed.len(), left.len());
             check::found(report, facts, &self.plain) + &counts
         };

@@ -90,7 +90,7 @@ fn findings_table(findings: &[Finding], width: u16) -> String {
         .set_header(["", "What is wrong", "Why it matters", "What `apply` does"]);
     let mut of_a_kind: BTreeMap<&str, usize> = BTreeMap::new();
     for finding in findings {
-        let seen = of_a_kind.entry(&finding.id).or_default();
+        let seen = of_a_kind.entry(finding.kind.id()).or_default();
         *seen += 1;
         if *seen <= SHOWN_OF_A_KIND {
             table.add_row([
@@ -126,8 +126,8 @@ fn wrong(finding: &Finding) -> String {
 }
 
 fn action(finding: &Finding) -> String {
-    match (&finding.mend, &finding.advice) {
-        (Some(mend), _) => mend.clone(),
+    match (&finding.fix, &finding.advice) {
+        (Some(fix), _) => fix.clone(),
         (None, Some(advice)) => format!("nothing; {advice}"),
         (None, None) => "nothing".to_owned(),
     }
@@ -151,7 +151,7 @@ fn verdict(report: &CheckReport, args: &str, terminal: &Terminal) -> String {
     };
     let counts = terminal.paint(paint, &format!("{counts}."));
     let differing = report.findings.iter().filter(|finding| finding.severity.differs());
-    let next = match (differing.filter(|finding| finding.mend.is_some()).count(), critical + warnings) {
+    let next = match (differing.filter(|finding| finding.fix.is_some()).count(), critical + warnings) {
         (0, _) => "`apply` mends none of this; the last column says what you can do.".to_owned(),
         _ if !report.refusals.is_empty() => refused(report),
         (mends, all) => {

@@ -9,7 +9,7 @@ pub fn document(report: &CheckReport) -> String {
     let mut cases = String::new();
     let mut failures = 0;
     for finding in &report.findings {
-        let name = escaped(&format!("{}: {}", finding.id, finding.subject));
+        let name = escaped(&format!("{}: {}", finding.kind, finding.subject));
         let text = escaped(&format!("{}; should be {}: {}", finding.is, finding.should, finding.why));
         let inner = match finding.severity {
             Severity::Advice => format!("<system-out>{text}</system-out>"),

@@ -134,7 +134,7 @@ fn what_is_no_plan_is_refused() {
         ("{}", "this is no plan of oomguard (it has no `schema`)"),
         ("\0\u{1}\u{2}", "this is no plan of oomguard"),
         (&"[".repeat(10_000), "this is no plan of oomguard"),
-        (&text.replace("oomguard.plan/1", "oomguard.plan/2"), "this plan has the form oomguard.plan/2"),
+        (&text.replace("oomguard.plan/2", "oomguard.plan/1"), "this plan has the form oomguard.plan/1"),
         (&text.replacen("\"digest\"", "\"extra\": 1, \"digest\"", 1), "this is no plan of oomguard"),
     ] {
         std::fs::write(&other, content).unwrap();

@@ -212,7 +212,7 @@ pub fn testing(session: &Session) -> Yaml {
             };
             safe(&format!(
                 "{severity} {}: {} is {}, should be {}",
-                finding.id, finding.subject, finding.is, finding.should
+                finding.kind, finding.subject, finding.is, finding.should
             ))
         });
         let found: Vec<String> = found.collect();
@@ -259,9 +259,9 @@ pub fn next_steps(session: &Session) -> Vec<String> {
             }
             _ => {
                 for finding in open(work).into_iter().take(MAX_LINES) {
-                    let mend = finding.mend.as_ref().map(|mend| format!("`oomguard apply` would {mend}"));
+                    let fix = finding.fix.as_ref().map(|fix| format!("`oomguard apply` would {fix}"));
                     let what =
-                        mend.or_else(|| finding.advice.clone()).unwrap_or_else(|| finding.should.clone());
+                        fix.or_else(|| finding.advice.clone()).unwrap_or_else(|| finding.should.clone());
                     steps.push(safe(&format!("{host}: {}: {what}", finding.subject)));
                 }
             }

@@ -14,7 +14,7 @@ FINDING = {
     "is": "none",
     "should": "1 GiB",
     "why": "no room",
-    "mend": None,
+    "fix": None,
     "advice": "add a disk",
 }
 REFUSAL = {"id": "container", "reason": "this is a container", "advice": "run it on the host"}
