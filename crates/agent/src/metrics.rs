@@ -236,7 +236,8 @@ impl Metrics {
             let count = findings.iter().filter(|finding| finding.severity == which).count();
             self.drift.get_or_create(&SeverityLabel { severity }).set(whole(count));
         }
-        let is_leak = |finding: &&Finding| finding.kind == FindingKind::ProtectionLeak && finding.severity.differs();
+        let is_leak =
+            |finding: &&Finding| finding.kind == FindingKind::ProtectionLeak && finding.severity.differs();
         self.leaks.set(whole(findings.iter().filter(is_leak).count()));
     }
 

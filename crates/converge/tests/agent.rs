@@ -153,7 +153,9 @@ fn without_systemd_or_a_known_program_there_is_no_agent() {
     let fixture = Fixture::with_program();
     let folder = oomguard_host::Host::folder(&fixture.root());
     let facts = Facts::read(&folder, &policy_with_agent(4)).unwrap();
-    assert!(!findings(&policy_with_agent(4), &facts).iter().any(|finding| finding.kind.id().starts_with("agent")));
+    assert!(
+        !findings(&policy_with_agent(4), &facts).iter().any(|finding| finding.kind.id().starts_with("agent"))
+    );
 }
 
 #[test]

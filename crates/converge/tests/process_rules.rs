@@ -50,8 +50,11 @@ fn a_program_of_root_s_is_a_keeper_and_a_writable_one_is_not() {
     let other = fixture.real("/home/dev/hub").display().to_string();
     let policy = with(vec![rule(Some(&program), None, None, -700), rule(Some(&other), None, None, -700)]);
     let found = findings(&policy, &Facts::read(&fixture.host, &policy).unwrap());
-    let named: Vec<&str> =
-        found.iter().filter(|f| f.kind == FindingKind::KeeperUnprotected).map(|f| f.subject.as_str()).collect();
+    let named: Vec<&str> = found
+        .iter()
+        .filter(|f| f.kind == FindingKind::KeeperUnprotected)
+        .map(|f| f.subject.as_str())
+        .collect();
     assert!(named.contains(&"hub (pid 900)") && !named.contains(&"hub (pid 901)"), "{named:?}");
     apply(&fixture, &policy);
     assert_eq!([900, 901].map(|pid| fixture.score(pid)), [-700, 0]);

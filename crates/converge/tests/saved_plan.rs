@@ -64,8 +64,7 @@ fn refused_plan_survives_a_changed_sentence() {
     fixture.write("/swapfile", "somebody's");
     let made = plan(&fixture, &policy(4));
     assert_eq!(made.refusals.len(), 1);
-    let saved =
-        Plan::from_json(&reworded(&made, &["advice", "notes", "reason", "steps", "why"])).unwrap();
+    let saved = Plan::from_json(&reworded(&made, &["advice", "notes", "reason", "steps", "why"])).unwrap();
     assert_eq!(saved.digest, made.digest);
 }
 
@@ -118,7 +117,9 @@ fn changed_policy_of_the_running_agent_changes_the_digest() {
 fn changed_data_is_refused() {
     let fixture = Fixture::new();
     let json = plan(&fixture, &policy(4)).to_json();
-    for (from, to) in [("pri=10", "pri=11"), ("\"to\": -800", "\"to\": -900"), ("0123456789abcdef", "0123456789abcdee")] {
+    for (from, to) in
+        [("pri=10", "pri=11"), ("\"to\": -800", "\"to\": -900"), ("0123456789abcdef", "0123456789abcdee")]
+    {
         assert!(json.contains(from), "{from}");
         assert!(Plan::from_json(json.replace(from, to).as_bytes()).is_err(), "{from}");
     }

@@ -43,15 +43,27 @@ fn managed_files(decisions: &Decisions<'_>, found: &[Finding]) -> Vec<Finding> {
     });
     let differs = |file: &ManagedFile| {
         let (kind, path) = (FindingKind::OwnFileDiffers, file.path.clone());
-        Finding::new(kind, Severity::Warning, &path, "other contents", "as oomguard writes it for this policy")
-            .because("it was edited, or is of another version or policy")
-            .fixed_by("write it again", [ChangeKey::FileWrite { path }])
+        Finding::new(
+            kind,
+            Severity::Warning,
+            &path,
+            "other contents",
+            "as oomguard writes it for this policy",
+        )
+        .because("it was edited, or is of another version or policy")
+        .fixed_by("write it again", [ChangeKey::FileWrite { path }])
     };
     let stale = |path: &String| {
         let (kind, path) = (FindingKind::OwnFileStale, path.clone());
-        Finding::new(kind, Severity::Warning, &path, "a file of oomguard's", "none: the policy no longer asks for it")
-            .because("it still changes which process is killed first")
-            .fixed_by("delete it", [ChangeKey::FileRemove { path }])
+        Finding::new(
+            kind,
+            Severity::Warning,
+            &path,
+            "a file of oomguard's",
+            "none: the policy no longer asks for it",
+        )
+        .because("it still changes which process is killed first")
+        .fixed_by("delete it", [ChangeKey::FileRemove { path }])
     };
     differing.map(differs).chain(decisions.files.remove.iter().map(stale)).collect()
 }

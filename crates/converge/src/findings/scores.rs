@@ -26,8 +26,13 @@ fn fixed(finding: Finding, decision: &ScoreDecision<'_>) -> Finding {
 fn leaking(decision: &ScoreDecision<'_>) -> Finding {
     let ScoreDecision { process, target, to } = decision;
     let or_higher = if matches!(target.bound, Bound::Exactly(_)) { "" } else { " or higher" };
-    about(FindingKind::ProtectionLeak, Severity::Critical, process, format!("{to}{or_higher}, by {}", target.source))
-        .because("undeclared protection: the kernel kills other processes in its place")
+    about(
+        FindingKind::ProtectionLeak,
+        Severity::Critical,
+        process,
+        format!("{to}{or_higher}, by {}", target.source),
+    )
+    .because("undeclared protection: the kernel kills other processes in its place")
 }
 
 fn unprotected(decision: &ScoreDecision<'_>) -> Finding {
@@ -37,7 +42,8 @@ fn unprotected(decision: &ScoreDecision<'_>) -> Finding {
         Some(_) => (Severity::Warning, "all its panes end with it"),
         None => (Severity::Warning, "its score is not the one that the policy sets"),
     };
-    about(FindingKind::KeeperUnprotected, severity, process, format!("{to}, by {}", target.source)).because(why)
+    about(FindingKind::KeeperUnprotected, severity, process, format!("{to}, by {}", target.source))
+        .because(why)
 }
 
 /// Outside of sessions and named units: reported, and left alone.

@@ -69,7 +69,9 @@ fn size(decisions: &Decisions<'_>, decision: &SwapDecision) -> Option<Finding> {
     let (retires, switches_on) = (!decision.retire.is_empty(), !decision.switch_on.is_empty());
     if too_little && !switches_on {
         let kind = if decision.total == 0 { FindingKind::NoSwap } else { FindingKind::SwapTooSmall };
-        return Some(of_size(decision, kind, Severity::Critical).advise(reasons(decision).unwrap_or_default()));
+        return Some(
+            of_size(decision, kind, Severity::Critical).advise(reasons(decision).unwrap_or_default()),
+        );
     }
     (!retires && decision.total + MIB < decision.wanted && !switches_on).then(|| {
         of_size(decision, FindingKind::SwapBelowRecommended, Severity::Advice)
@@ -102,7 +104,8 @@ fn new_file(
     if !decision.retire.is_empty() {
         fix.push_str(&format!(", then delete {}", decision.retire.join(", ")));
     }
-    let fstab = matches!(decisions.fstab, Ok(Some(_))).then(|| ChangeKey::FileWrite { path: layout::FSTAB.to_owned() });
+    let fstab = matches!(decisions.fstab, Ok(Some(_)))
+        .then(|| ChangeKey::FileWrite { path: layout::FSTAB.to_owned() });
     let retire = decision.retire.iter().map(|path| ChangeKey::SwapRetire { path: path.clone() });
     let create = ChangeKey::SwapCreate { path: file.path.clone() };
     finding.fixed_by(fix, [create].into_iter().chain(fstab).chain(retire))
@@ -191,7 +194,10 @@ fn stray_lines(facts: &Facts) -> Vec<Finding> {
                 FindingKind::FstabDuplicate,
                 Severity::Warning,
                 format!("{}:{second}", layout::FSTAB),
-                format!("{} a second time, as on line {first}", what.map_or("the same swap", |entry| &entry.spec)),
+                format!(
+                    "{} a second time, as on line {first}",
+                    what.map_or("the same swap", |entry| &entry.spec)
+                ),
                 "each swap once",
             )
             .because("systemd creates one unit for each swap, and reports the second line at every boot")

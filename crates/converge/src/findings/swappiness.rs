@@ -24,9 +24,15 @@ fn at_boot(facts: &Facts, wanted: u8) -> Option<Finding> {
     let write = || ChangeKey::FileWrite { path: layout::SYSCTL.to_owned() };
     let Some(winner) = facts.swappiness.winner() else {
         return Some(
-            Finding::new(FindingKind::SwappinessNotPersistent, Severity::Warning, KEY, "set by no file", should)
-                .because("the next boot has the kernel's default of 60")
-                .fixed_by(format!("write {}", layout::SYSCTL), [write()]),
+            Finding::new(
+                FindingKind::SwappinessNotPersistent,
+                Severity::Warning,
+                KEY,
+                "set by no file",
+                should,
+            )
+            .because("the next boot has the kernel's default of 60")
+            .fixed_by(format!("write {}", layout::SYSCTL), [write()]),
         );
     };
     if winner.value == wanted.to_string() {
@@ -47,9 +53,10 @@ fn at_boot(facts: &Facts, wanted: u8) -> Option<Finding> {
             .because("that file decides at the next boot")
             .fixed_by(format!("write {}, which comes after it", layout::SYSCTL), [write()])
     } else {
-        finding.because(format!("{} comes after {} and wins", winner.path, layout::SYSCTL)).advise(
-            format!("change or delete line {} of {}; oomguard does not touch it", winner.line, winner.path),
-        )
+        finding.because(format!("{} comes after {} and wins", winner.path, layout::SYSCTL)).advise(format!(
+            "change or delete line {} of {}; oomguard does not touch it",
+            winner.line, winner.path
+        ))
     })
 }
 

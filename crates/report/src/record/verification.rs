@@ -98,7 +98,11 @@ impl HostSeen {
 /// The kinds of findings that make a host differ from its policy.
 #[must_use]
 pub fn kinds(findings: &[Finding]) -> BTreeSet<String> {
-    findings.iter().filter(|finding| finding.severity.differs()).map(|finding| finding.kind.to_string()).collect()
+    findings
+        .iter()
+        .filter(|finding| finding.severity.differs())
+        .map(|finding| finding.kind.to_string())
+        .collect()
 }
 
 /// The section: an entry for each host, each with a key of its own.
