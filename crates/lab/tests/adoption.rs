@@ -1,4 +1,4 @@
-//! What others made is found, said, used, and never deleted.
+//! Foreign swap is found, reported, used, and never deleted.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // Helpers of tests are tests, too.
 
 mod host;
@@ -17,12 +17,12 @@ fn swap_names(vm: &Vm) -> Vec<String> {
 }
 
 #[test]
-fn swaps_of_others_are_adopted_and_never_deleted() {
+fn foreign_swap_is_adopted_and_never_deleted() {
     let mut vm = boot(&HostSpec::new(Release::Bookworm));
     vm.write("/root/small.cspec", SPEC.as_bytes()).unwrap();
     vm.save("fresh").unwrap();
 
-    // A swap file made by hand, on and not in fstab: it gets its line, and none of ours is made.
+    // An active swap file that is not in fstab: apply adds its line and creates no swap file.
     ok(&vm, "fallocate -l 512M /mine.img && chmod 600 /mine.img && mkswap /mine.img && swapon /mine.img");
     let before = etc(&vm);
     found(&vm, POLICY).exits(2).says("/mine.img is on, and nothing switches it on at boot");
@@ -36,7 +36,7 @@ fn swaps_of_others_are_adopted_and_never_deleted() {
     assert_eq!(etc(&vm), before);
     assert_eq!(swap_names(&vm), ["/mine.img"], "a rollback does not touch it");
 
-    // The same at our own path, and too small: it stays, ours comes beside it.
+    // The same at our own path but too small: it stays, and ours is created beside it.
     vm.load("fresh").unwrap();
     ok(
         &vm,
@@ -47,7 +47,7 @@ fn swaps_of_others_are_adopted_and_never_deleted() {
     run(&vm, "oomguard rollback --yes").exits(0);
     assert_eq!(swap_names(&vm), ["/swapfile"]);
 
-    // A swap partition that fstab names by its UUID, switched off: it is switched on.
+    // An inactive swap partition with a UUID line in fstab: apply switches it on.
     vm.load("fresh").unwrap();
     ok(
         &vm,
@@ -64,10 +64,10 @@ fn swaps_of_others_are_adopted_and_never_deleted() {
 }
 
 #[test]
-fn lines_of_others_are_said_and_kept() {
+fn foreign_lines_are_reported_and_kept() {
     let mut vm = boot(&HostSpec::new(Release::Trixie));
     vm.write("/root/small.cspec", SPEC.as_bytes()).unwrap();
-    // Twice the same swap, and one that is not there.
+    // A duplicate line, and one for missing swap.
     ok(
         &vm,
         "fallocate -l 512M /mine.img && chmod 600 /mine.img && mkswap /mine.img && swapon /mine.img && \

@@ -1,4 +1,4 @@
-//! The Ansible collection against real hosts, of which one has no Python.
+//! The Ansible collection on real hosts, one of them without Python.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // Helpers of tests are tests, too.
 
 #[path = "../../../xtask/tests/ansible_env/mod.rs"]
@@ -9,7 +9,7 @@ use ansible_env::{Ansible, repository, said};
 use host::{boot, etc, ok, run};
 use oomguard_lab::{HostSpec, Release, Vm};
 
-/// In a webhook's address: it must be seen nowhere on the way.
+/// A secret in a webhook's address; it must not be visible on the host.
 const SECRET: &str = "token-5f1c9e";
 
 struct Site<'a> {
@@ -17,7 +17,7 @@ struct Site<'a> {
     vm: &'a Vm,
 }
 
-/// How a play ended.
+/// The result of a play.
 struct Play {
     well: bool,
     text: String,
@@ -46,12 +46,12 @@ impl Play {
 
 impl<'a> Site<'a> {
     fn new(vm: &'a Vm) -> Self {
-        // The lab puts it there for other scenes; here Ansible brings it.
+        // The lab installs it for other tests; here Ansible does.
         ok(vm, "rm /usr/local/bin/oomguard /usr/local/bin/oomguard-agent");
         Self { ansible: Ansible::with_collection(), vm }
     }
 
-    /// Plays a task (or a role, when it begins with `the role: `) as that user.
+    /// Runs a task (or a role, if it begins with `the role: `) as that user.
     fn play(&self, user: &str, task: &str, flags: &[&str]) -> Play {
         let dir = &self.ansible.dir;
         let binary = std::env::var("OOMGUARD_BIN").unwrap();
@@ -82,7 +82,7 @@ impl<'a> Site<'a> {
     }
 }
 
-/// All that a play could leave on a host, beside /etc.
+/// Everything outside /etc that a play could leave on a host.
 fn traces(vm: &Vm) -> String {
     ok(
         vm,
@@ -116,7 +116,7 @@ fn from_check_mode_to_rollback(release: Release) {
         .says("\"no-swap\"");
     assert_eq!(everything(&vm), before, "check mode changed something");
 
-    // What cannot be done says why, and changes nothing.
+    // Invalid parameters fail with a reason and change nothing.
     std::fs::write(
         site.ansible.dir.join("bad.cspec"),
         "memory_config:\n  swappiness: 10\n  swapp: {size: 1GB}\n",
@@ -146,13 +146,13 @@ fn from_check_mode_to_rollback(release: Release) {
     site.play("op", "role: ci", check).changes(0);
     assert_eq!(ok(&vm, inodes), applied, "the second time changed something");
 
-    // Drift is seen, and only it is mended.
+    // Drift is detected, and only drift is fixed.
     ok(&vm, "rm /etc/sysctl.d/99-zz-oomguard.conf; sysctl -qw vm.swappiness=60");
     site.play("op", "role: ci", check).changes(1).says("after: /etc/sysctl.d/99-zz-oomguard.conf");
     let mended = site.play("op", "role: ci", sudo).changes(1).says("\"set vm.swappiness to 10\"").text;
     assert!(!mended.contains("/etc/fstab") && !mended.contains("start the agent"), "{mended}");
 
-    // Another program under that name is replaced.
+    // A different program at that path is replaced.
     ok(&vm, "echo 'echo I am another' >/usr/local/bin/oomguard");
     site.play("op", "role: ci", check).changes(1).says("\"binary_installed\": true");
     run(&vm, "oomguard").exits(0).says("I am another");
@@ -193,7 +193,7 @@ fn debian_13_with_the_role() {
     site.play("dev", "role: ci", &[]).fails().says("only root may change this host").says("become: true");
     site.play("dev", "role: ci", &["--check"]).changes(1).says("\"no-swap\"");
 
-    // Nobody on the host can read the policy on its way, while it is applied again and again.
+    // No user on the host can see the policy while it is applied repeatedly.
     let watch = format!(
         "while :; do grep -al '[{}]{}' /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null; done >/root/seen",
         &SECRET[..1],
@@ -209,7 +209,7 @@ fn debian_13_with_the_role() {
         site.play("root", &policy, &[]).changes(0);
     }
     assert_eq!(ok(&vm, "cat /root/seen"), "");
-    // The watch does see such things.
+    // Proves that the watcher would see it.
     ok(&vm, &format!("SEEN={SECRET} sleep 5"));
     assert_ne!(ok(&vm, "cat /root/seen"), "");
     watching.kill();

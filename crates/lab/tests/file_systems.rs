@@ -1,4 +1,4 @@
-//! Swap files on every file system that can have them, refusals on those that cannot, growing and shrinking in use.
+//! Swap files on every supported file system, refusals on the others, resizing while in use.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // Helpers of tests are tests, too.
 
 mod host;
@@ -6,7 +6,7 @@ mod host;
 use host::{boot, etc, found, ok, run, strays};
 use oomguard_lab::{Fs, HostSpec, Release, Vm};
 
-/// A document that asks for a swap file and nothing else.
+/// A document with a swap file only.
 fn spec(vm: &Vm, file: &str, size: &str) {
     let text = format!("role: disk\nmemory_config:\n  swap: {{size: {size}, file: {file}, priority: 10}}\n");
     vm.write("/root/swap.cspec", text.as_bytes()).unwrap();
@@ -17,7 +17,7 @@ fn swaps(vm: &Vm) -> Vec<String> {
     text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
 }
 
-/// Puts about `mib` of memory into swap, and says how much really is there, in MiB.
+/// Moves about `mib` of memory into swap and returns the swap usage in MiB.
 fn fill_swap(vm: &Vm, mib: u32) -> u64 {
     ok(
         vm,
@@ -47,7 +47,7 @@ fn grows_and_shrinks_in_use(release: Release, fs: Fs) {
     run(&vm, "test ! -e /data/swapfile").exits(0);
     run(&vm, "grep -c swap /etc/fstab").exits(0).says("1");
 
-    // 400 MiB are in swap again under the hog's limit, and what is asked for would not hold them.
+    // 400 MiB are in swap because of the hog's limit, more than the requested size.
     let pressure = "systemd-run -q --unit eater -p OOMScoreAdjust=-400 python3 -c \
                     'import os,time; x=os.urandom(620 << 20); open(\"/run/eaten\",\"w\"); time.sleep(3000)' && \
                     until [ -e /run/eaten ]; do sleep 0.5; done";
@@ -87,7 +87,7 @@ fn btrfs_on_debian_13() {
 }
 
 #[test]
-fn where_no_swap_file_is_safe_it_is_refused_with_the_reason() {
+fn unsafe_swap_files_are_refused_with_the_reason() {
     let vm = boot(&HostSpec::new(Release::Bookworm).disk(Fs::Ext4, 4, "/data"));
     let before = etc(&vm);
     ok(

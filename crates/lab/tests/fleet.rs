@@ -1,4 +1,4 @@
-//! Five servers over real ssh, each with its own trouble: every one reported for what it is, the others done, and `resume` finishes.
+//! A rollout over real ssh to five faulty servers: each fault is reported, the others are changed, and `resume` finishes.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // Helpers of tests are tests, too.
 
 #[path = "fleet/client.rs"]
@@ -12,7 +12,7 @@ use client::{Client, Way, said};
 use common::lab;
 use oomguard_lab::{HostSpec, Release, Vm};
 
-/// The servers of the team's own session record that were "not yet applied".
+/// The servers of the team's session record that were "not yet applied".
 const NAMES: [&str; 5] = [
     "testnet001.ac-dc.network",
     "testnet002.ac-dc.network",
@@ -22,9 +22,9 @@ const NAMES: [&str; 5] = [
 ];
 const INVENTORY: [&str; 2] = ["--inventory", "testnet.cspec"];
 
-/// No more than three hosts run at once: the others are switched off meanwhile, which is one of the troubles.
+/// At most three hosts run concurrently. The others are off, which is one of the faults.
 #[test]
-fn five_servers_each_with_its_own_trouble_are_all_applied_rebooted_and_checked() {
+fn rollout_over_five_faulty_servers_is_completed_by_resume() {
     let spec = || HostSpec::new(Release::Bookworm);
     let mut vms = lab().boot_all(&[spec(), spec(), spec()]).unwrap();
     for (vm, name) in vms.iter().zip(NAMES) {
@@ -41,7 +41,7 @@ fn five_servers_each_with_its_own_trouble_are_all_applied_rebooted_and_checked()
     let on_five = |command: &[&'static str]| client.run(&[command, &INVENTORY].concat());
     on_five(&["check"]).exits(3).says("2 of 5 hosts failed").says("no-swap");
 
-    // One has another key than the one it is known by, one has a full disk, two are off.
+    // One has a changed host key, one a full disk, and two are off.
     let right = ways[1].clone();
     ways[1] = right.known_wrongly(&client);
     leads(&ways);
@@ -55,7 +55,7 @@ fn five_servers_each_with_its_own_trouble_are_all_applied_rebooted_and_checked()
         ["done", "host-key-changed", "disk-full", "unreachable", "unreachable"]
     );
 
-    // Those two are mended. The fourth is switched on, in place of the first, with a user who may not become root.
+    // Those two are fixed. The fourth replaces the first, with a user without sudo.
     ways[1] = right;
     vms[2].ok("rm /fill").unwrap();
     let slot = vms[0].suspend().unwrap();
@@ -67,10 +67,10 @@ fn five_servers_each_with_its_own_trouble_are_all_applied_rebooted_and_checked()
     let resumed = client.run(&resume).exits(3);
     assert!(resumed.err.contains("the user dev is not root"), "{}", resumed.err);
     assert_eq!(client.outcomes(&run), ["done", "done", "done", "no-sudo", "unreachable"]);
-    // That user may still look.
+    // That user can still run a check.
     client.run(&["check", "--inventory", "testnet.cspec", "--limit", "testnet004*"]).exits(2);
 
-    // The fifth comes in place of the second, and loses power in mid-apply.
+    // The fifth replaces the second and loses power during its apply.
     let slot = vms[1].suspend().unwrap();
     vms.push(lab().boot_in(slot, &spec()).unwrap());
     named(&vms[4], NAMES[4]);
@@ -79,7 +79,7 @@ fn five_servers_each_with_its_own_trouble_are_all_applied_rebooted_and_checked()
     leads(&ways);
     let applying = client.command(&resume).spawn().unwrap();
     let end = Instant::now() + Duration::from_secs(600);
-    // The record is there: the first steps are being done.
+    // Once the record exists, the first steps are running.
     while vms[4].run("ls /var/lib/oomguard/journal/*/progress").unwrap().status != 0 {
         assert!(Instant::now() < end, "no apply was begun");
     }
@@ -88,7 +88,7 @@ fn five_servers_each_with_its_own_trouble_are_all_applied_rebooted_and_checked()
     vms[4].power_on().unwrap();
     client.run(&resume).exits(0).says("what was cut before is finished").says("Fine: 5 of 5 hosts.");
 
-    // After a reboot, each of them.
+    // All of them after a reboot.
     for vm in &mut vms[2..] {
         vm.reboot().unwrap();
     }
@@ -106,7 +106,7 @@ fn five_servers_each_with_its_own_trouble_are_all_applied_rebooted_and_checked()
     let seen = client.run(&["fleet", "status", "--format", "cspec"]).exits(0).out;
     assert_eq!(seen.matches("status: operational").count(), 5, "{seen}");
     only_the_programs_are_left(&vms[0]);
-    // The team's session record of it: nothing is invented, no host is left over.
+    // The session record has every host and only real results.
     client
         .run(&["record", "--title", "Swap for the testnet", "--from", &run, "-o", "session.cspec"])
         .exits(0);
@@ -120,13 +120,13 @@ fn five_servers_each_with_its_own_trouble_are_all_applied_rebooted_and_checked()
     client.run(&[&["check"], &first[..]].concat()).exits(2).says("no-swap");
 }
 
-/// Gives a host its name, which it can resolve: sudo looks it up each time, and nobody answers a host of the lab.
+/// Sets a resolvable host name: sudo resolves it each time, and lab hosts have no DNS.
 fn named(vm: &Vm, name: &str) {
     vm.ok(&format!("echo '127.0.1.1 {name}' >> /etc/hosts && hostnamectl set-hostname {name} && sync"))
         .unwrap();
 }
 
-/// Both are root's, are found by their content, and nothing else was left behind.
+/// Both programs are owned by root and named by their content; nothing else is left behind.
 fn only_the_programs_are_left(vm: &Vm) {
     let list = "stat -c '%U %a %n' /usr/local/lib/oomguard/* /usr/local/lib/oomguard/.o* 2>/dev/null";
     let listed = vm.run(list).unwrap().stdout;

@@ -1,4 +1,4 @@
-//! A fresh Debian becomes as the policy says, stays so over a reboot, and goes back byte for byte.
+//! A policy is applied to a fresh Debian, survives a reboot, and is rolled back byte for byte.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // Helpers of tests are tests, too.
 
 mod host;
@@ -52,13 +52,13 @@ fn from_fresh_to_protected_and_back(release: Release) {
     assert_eq!(score(&vm, "-u dev -x systemd"), -900, "a user manager after the boot");
     vm.run_as("dev", "XDG_RUNTIME_DIR=/run/user/$(id -u) systemd-run --user --unit load sleep 300").unwrap();
     assert_eq!(score(&vm, "-u dev -x sleep"), 0, "a service of the user does not inherit");
-    // The agent has protected the tmux server as it started, and takes off what a new pane inherits.
+    // The agent has protected the tmux server at its start and resets what a new pane inherits.
     assert_eq!(session_scores(&vm), [-900, -800, 0]);
     vm.run_as("dev", "tmux new-window -d -t work 'sleep 301'").unwrap();
     ok(&vm, "until pgrep -u dev -f 'sleep 301' >/dev/null; do sleep 0.2; done; sleep 0.5");
     assert_eq!(score(&vm, "-u dev -f 'sleep 301'"), 0);
     run(&vm, "oomguard check --role ci").exits(0).says("Fine");
-    // Without it check finds the missing agent, the unprotected server and the leak, and apply mends all of it.
+    // Without the agent, check finds the missing agent, the unprotected server and the leak; apply fixes all of them.
     ok(&vm, "systemctl stop oomguard-agent");
     found(&vm, "--role ci").exits(2).says("agent-not-running");
     vm.run_as("dev", "tmux new-window -d -t work 'sleep 302'; tmux -L other new-session -d -s other")

@@ -1,4 +1,5 @@
-//! Memory runs out on real hosts: with the agent only load dies, and without it, or with tmux simply at -800, not only.
+//! Memory runs out on real hosts. With the agent only load is killed; without it, or with tmux at -800 by hand, other processes
+//! are killed too.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // Helpers of tests are tests, too.
 #![allow(clippy::print_stderr)] // How long a scene took, and who died, is worth reading when one fails.
 
@@ -19,7 +20,7 @@ const POLICY: &str = "memory_config:\n  swap: {size: 0.5x, minimum: 16GB}\n  swa
      expendable: {\"ci-job@*.service\": 500}\n";
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// Those that must live on: each a name, and the command that prints its process.
+/// The processes that must survive: a name and the command that prints the pid.
 const KEEPERS: [(&str, &str); 5] = [
     ("validator", "systemctl show -p MainPID --value validator.service"),
     ("sshd", "systemctl show -p MainPID --value ssh.service"),
@@ -28,7 +29,7 @@ const KEEPERS: [(&str, &str); 5] = [
     ("the shell of its pane", "pgrep -P $(pgrep -u dev -x 'tmux: server')"),
 ];
 
-/// A host with the stand-ins, a user whose manager runs without a login, and nothing of oomguard's but the program.
+/// A host with stand-ins for the validator and the load, a lingering user manager, and only oomguard's programs.
 fn host(release: Release) -> Vm {
     let vm = boot(&HostSpec::new(release).root_gib(4));
     vm.write("/usr/local/lib/load.py", LOAD.as_bytes()).unwrap();
@@ -36,7 +37,7 @@ fn host(release: Release) -> Vm {
     vm.write("/etc/systemd/system/validator.service", UNIT.as_bytes()).unwrap();
     vm.write("/root/policy.cspec", POLICY.as_bytes()).unwrap();
     ok(&vm, "systemctl daemon-reload; systemctl start validator; loginctl enable-linger dev");
-    // The kernel says whom it kills where the test still hears it when sshd is among them.
+    // Kills are read from the console, because sshd may be among the victims.
     ok(&vm, "dmesg -n 4; sysctl -qw vm.oom_dump_tasks=0; until pgrep -u dev -x systemd; do sleep 0.2; done");
     vm
 }
@@ -55,14 +56,14 @@ fn keepers(vm: &Vm) -> Vec<String> {
     KEEPERS.iter().map(|(name, command)| format!("{name}: {}", run(vm, command).text.trim())).collect()
 }
 
-/// The names of the processes that the kernel has killed, as its lines on the console say.
+/// The names of killed processes, from the kernel's lines on the console.
 fn killed(console: &str) -> Vec<String> {
     let lines = console.lines().filter_map(|line| line.split_once("Killed process ")?.1.split_once('('));
-    // A name may have parentheses of its own, as `(sd-pam)`.
+    // A name may contain parentheses, such as `(sd-pam)`.
     lines.filter_map(|(_, rest)| Some(rest.split_once(") total-vm")?.0.to_owned())).collect()
 }
 
-/// Runs until `done` says so of what the console has shown since the call.
+/// Waits until `done` is true for the new console output.
 fn watch(vm: &Vm, start: impl FnOnce(&Vm), mut done: impl FnMut(&Vm, &[String]) -> bool) -> Vec<String> {
     let before = vm.console().len();
     start(vm);
@@ -78,14 +79,14 @@ fn watch(vm: &Vm, start: impl FnOnce(&Vm), mut done: impl FnMut(&Vm, &[String]) 
     }
 }
 
-/// Whom `rank` has first, with a load added.
+/// The first process of `rank` with a load added.
 fn ranked_first(vm: &Vm, policy: &str, load: &str) -> String {
     let json = ok(vm, &format!("oomguard rank {policy} --add load:{load} --format json"));
     let ranking: serde_json::Value = serde_json::from_str(&json).expect("a ranking");
     ranking["order"][0]["name"].as_str().expect("a name").to_owned()
 }
 
-/// A load that is started so kills nobody but itself, and the first is whom `rank` says.
+/// With oomguard only load is killed, and the first victim is the one that `rank` predicts.
 fn only_load_dies(vm: &Vm, what: &str, load: &str, keepers_before: &[String], start: impl FnOnce(&Vm)) {
     let began = Instant::now();
     let ranked = ranked_first(vm, "--spec /root/policy.cspec", load);
@@ -99,7 +100,7 @@ fn only_load_dies(vm: &Vm, what: &str, load: &str, keepers_before: &[String], st
     eprintln!("{what}: {} processes of load killed, {:.0} s", dead.len(), began.elapsed().as_secs_f32());
 }
 
-/// Without oomguard the validator is the largest process, and the first to die.
+/// Without oomguard the validator is the largest process and is killed first.
 fn damage_without_oomguard(vm: &Vm) {
     let ranked = ranked_first(vm, "", "40MB*40");
     let dead = watch(
@@ -111,7 +112,7 @@ fn damage_without_oomguard(vm: &Vm) {
     assert_eq!((ranked.as_str(), dead.first()), ("validator", Some(&ranked)), "killed {dead:?}");
 }
 
-/// With the scores of the team's first fix, everything in the pane is protected, and others die for it.
+/// With the scores of the team's first fix, everything in the pane is protected and others are killed instead.
 fn damage_with_tmux_at_800(vm: &Vm) {
     ok(vm, "echo -900 > /proc/$(systemctl show -p MainPID --value validator)/oom_score_adj");
     ok(vm, "echo -800 > /proc/$(pgrep -u dev -x 'tmux: server')/oom_score_adj");
@@ -145,8 +146,8 @@ fn scenes(release: Release) {
     );
     vm.run_as("dev", "tmux kill-server").unwrap();
     run(&vm, "oomguard apply --spec /root/policy.cspec --yes").exits(0);
-    // What the user manager started before has the score of then, the first to be killed; a login begins with these.
-    // systemd 247 now and then finds the cgroup of the old manager busy (status=219/CGROUP), with and without oomguard.
+    // Processes that the user manager started before still have the old score and would be killed first.
+    // systemd 247 sometimes finds the cgroup of the old manager busy (status=219/CGROUP), with or without oomguard.
     ok(
         &vm,
         "systemctl restart validator; systemctl restart user@1000 || { sleep 2; systemctl start user@1000; }",
@@ -154,7 +155,7 @@ fn scenes(release: Release) {
     tmux(&vm);
     ok(&vm, "sleep 1");
     assert_eq!(host::session_scores(&vm), [-900, -800, 0], "a tmux server that starts, and its pane's shell");
-    // Filling the swap takes longest, so it is done once; what fills it is never killed, and stays out of memory.
+    // Filling the swap takes longest, so it is done once, by a process that cannot be killed.
     vm.write("/usr/local/lib/ballast.py", BALLAST.as_bytes()).unwrap();
     ok(&vm, "systemd-run -q --unit ballast -p OOMScoreAdjust=-1000 python3 /usr/local/lib/ballast.py");
     ok(&vm, "until [ -e /run/ballast ]; do sleep 0.5; done; free -m >&2");
@@ -164,7 +165,7 @@ fn scenes(release: Release) {
     only_load_dies(&vm, "eight in a pane", "130MB*8", &before, pane("python3 /usr/local/lib/load.py 8 130"));
     only_load_dies(&vm, "one that leaks", "900MB", &before, pane("python3 /usr/local/lib/load.py 1 900"));
     only_load_dies(&vm, "forty at once", "26MB*40", &before, pane("python3 /usr/local/lib/load.py 40 26"));
-    // A privileged write has raised the floor, so an ordinary user cannot go back below it.
+    // The privileged write raised the minimum, so an ordinary user cannot lower the score again.
     let down =
         "echo -800 > /proc/$$/oom_score_adj && touch /tmp/went-down; python3 /usr/local/lib/load.py 8 130";
     only_load_dies(&vm, "its score written back down", "130MB*8", &before, |vm| {
@@ -197,7 +198,7 @@ fn scenes(release: Release) {
     run(&vm, "ls /usr/local/lib/oomguard /etc/oomguard /run/oomguard").exits(2);
 }
 
-/// What a user manager starts took the manager's protection off itself, which leaves the floor where it was.
+/// A child of the user manager resets its own score, which does not raise the minimum.
 fn a_user_s_service_cannot_protect_itself_again(vm: &Vm) {
     let script = "sleep 1; echo -500 > /proc/self/oom_score_adj";
     let start = format!(
@@ -212,7 +213,7 @@ fn a_user_s_service_cannot_protect_itself_again(vm: &Vm) {
 
 fn lost_events_cause_a_look_at_all(vm: &Vm) {
     let agent = "pkill -x -f '/usr/local/lib/oomguard/oomguard-agent-.*'";
-    // More renamings than the socket holds, while nobody takes them; then a process that makes no event itself.
+    // More renames than the socket buffer holds while the agent is stopped; then a process without an event.
     // By prctl(PR_SET_NAME): a write to /proc/PID/comm is an event only since Linux 5.16.
     let flood = "import ctypes\nlibc = ctypes.CDLL(None)\nfor n in range(30000):\n libc.prctl(15, b'%d' % n, 0, 0, 0)\n";
     vm.write("/root/flood.py", flood.as_bytes()).unwrap();
@@ -228,7 +229,7 @@ fn lost_events_cause_a_look_at_all(vm: &Vm) {
         vm,
         "for n in $(seq 50); do [ $(cat /proc/$(cat /root/quiet)/oom_score_adj) = 0 ] && exit 0; sleep 0.1; done; exit 1",
     );
-    // The line goes through a queue and journald.
+    // The line passes through a queue and journald.
     let told =
         "journalctl -u oomguard-agent -o cat --no-pager | grep -q 'event=lost_events.*process connector'";
     ok(vm, &format!("for n in $(seq 100); do {told} && exit 0; sleep 0.1; done; exit 1"));
@@ -241,7 +242,7 @@ fn hardened(vm: &Vm) {
     assert!(score <= 3.0, "{said}");
 }
 
-/// Reloaded, the old policy stays in force; started under it, the agent touches nothing; mended, it goes on.
+/// A reload of a broken policy keeps the old one; an agent started with it changes nothing until it is fixed.
 fn a_broken_policy_changes_nothing(vm: &Vm) {
     let policy = "/etc/oomguard/policy.cspec";
     let log = "journalctl -u oomguard-agent -o cat --no-pager | tail -5";
@@ -265,14 +266,14 @@ fn a_broken_policy_changes_nothing(vm: &Vm) {
     assert!(ok(vm, "systemctl show -p StatusText --value oomguard-agent").contains("hears of each start"));
     let pid = ok(vm, &format!("pgrep {second}"));
     vm.run_as("dev", "tmux -L second kill-server").unwrap();
-    // That it has ended is heard of at once; that nobody tells how is known some seconds later.
+    // The end is noticed at once; that its cause stays unknown, some seconds later.
     let told = format!("oomguard events --kind protected_process_died | grep -F '(pid {})'", pid.trim());
     ok(vm, &format!("for n in $(seq 30); do {told} && exit 0; sleep 1; done; exit 1"));
     run(vm, "oomguard check --spec /root/policy.cspec").says("Fine");
 }
 
 fn without_the_connector(vm: &Vm) {
-    // Since Linux 6.6 the connector takes anybody, so that a missing CAP_NET_ADMIN alone does not keep it away.
+    // Since Linux 6.6 the connector does not require CAP_NET_ADMIN, so dropping it is not enough.
     let drop_in = "[Service]\nCapabilityBoundingSet=\nCapabilityBoundingSet=CAP_DAC_OVERRIDE CAP_SYS_PTRACE CAP_SYS_RESOURCE\n\
                    RestrictAddressFamilies=\nRestrictAddressFamilies=AF_UNIX\n";
     vm.write("/etc/systemd/system/oomguard-agent.service.d/no-net.conf", drop_in.as_bytes()).unwrap();

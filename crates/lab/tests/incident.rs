@@ -1,4 +1,4 @@
-//! The incident that this project comes from, with its names, on a host that is really out of memory.
+//! The incident that led to this project, reproduced with its names on a host that is out of memory.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // Helpers of tests are tests, too.
 
 mod host;
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// Grows with its siblings until the user manager is gone, as a build does that fills a host without swap.
+/// Grows with its siblings until the user manager is killed, like a build on a host without swap.
 const GROW: &str = "\
 import os, sys, time
 manager = sys.argv[1]
@@ -29,18 +29,18 @@ while alive() and len(held) < 900:
 time.sleep(600)
 ";
 
-/// Stops the compilers as soon as the manager is gone: they themselves notice late, when every page of theirs must come back
-/// from disk. Only the shell's own commands, so that it needs no memory then.
+/// Stops the compilers as soon as the manager is killed; they would notice late because their pages are on disk. Uses only
+/// shell builtins, so that it needs no memory.
 const WATCH: &str = "manager=$1; shift
 while read -r _ _ state _ 2>/dev/null </proc/$manager/stat; do case $state in Z | X) break ;; esac; done
 kill -STOP \"$@\"
 ";
 
-/// Holds some memory and waits.
+/// Allocates some memory and waits.
 const HOLD: &str = "import sys, time\nheld = b'x' * (int(sys.argv[1]) << 20)\ntime.sleep(600)\n";
 
-/// Programs get the names of the incident; each victim has the score that makes the kernel take it in its turn, and
-/// the compilers have what they inherited from a protected keeper.
+/// The programs have the names of the incident. Scores make the kernel kill the victims in order; the compilers have the
+/// score that they inherited from a protected keeper.
 fn crowd(vm: &Vm) -> String {
     vm.write("/srv/grow.py", GROW.as_bytes()).unwrap();
     vm.write("/srv/hold.py", HOLD.as_bytes()).unwrap();
@@ -83,13 +83,13 @@ fn crowd(vm: &Vm) -> String {
 }
 
 #[test]
-fn the_incident_that_this_project_comes_from() {
+fn incident_explains_the_loss_of_dbus_and_the_user_manager() {
     let vm = boot(&HostSpec::new(Release::Bookworm).memory_mib(512));
     let login = vm.login("dev").unwrap();
     let manager = crowd(&vm);
     ok(&vm, "systemd-run -q --unit rec -p OOMScoreAdjust=-900 oomguard recorder run; sleep 6");
     ok(&vm, "touch /run/go");
-    // By the console: a host that is out of memory without swap hardly answers.
+    // Uses the console, because a host without free memory hardly answers.
     let began = Instant::now();
     let killed = |line: &str| line.contains("Killed process") && line.contains("(systemd)");
     while !vm.console().lines().any(killed) {
@@ -120,7 +120,7 @@ fn the_incident_that_this_project_comes_from() {
     let why = incident["why"].to_string();
     assert!(why.contains("rustc held the most memory and survived: it had oom_score_adj -800"), "{why}");
 
-    // The recorder's minutes are part of it.
+    // The report includes the recording.
     let growth = &incident["growth"];
     assert_eq!((&growth["program"], &growth["processes"]), (&"rustc".into(), &4.into()), "{growth}");
     assert!(growth["to_kib"].as_u64().unwrap() > 2 * growth["from_kib"].as_u64().unwrap(), "{growth}");
@@ -131,7 +131,7 @@ fn the_incident_that_this_project_comes_from() {
     assert!(screen.lines().count() <= 24, "{screen}");
     assert!(screen.contains("rustc (4 processes)") && screen.contains("no swap was configured"), "{screen}");
 
-    // The change is a policy that this host takes.
+    // The suggested change is a policy that this host accepts.
     run(&vm, "oomguard incident --format cspec >/root/i.cspec && oomguard spec check /root/i.cspec").exits(0);
     let plan = run(&vm, "oomguard plan --spec /root/i.cspec").text;
     assert!(
@@ -139,7 +139,7 @@ fn the_incident_that_this_project_comes_from() {
         "{plan}"
     );
 
-    // The same without a journal, from the kernel's own log.
+    // The same from the kernel log, without the journal.
     ok(&vm, "mv /usr/bin/journalctl /usr/bin/journalctl.off");
     let json = run(&vm, "oomguard incident --format json").exits(0).text;
     let kmsg: Value = serde_json::from_str(&json).unwrap();

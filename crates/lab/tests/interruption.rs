@@ -1,4 +1,4 @@
-//! An apply that is killed, or loses power, after every single step. The steps come from the plan itself.
+//! Applies that are killed or lose power after each step. The steps come from the plan.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // Helpers of tests are tests, too.
 
 mod host;
@@ -9,7 +9,7 @@ use oomguard_lab::{HostSpec, Release, Vm};
 const APPLY: &str = "apply --role ci";
 
 #[test]
-fn killed_after_every_step_a_rerun_finishes_and_one_rollback_undoes_it() {
+fn apply_killed_after_any_step_is_finished_by_a_rerun_and_rolled_back() {
     let vm = boot(&HostSpec::new(Release::Trixie));
     let before = etc(&vm);
     let total = steps(&vm, "--role ci");
@@ -32,7 +32,7 @@ fn killed_after_every_step_a_rerun_finishes_and_one_rollback_undoes_it() {
 }
 
 #[test]
-fn a_rollback_killed_after_every_step_is_finished_by_the_next() {
+fn rollback_killed_after_any_step_is_finished_by_the_next() {
     let mut vm = boot(&HostSpec::new(Release::Bookworm));
     let before = etc(&vm);
     run(&vm, "oomguard apply --role ci --yes").exits(0);
@@ -55,7 +55,7 @@ fn a_rollback_killed_after_every_step_is_finished_by_the_next() {
     assert!(step > 8, "a rollback of only {step} steps");
 }
 
-/// Every `stride`th step, beginning with `first`, so that two hosts share the work.
+/// Every `stride`th step from `first` on, so that two hosts share the work.
 fn power_cut(release: Release, first: usize, stride: usize) {
     let mut vm = boot(&HostSpec::new(release));
     let total = steps(&vm, "--role ci");
@@ -75,7 +75,7 @@ fn power_cut(release: Release, first: usize, stride: usize) {
         assert_eq!(strays(&vm), "", "power cut after step {step}");
         run(&vm, "findmnt --verify").exits(0);
         if step + stride > total {
-            // Once is enough: from here on every host is as after an apply that nobody cut.
+            // Once is enough: every later host is in the state of a complete apply.
             vm.power_cut();
             vm.power_on().unwrap();
             run(&vm, "oomguard check --role ci").exits(0);
@@ -84,7 +84,7 @@ fn power_cut(release: Release, first: usize, stride: usize) {
     }
 }
 
-/// Not in emergency mode, and nothing that fstab names is missing.
+/// The host is not in emergency mode, and everything that fstab names exists.
 fn boots_well(vm: &Vm, step: usize) {
     let state = run(vm, "systemctl is-system-running --wait").text;
     assert!(matches!(state.trim(), "running" | "degraded"), "power cut after step {step}: {state}");
@@ -93,17 +93,17 @@ fn boots_well(vm: &Vm, step: usize) {
 }
 
 #[test]
-fn power_cut_after_every_odd_step_the_host_boots_and_a_rerun_finishes() {
+fn host_boots_after_a_power_cut_after_any_odd_step() {
     power_cut(Release::Bookworm, 1, 2);
 }
 
 #[test]
-fn power_cut_after_every_even_step_the_host_boots_and_a_rerun_finishes() {
+fn host_boots_after_a_power_cut_after_any_even_step() {
     power_cut(Release::Trixie, 2, 2);
 }
 
 #[test]
-fn of_two_applies_at_once_one_refuses_clearly() {
+fn concurrent_apply_is_refused() {
     let vm = boot(&HostSpec::new(Release::Bullseye));
     let mut first = Walk::start(&vm, APPLY);
     first.to(3);

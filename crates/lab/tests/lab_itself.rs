@@ -1,4 +1,4 @@
-//! The lab does what its tests will trust it to do.
+//! Tests of the lab.
 
 #![allow(clippy::panic, clippy::print_stdout, clippy::unwrap_used, reason = "a test")]
 
@@ -38,7 +38,7 @@ fn boots(release: Release) -> Result<()> {
     host.write("/srv/a b/c", &bytes)?;
     assert_eq!(host.read("/srv/a b/c")?, bytes);
 
-    // A user at work: a login session, a user manager of its own, a tmux server in it.
+    // A user with a login session, a user manager and a tmux server.
     let login = host.login("dev")?;
     assert_eq!(host.ok("systemctl is-active user@1000.service")?.trim(), "active");
     host.ok_as("dev", "systemctl --user is-system-running --wait")?;
@@ -70,14 +70,14 @@ fn trixie_boots() -> Result<()> {
 }
 
 #[test]
-fn a_power_cut_loses_what_was_not_written() -> Result<()> {
+fn power_cut_loses_unwritten_data() -> Result<()> {
     let spec =
         HostSpec::new(Release::Bookworm).disk(Fs::Xfs, 8, "/data").disk(Fs::Btrfs, 4, "/var/lib/chain-data");
     let mut host = common::lab().boot(&spec)?;
     assert_eq!(host.ok("stat -fc %T /data /var/lib/chain-data")?, "xfs\nbtrfs\n");
     assert!(!host.ok("cat /etc/fstab")?.contains("/data"));
     host.ok("for d in /root /data /var/lib/chain-data; do echo kept > $d/kept; done; sync")?;
-    // Less than five seconds: nothing is written back by then.
+    // Less than five seconds, so that nothing has been written back.
     host.ok("for d in /root /data /var/lib/chain-data; do echo lost > $d/lost; done")?;
     host.power_cut();
     assert!(!host.is_on());
@@ -92,7 +92,7 @@ fn a_power_cut_loses_what_was_not_written() -> Result<()> {
 }
 
 #[test]
-fn a_saved_host_comes_back_as_it_was() -> Result<()> {
+fn snapshot_restores_memory_and_disks() -> Result<()> {
     let mut host = common::lab().boot(&HostSpec::new(Release::Bookworm))?;
     host.ok("fallocate -l 64M /swap && chmod 600 /swap && mkswap -q /swap && swapon /swap")?;
     host.ok("echo then > /run/state; echo then > /root/state; nohup sleep 1000 >/dev/null 2>&1 &")?;
@@ -117,15 +117,15 @@ fn a_saved_host_comes_back_as_it_was() -> Result<()> {
 }
 
 #[test]
-fn a_kernel_that_panics_is_found_out_at_once() {
-    // Its first program ends at once, which no kernel survives.
+fn kernel_panic_is_detected_immediately() {
+    // The first program exits at once, so the kernel panics.
     let spec = HostSpec::new(Release::Bookworm).kernel_arg("init=/bin/false");
     let error = common::lab().boot(&spec).map(|_| ()).unwrap_err().to_string();
     assert!(error.contains("kernel panicked") && error.contains("Attempted to kill init"), "{error}");
 }
 
 #[test]
-fn a_session_talks_while_the_test_goes_on() -> Result<()> {
+fn session_runs_in_the_background() -> Result<()> {
     let spec = HostSpec::new(Release::Bookworm).root_gib(4).memory_mib(768);
     let host = timed("boot with a root disk of 4 GiB", || common::lab().boot(&spec))?;
     let size: u64 = host.ok("df -B1 --output=size / | tail -1")?.trim().parse().unwrap();
@@ -147,7 +147,7 @@ fn a_session_talks_while_the_test_goes_on() -> Result<()> {
 }
 
 #[test]
-fn an_oom_kill_is_on_the_console_with_its_list_of_processes() -> Result<()> {
+fn oom_kill_prints_its_process_list_on_the_console() -> Result<()> {
     let host = common::lab().boot(&HostSpec::new(Release::Bookworm).memory_mib(512))?;
     host.ok("systemd-run -q --unit eater python3 -c 'x = []\nwhile True: x.append(bytearray(8 << 20))'")?;
     host.ok("until dmesg | grep -q 'Killed process'; do sleep 0.5; done; sleep 1")?;
@@ -162,7 +162,7 @@ fn an_oom_kill_is_on_the_console_with_its_list_of_processes() -> Result<()> {
 }
 
 #[test]
-fn a_kept_host_goes_on_until_it_is_taken_down() -> Result<()> {
+fn kept_host_runs_until_it_is_removed() -> Result<()> {
     let lab = common::lab();
     let name = format!("test{}", std::process::id());
     let up = lab.up(&name, &HostSpec::new(Release::Bookworm).disk(Fs::Xfs, 2, "/data"))?;
@@ -175,10 +175,10 @@ fn a_kept_host_goes_on_until_it_is_taken_down() -> Result<()> {
 }
 
 #[test]
-fn a_kept_host_that_does_not_boot_is_not_kept() {
+fn kept_host_that_does_not_boot_is_removed() {
     let lab = common::lab();
     let name = format!("bad{}", std::process::id());
-    // A place that cannot be mounted on.
+    // A path that cannot be a mount point.
     let spec = HostSpec::new(Release::Bookworm).disk(Fs::Ext4, 1, "/etc/passwd/data");
     let error = lab.up(&name, &spec).map(|_| ()).unwrap_err().to_string();
     assert!(error.contains(&name) && error.contains("mkfs.ext4"), "{error}");
@@ -188,14 +188,14 @@ fn a_kept_host_that_does_not_boot_is_not_kept() {
 }
 
 #[test]
-fn more_hosts_than_may_run_are_refused_at_once() {
+fn too_many_hosts_are_refused_immediately() {
     let specs = vec![HostSpec::new(Release::Bookworm); usize::from(MAX_HOSTS) + 1];
     let error = common::lab().boot_all(&specs).map(|_| ()).unwrap_err().to_string();
     assert!(error.starts_with("4 hosts"), "{error}");
 }
 
 #[test]
-fn a_killed_test_takes_its_hosts_with_it() -> Result<()> {
+fn hosts_of_a_killed_test_are_killed() -> Result<()> {
     const INNER: &str = "OOMGUARD_LAB_TEST_INNER";
     if std::env::var_os(INNER).is_some() {
         let host = common::lab().boot(&HostSpec::new(Release::Bookworm))?;
@@ -204,7 +204,7 @@ fn a_killed_test_takes_its_hosts_with_it() -> Result<()> {
         return Ok(());
     }
     let mut inner = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "a_killed_test_takes_its_hosts_with_it", "--nocapture"])
+        .args(["--exact", "hosts_of_a_killed_test_are_killed", "--nocapture"])
         .env(INNER, "1")
         .stdout(Stdio::piped())
         .spawn()
@@ -220,7 +220,7 @@ fn a_killed_test_takes_its_hosts_with_it() -> Result<()> {
         assert!(Instant::now() < end, "QEMU goes on");
         std::thread::sleep(Duration::from_millis(50));
     }
-    // The next lab to open sweeps up its disks.
+    // The next lab that is opened removes its disks.
     let _lab = common::lab();
     let mine = format!("{}-", inner.id());
     let mut left = std::fs::read_dir(lab_hosts()).unwrap().flatten();

@@ -168,7 +168,7 @@ fn swaps(vm: &Vm) -> String {
 }
 
 #[test]
-fn an_assistant_changes_only_what_was_approved() {
+fn assistant_changes_only_what_was_approved() {
     let vm = boot(&HostSpec::new(Release::Bookworm));
     let before = etc(&vm);
     let plan = given(&vm, "plan_host", &json!({"role": "workstation"}));

@@ -1,4 +1,4 @@
-//! Hosts that are not as expected: cgroup v1, no PSI, a container, hidden processes.
+//! Unusual hosts: cgroup v1, no PSI, a container, hidden processes.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // Helpers of tests are tests, too.
 
 mod host;
@@ -24,9 +24,9 @@ fn cgroup_v1_without_psi() {
 }
 
 #[test]
-fn a_container_is_checked_and_its_swap_refused() {
+fn swap_is_refused_in_a_container() {
     let vm = boot(&HostSpec::new(Release::Bookworm));
-    // nspawn does not take the host's own root; a layer over it is a container with the host's programs.
+    // nspawn refuses the host's root, so the container is an overlay of it.
     ok(
         &vm,
         "mount -t tmpfs tmpfs /mnt && mkdir /mnt/up /mnt/work /mnt/root && \
@@ -45,7 +45,7 @@ fn a_container_is_checked_and_its_swap_refused() {
 }
 
 #[test]
-fn an_ordinary_user_is_told_what_could_not_be_read() {
+fn ordinary_user_sees_what_could_not_be_read() {
     let vm = boot(&HostSpec::new(Release::Trixie));
     run(&vm, "oomguard apply --role ci --yes").exits(0);
     run(&vm, "runuser -u dev -- oomguard check --role ci")
@@ -61,7 +61,7 @@ fn an_ordinary_user_is_told_what_could_not_be_read() {
 }
 
 #[test]
-fn the_repository_s_own_documents_hold_on_a_real_host() {
+fn documents_of_the_repository_apply_on_a_real_host() {
     let vm = boot(&HostSpec::new(Release::Bookworm));
     let specs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../specs");
     let before = host::etc(&vm);

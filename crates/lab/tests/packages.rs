@@ -1,4 +1,4 @@
-//! The Debian package on a real host: installed, upgraded, removed, purged, and an applied policy that outlives it.
+//! The Debian package on a real host: install, upgrade, remove, purge.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // Helpers of tests are tests, too.
 
 mod host;
@@ -11,7 +11,7 @@ use oomguard_lab::{HostSpec, Release, Vm};
 const APT: &str = "DEBIAN_FRONTEND=noninteractive apt-get -y -q -o Dpkg::Use-Pty=0";
 const CONFFILE: &str = "/etc/oomguard/default.cspec";
 
-/// The lines of one text that are not in the other.
+/// The lines of one text that are missing in the other.
 fn more<'t>(now: &'t str, before: &str) -> Vec<&'t str> {
     now.lines().filter(|line| !before.lines().any(|other| other == *line)).collect()
 }
@@ -33,7 +33,7 @@ fn agent(vm: &Vm) -> String {
     ok(vm, "systemctl show -p MainPID --value oomguard-agent").trim().to_owned()
 }
 
-/// Only the program's files are there; no agent runs, no swap is on, and no score is another.
+/// Only the package's files were added: no running agent, no swap, no changed score.
 fn installed_and_nothing_else(vm: &Vm, etc_before: &str) {
     let etc_now = etc(vm);
     let added: Vec<&str> =
@@ -52,14 +52,14 @@ fn installed_and_nothing_else(vm: &Vm, etc_before: &str) {
 }
 
 #[test]
-fn install_upgrade_remove_purge_and_a_policy_that_outlives_them() {
+fn applied_policy_survives_install_upgrade_remove_and_purge() {
     let deb = PathBuf::from(std::env::var_os("OOMGUARD_DEB").expect("`cargo xtask test` sets OOMGUARD_DEB"));
     let vm = boot(&HostSpec::new(Release::Bookworm));
     ok(&vm, "rm /usr/local/bin/oomguard /usr/local/bin/oomguard-agent");
     let etc_before = etc(&vm);
     vm.push(&deb, "/root/oomguard.deb", 0o644).unwrap();
 
-    // dpkg alone: it comes, changes no policy, and goes without a trace.
+    // With dpkg: installation changes no policy, and purge leaves nothing.
     ok(&vm, "dpkg -i /root/oomguard.deb");
     installed_and_nothing_else(&vm, &etc_before);
     ok(&vm, "dpkg -r oomguard");
@@ -67,7 +67,7 @@ fn install_upgrade_remove_purge_and_a_policy_that_outlives_them() {
     ok(&vm, "dpkg -P oomguard");
     assert_eq!(etc(&vm), etc_before);
 
-    // apt, with the package's own agent and a policy that somebody has changed: both outlive an upgrade.
+    // With apt: the package's agent and a modified policy survive an upgrade.
     ok(&vm, &format!("{APT} install /root/oomguard.deb"));
     ok(&vm, &format!("systemctl enable --now oomguard-agent && echo '# ours' >> {CONFFILE}"));
     let (old, newer) = (agent(&vm), repack(&vm, "99.0-1"));
@@ -76,7 +76,7 @@ fn install_upgrade_remove_purge_and_a_policy_that_outlives_them() {
     assert_eq!(ok(&vm, &format!("tail -1 {CONFFILE}")).trim(), "# ours");
     ok(&vm, "systemctl is-active --quiet oomguard-agent");
     assert_ne!(agent(&vm), old, "it runs the new program");
-    // Removed, nothing is left that would start a program which is not there.
+    // After removal nothing tries to start the removed program.
     ok(&vm, "dpkg -r oomguard");
     run(&vm, "systemctl is-active --quiet oomguard-agent").exits(3);
     ok(
@@ -89,7 +89,7 @@ fn install_upgrade_remove_purge_and_a_policy_that_outlives_them() {
     assert_eq!(etc(&vm), etc_before);
     run(&vm, "ls -d /var/lib/oomguard /etc/oomguard").exits(2);
 
-    // What was applied is not the package's.
+    // An applied policy does not belong to the package.
     ok(&vm, "dpkg -i /root/oomguard.deb && oomguard apply --yes");
     let applied = agent(&vm);
     run(&vm, &format!("dpkg -i {newer}")).exits(0).says("keeps its version");

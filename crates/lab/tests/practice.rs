@@ -1,4 +1,4 @@
-//! What a team lives with, on a real host: an apply, its record, and the swap that a recorded load asks for.
+//! Everyday use on a real host: an apply, its record, advice from recorded load, drills.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // Helpers of tests are tests, too.
 
 mod host;
@@ -9,14 +9,14 @@ use host::{boot, ok, run};
 use oomguard_lab::{HostSpec, Release};
 use serde_json::Value;
 
-/// Takes 300 MiB, and keeps them.
+/// Allocates 300 MiB and keeps them.
 const EATER: &[u8] = b"import time
 held = bytearray(b'x') * (300 << 20)
 time.sleep(600)
 ";
 
 #[test]
-fn an_apply_its_record_and_advice_from_what_was_recorded() {
+fn record_and_advice_use_recorded_data() {
     let vm = boot(&HostSpec::new(Release::Bookworm));
     run(&vm, "oomguard record --title early").exits(1).says("nothing was applied on this host yet");
     ok(&vm, "oomguard apply --yes");
@@ -38,17 +38,17 @@ fn an_apply_its_record_and_advice_from_what_was_recorded() {
     ] {
         assert!(text.contains(part), "{part:?} is not in\n{text}");
     }
-    // It is the policy that was applied: there is nothing to change by it.
+    // The record contains the applied policy, so its plan is empty.
     run(&vm, "oomguard plan --spec /root/session.cspec").exits(0).says("Nothing to change");
     run(&vm, "oomguard runbook PolicyDrift").exits(0).says("# Undoing an apply");
 
-    // The agent records from its start on. Once it has seen the eater, the advice has, too.
+    // The agent records from its start, so the advice includes the eater once it is recorded.
     vm.write("/root/eater.py", EATER).unwrap();
     ok(&vm, "systemd-run -q --unit eater python3 /root/eater.py");
     let advice = |arguments: &str| -> Value {
         serde_json::from_str(&ok(&vm, &format!("oomguard advise {arguments} --format json"))).expect("advice")
     };
-    // It was recorded while it grew, too: the advice is asked until it knows the whole of it.
+    // Repeats the advice until the eater is recorded at full size.
     let end = Instant::now() + Duration::from_secs(300);
     let advised = loop {
         let advised = advice("--compilers 0");
@@ -67,7 +67,7 @@ fn an_apply_its_record_and_advice_from_what_was_recorded() {
     );
     let swap = advised["swap"].as_u64().unwrap();
     assert!(swap > 0 && swap <= advised["evidence"]["room"].as_u64().unwrap(), "{advised}");
-    // More compilers than fit: as much swap as memory or the disk allows, and how many of them fit.
+    // More compilers than fit: the advice is limited by memory or disk and says how many fit.
     let more = advice("--compilers 8 --each 500MB");
     assert!(more["swap"].as_u64().unwrap() >= swap && !more["limited_by"].is_null(), "{more}");
     assert!(more["processes_that_fit"].as_u64().unwrap() < 8, "{more}");
@@ -81,10 +81,10 @@ fn ok_number(text: &str) -> Value {
     text.trim().parse::<u64>().expect("a number").into()
 }
 
-/// What a drill came to, with the exit code that it must have.
+/// Runs a drill that must exit with the given code.
 fn drill(vm: &oomguard_lab::Vm, arguments: &str, code: i32) -> Value {
     let said = run(vm, &format!("oomguard drill --yes --format json {arguments} 2>/root/told")).exits(code);
-    // Whatever it came to, nothing of it is left.
+    // Nothing of the drill is left behind.
     run(vm, "ls -d /run/oomguard-drill-* /sys/fs/cgroup/user.slice/oomguard-drill-*").exits(2);
     serde_json::from_str(&said.text).expect("a report")
 }
@@ -99,9 +99,9 @@ fn fails(report: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn a_drill_proves_protection_and_shows_where_there_is_none() {
+fn drill_proves_protection_and_detects_missing_protection() {
     let vm = boot(&HostSpec::new(Release::Bookworm));
-    // What the team did at first: tmux at -800 by hand, and nobody who takes it off what its panes start.
+    // The team's first attempt: tmux at -800 by hand, without a reset for its panes.
     for scene in ["compile", "leak"] {
         let report = drill(&vm, &format!("--scene {scene} --keeper-score -800"), 2);
         assert_eq!(roles(&report).first(), Some(&"bystander"), "{scene}: {report}");
@@ -115,7 +115,7 @@ fn a_drill_proves_protection_and_shows_where_there_is_none() {
 
     ok(&vm, "oomguard apply --yes");
     let agent = ok(&vm, "systemctl show -p MainPID --value oomguard-agent");
-    // The same keeper, at -800 from the start: the agent takes the score off its shell before the load begins.
+    // The same keeper at -800: the agent resets the score of its shell before the load begins.
     for arguments in ["", "--scene swarm --keeper-score -800", "--command 'tail /dev/zero'"] {
         let report = drill(&vm, arguments, 0);
         assert!(roles(&report).iter().all(|role| *role == "load"), "{arguments}: {report}");
@@ -130,7 +130,7 @@ fn a_drill_proves_protection_and_shows_where_there_is_none() {
         assert!(seen.iter().any(|process| process["pid"] == ok_number(&agent)), "{report}");
         assert!(seen.iter().all(|process| process["outcome"] == "lives"), "{report}");
     }
-    // Interrupted, it leaves nothing behind; and there is one at a time.
+    // An interrupted drill leaves nothing behind, and only one drill can run.
     let mut long = vm.spawn("exec oomguard drill --yes --command 'sleep 500' 2>&1").unwrap();
     while !long.read_line(host::LINE).unwrap().contains("runs at -800") {}
     run(&vm, "oomguard drill --yes").exits(1).says("another drill runs: oomguard-drill-");

@@ -1,7 +1,7 @@
-//! A real Prometheus scrapes a real agent, and an alert fires after a real OOM kill.
+//! Prometheus scrapes an agent, and an alert fires after an OOM kill.
 //!
-//! Prometheus runs on this machine, with the rules of the repository, and reaches the host through ssh: the hosts of the lab
-//! have no network.
+//! Prometheus runs on this machine, with the rules of the repository, and reaches the host through ssh because lab hosts have
+//! no network.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // Helpers of tests are tests, too.
 
 mod host;
@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 use host::{boot, ok, run};
 use oomguard_lab::{HostSpec, Release, Vm};
 
-/// Where the agent listens.
+/// The agent's port.
 const AGENT: u16 = 19874;
-/// The hosts are emulated, and a scrape under memory pressure takes its time.
+/// Long, because emulated hosts answer slowly under memory pressure.
 const WAIT: Duration = Duration::from_secs(300);
 
 /// A program of this machine that ends with the test.
@@ -34,12 +34,12 @@ fn start(command: &mut Command) -> Running {
     Running(child.unwrap_or_else(|e| panic!("cannot run {command:?}: {e}")))
 }
 
-/// A port of this machine that is free.
+/// A free port of this machine.
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// The agent's port, on a port of this machine.
+/// Forwards a port of this machine to the agent.
 fn forward(vm: &Vm) -> (Running, u16) {
     let port = free_port();
     let mut ssh = Command::new("ssh");
@@ -77,7 +77,7 @@ impl Prometheus {
         Self { _running: start(&mut prometheus), dir, port }
     }
 
-    /// What an expression gives, a series a line; nothing when Prometheus does not answer yet.
+    /// The result of an expression, one series on each line; empty if Prometheus is not ready.
     fn query(&self, expression: &str) -> String {
         let server = format!("http://127.0.0.1:{}", self.port);
         let output = Command::new("promtool").args(["query", "instant", &server, expression]).output();
@@ -105,7 +105,7 @@ impl Drop for Prometheus {
 }
 
 #[test]
-fn an_alert_fires_after_a_real_oom_kill() {
+fn alert_fires_after_an_oom_kill() {
     let vm = boot(&HostSpec::new(Release::Bookworm));
     run(&vm, "oomguard apply --role ci --yes").exits(0);
     ok(
@@ -120,7 +120,7 @@ fn an_alert_fires_after_a_real_oom_kill() {
         ("oomguard_oom_kills_total > 0", "ALERTS{alertname=\"OomKill\",alertstate=\"firing\"}");
     assert_eq!((prometheus.query(kills), prometheus.query(firing)), (String::new(), String::new()));
 
-    // At its own limit, so that nothing else of the host is in danger.
+    // With a limit, so that nothing else on the host is in danger.
     let hog = "systemd-run -q --wait --unit hog -p MemoryMax=100M -p MemorySwapMax=0 \
                python3 -c 'a=[bytearray(b\"x\"*(1<<20)) for _ in range(300)]'";
     let ended = vm.run(hog).unwrap();
@@ -129,13 +129,13 @@ fn an_alert_fires_after_a_real_oom_kill() {
     assert!(counted.contains("constraint=\"memcg\""), "{counted}");
     prometheus.wait_for(firing);
 
-    // Who it was stands in the event log, and in no label.
+    // The victim is in the event log, not in a label.
     let events: serde_json::Value =
         serde_json::from_str(&ok(&vm, "oomguard events --kind oom_kill --format json")).unwrap();
     let kill = &events["events"][0];
     assert_eq!((&kill["comm"], &kill["constraint"]), (&"python3".into(), &"memcg".into()), "{events}");
     assert_eq!(kill["cgroup"], "/system.slice/hog.service");
-    // The counter of the slice above it has the kill, too; after another sample it still is one event.
+    // The counter of the parent slice includes the kill; it must still be one event after another sample.
     ok(&vm, "sleep 33");
     let events: serde_json::Value = serde_json::from_str(&ok(&vm, "oomguard events --format json")).unwrap();
     let kinds = events["events"].as_array().unwrap().iter().map(|event| event["kind"].as_str().unwrap());

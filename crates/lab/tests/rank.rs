@@ -1,4 +1,4 @@
-//! `rank` against the kernel itself: its oom_score of every process, and the process that it kills.
+//! Compares `rank` with the kernel: its oom_score of every process and the process that it kills.
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::unwrap_used)] // Helpers of tests are tests, too.
 
 mod host;
@@ -33,7 +33,7 @@ fn kernel_scores(vm: &Vm) -> BTreeMap<u64, i64> {
         .collect()
 }
 
-/// Every process that lives on is where the kernel has it, give or take what its memory changed meanwhile.
+/// Every surviving process has the kernel's position, within the change of its memory.
 fn in_the_kernels_order(vm: &Vm) {
     let ranking = ranking(vm);
     let kernel = kernel_scores(vm);
@@ -45,7 +45,7 @@ fn in_the_kernels_order(vm: &Vm) {
         .filter(|(pid, _)| kernel.contains_key(pid))
         .collect();
     assert!(order.len() > 12, "only {} processes", order.len());
-    // 1 is 1.5 thousandths of all memory: a process may have grown or shrunk by that between the two looks.
+    // 1 is 1.5 thousandths of all memory, by which a process may have changed between the two reads.
     let mut apart = 0;
     for (pid, ours) in &order {
         assert!((kernel[pid] - ours).abs() <= 1, "{pid}: the kernel has {}, we have {ours}", kernel[pid]);
@@ -56,7 +56,7 @@ fn in_the_kernels_order(vm: &Vm) {
     for pair in order.windows(2) {
         assert!(kernel[&pair[0].0] + 1 >= kernel[&pair[1].0], "{pair:?}");
     }
-    // Whoever is missing in the order is never killed: the kernel shows 0 of it, or it came or went meanwhile.
+    // A process that is missing in the order is never killed (oom_score 0), or started or ended meanwhile.
     let never = ranking["never"].as_array().unwrap();
     for one in never {
         assert!(kernel.get(&one["pid"].as_u64().unwrap()).is_none_or(|score| *score == 0), "{one}");
@@ -69,7 +69,7 @@ fn in_the_kernels_order(vm: &Vm) {
         .collect();
     for pid in missing {
         let still = ok(vm, &format!("cat /proc/{pid}/comm 2>/dev/null; true"));
-        // The shells and programs that ask, and the helpers of the connection, come and go.
+        // The processes of this connection start and end.
         assert!(
             ["", "sh", "bash", "sshd", "sshd-session", "cat"].contains(&still.trim()),
             "{pid} {still} is not ranked"
@@ -80,7 +80,7 @@ fn in_the_kernels_order(vm: &Vm) {
 fn the_order_is_the_kernels(release: Release) {
     let vm = boot(&HostSpec::new(release));
     let session = session_with_tmux(&vm);
-    // Processes of every kind of score, and one that is larger than they are.
+    // Processes with different scores, and a larger one.
     for (name, score, mib) in [("low", -500, 60), ("high", 500, 20), ("plain", 0, 120), ("never", -1000, 30)]
     {
         let program = format!("import time; held = bytearray(b\"x\") * ({mib} << 20); time.sleep(600)");
@@ -89,11 +89,11 @@ fn the_order_is_the_kernels(release: Release) {
     ok(&vm, "sleep 3");
     in_the_kernels_order(&vm);
 
-    // No swap. What rank has first just before memory runs out is what the kernel kills.
+    // Without swap, the kernel kills the process that rank lists first just before memory runs out.
     ok(&vm, "systemctl stop high");
     vm.write("/root/eater.py", EATER).unwrap();
     ok(&vm, "systemd-run -q --unit eater python3 /root/eater.py");
-    // A ranking counts only when nobody was killed before it was complete.
+    // A ranking is valid only if it was complete before the kill.
     let watch = "for i in $(seq 300); do oomguard rank --format json >/run/rank.new; \
                  dmesg | grep -q 'Killed process' && break; mv /run/rank.new /run/rank; done; cat /run/rank";
     let before: Value = serde_json::from_str(&ok(&vm, watch)).expect("a ranking");

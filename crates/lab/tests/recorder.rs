@@ -31,7 +31,7 @@ fn uptime_us(vm: &Vm) -> f64 {
 }
 
 #[test]
-fn what_led_up_to_it_is_there_after_a_kill_and_after_a_power_cut() {
+fn recording_survives_a_kill_and_a_power_cut() {
     let mut vm = boot(&HostSpec::new(Release::Bookworm));
     ok(
         &vm,
@@ -41,7 +41,7 @@ fn what_led_up_to_it_is_there_after_a_kill_and_after_a_power_cut() {
     ok(&vm, record);
     vm.write("/root/eater.py", EATER).unwrap();
     ok(&vm, "systemd-run -q --unit eater python3 /root/eater.py");
-    // Memory runs short, swap fills; the recorder goes over to four records a second.
+    // Memory is short and swap fills, so the recorder writes four records each second.
     ok(
         &vm,
         "timeout 60 sh -c 'until [ $(grep SwapFree /proc/meminfo | tr -dc 0-9) -lt 200000 ]; do sleep 0.3; done' && sleep 3",
@@ -73,7 +73,7 @@ fn what_led_up_to_it_is_there_after_a_kill_and_after_a_power_cut() {
     println!("{} records under pressure in {span:.1} s", pressed.len());
     assert!(pressed.len() as f64 > span * 2.0, "{} records in {span} s", pressed.len());
 
-    // The same file, gone on with, and then no power: what was older than two seconds is there.
+    // The same file after a power cut has everything older than two seconds.
     ok(&vm, &record.replace("--unit rec", "--unit rec2"));
     ok(&vm, "sleep 5");
     let cut_at = uptime_us(&vm);
@@ -86,7 +86,7 @@ fn what_led_up_to_it_is_there_after_a_kill_and_after_a_power_cut() {
     assert!(age < 2.0, "the power cut lost {age} s");
     assert_eq!(seen["boots"].as_array().unwrap().len(), 1);
 
-    // Another boot is another boot, and the numbers go on.
+    // A new boot is separate, and the numbering continues.
     let before = end["number"].as_u64().unwrap();
     run(&vm, "oomguard recorder run --for 1s").exits(0).says("1 record");
     let seen = recording(&vm);

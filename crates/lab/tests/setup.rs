@@ -1,4 +1,4 @@
-//! A fresh server is set up: by tools/setup-testnet-server.sh from a laptop and on the server itself, and by `oomguard setup`.
+//! Setting up a fresh server with tools/setup-testnet-server.sh, from a laptop and on the server, and with `oomguard setup`.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // Helpers of tests are tests, too.
 
 mod host;
@@ -53,7 +53,7 @@ fn command(vm: &Vm, user: &str, args: &[&str]) -> Said {
 
 const SERVER: &str = "testnet001.ac-dc.network";
 
-/// All that a run could leave on a host.
+/// Everything that a run could leave on a host.
 fn everything(vm: &Vm) -> String {
     etc(vm)
         + &ok(
@@ -80,14 +80,14 @@ fn steps_in_order(said: &str) {
     assert_eq!(steps, wanted, "{said}");
 }
 
-/// What stands under a step.
+/// The output of a step.
 fn under<'a>(said: &'a str, step: &str) -> &'a str {
     let part = said.split(&format!("\n{step} - ")).nth(1).unwrap_or_else(|| panic!("no {step}: {said}"));
     part.split("\nStep ").next().unwrap()
 }
 
 #[test]
-fn a_fresh_server_from_a_laptop() {
+fn script_sets_up_a_fresh_server_from_a_laptop() {
     let mut vm = boot(&HostSpec::new(Release::Bookworm));
     ok(&vm, "rm /usr/local/bin/oomguard /usr/local/bin/oomguard-agent");
     let before = everything(&vm);
@@ -103,7 +103,7 @@ fn a_fresh_server_from_a_laptop() {
     assert!(under(&said, "Step 8").contains("systemctl restart oomguard-agent.service"), "{said}");
     assert_eq!(everything(&vm), before, "a dry run changed something");
 
-    // Who may not, may not, and is told before anything is done.
+    // Without rights it stops before it changes anything.
     let said = from_laptop(&vm, "dev", &[SERVER]).exits(1).says("dev is not root").text;
     assert!(!said.contains("Step 2"), "{said}");
     from_laptop(&vm, "dev", &["--dry-run", SERVER]).exits(2).says("a real run would stop here");
@@ -150,7 +150,7 @@ fn a_fresh_server_from_a_laptop() {
 }
 
 #[test]
-fn on_the_server_itself() {
+fn script_sets_up_a_server_locally() {
     let vm = boot(&HostSpec::new(Release::Trixie));
     vm.push(&script(), "/root/setup-testnet-server.sh", 0o755).unwrap();
     vm.push(&script().with_file_name("../specs/deployment.cspec"), "/root/deployment.cspec", 0o600).unwrap();
@@ -158,7 +158,7 @@ fn on_the_server_itself() {
     run(&vm, "sh /root/setup-testnet-server.sh --local --role ci --dry-run").exits(2).says("Step 10");
     assert_eq!(everything(&vm), before, "a dry run changed something");
 
-    // A policy that is refused is not applied in part.
+    // A refused policy is not applied in part.
     ok(
         &vm,
         "mkdir -m 0777 /srv/open; printf 'memory_config:\\n  swap: {size: 64MB, file: /srv/open/swapfile}\\n' >/root/bad.cspec",
@@ -167,7 +167,7 @@ fn on_the_server_itself() {
     ok(&vm, "rm /root/bad.cspec; rmdir /srv/open");
     assert_eq!(everything(&vm), before, "what was refused changed something");
 
-    // Ended in the middle: the same command goes on.
+    // Interrupted: the same command continues.
     let setup = "sh /root/setup-testnet-server.sh --local --role ci";
     ok(&vm, "chattr +i /etc/fstab");
     run(&vm, setup).exits(1).says("error: step ").says("steps 6 to 8 are not finished");
@@ -182,7 +182,7 @@ fn on_the_server_itself() {
 }
 
 #[test]
-fn a_fresh_server_by_the_command() {
+fn command_sets_up_a_fresh_server() {
     let vm = boot(&HostSpec::new(Release::Bookworm));
     ok(&vm, "rm /usr/local/bin/oomguard /usr/local/bin/oomguard-agent");
     let before = (etc(&vm), ok(&vm, "cat /proc/swaps /proc/sys/vm/swappiness; ls -A /usr/local/bin"));
@@ -200,12 +200,12 @@ fn a_fresh_server_by_the_command() {
     assert!(under(&said, "Step 10").contains("Swap:"), "{said}");
     assert_eq!(now(&vm), before, "a dry run changed something");
 
-    // Who may not, may look, and nothing more.
+    // Without rights only a dry run works.
     let said = command(&vm, "dev", &[SERVER, "--yes"]).exits(3).says("the user dev is not root there").text;
     assert!(!said.contains("Step "), "{said}");
     command(&vm, "dev", &[SERVER, "--dry-run"]).exits(2).says("a real run would end here");
     command(&vm, "op", &[SERVER]).exits(64).says("give --yes");
-    // A policy that is refused is not applied in part, and not even the program is put in place.
+    // A refused policy is not applied in part, and the program is not installed.
     let bad = Path::new(env!("CARGO_TARGET_TMPDIR")).join("setup-bad.cspec");
     std::fs::write(&bad, "memory_config:\n  swap: {size: 64MB, file: /srv/open/swapfile}\n").unwrap();
     ok(&vm, "mkdir -m 0777 /srv/open");
@@ -214,7 +214,7 @@ fn a_fresh_server_by_the_command() {
     std::fs::remove_file(&bad).unwrap();
     assert_eq!(now(&vm), before, "what was refused changed something");
 
-    // Cut while the program was written, and a step that fails: the same command goes on.
+    // Interrupted while the program was written, then a failing step: the same command continues.
     ok(&vm, "echo half >/usr/local/bin/.oomguard.oomguard-new; chattr +i /etc/fstab");
     let said = command(&vm, "op", &[SERVER, "--yes"]).exits(3).says(": Step 6 [ 1/").text;
     assert!(

@@ -30,7 +30,7 @@ pub fn measure(root: &Path, binary: &Path, runs: u32, roles: Option<&Path>) -> R
     let hosts = Lab::new(lab::cache(None)?)?.boot_all(&[spec.clone(), spec])?;
     let [ours, peer] = hosts.as_slice() else { anyhow::bail!("expected two hosts") };
 
-    super::push(&ours, binary)?;
+    super::push(ours, binary)?;
     ours.write("/root/bench.cspec", DOCUMENT)?;
     ours.ok(APPLY)?;
     let swap = |vm: &Vm| vm.ok("swapon --show=NAME,SIZE --noheadings; sysctl -n vm.swappiness");

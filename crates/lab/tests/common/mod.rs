@@ -1,11 +1,11 @@
-//! What the lab's tests share.
+//! Helpers of the lab's tests.
 #![allow(dead_code, clippy::panic, reason = "each test file uses a part; a test may panic")]
 
 use std::path::PathBuf;
 
 use oomguard_lab::Lab;
 
-/// Where the lab of this machine is: in `$OOMGUARD_LAB_CACHE`, or in the home directory's cache.
+/// The lab's directory: `$OOMGUARD_LAB_CACHE`, or the cache in the home directory.
 pub fn cache() -> PathBuf {
     std::env::var_os("OOMGUARD_LAB_CACHE").map_or_else(
         || {

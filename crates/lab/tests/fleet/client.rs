@@ -1,4 +1,4 @@
-//! The machine that a fleet is reached from: an ssh configuration, known hosts and an inventory in a folder of their own.
+//! The client of a fleet: a folder with an ssh configuration, known hosts and an inventory.
 
 use std::fs;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use oomguard_lab::Vm;
 
-/// Whom a name leads to: a host's port and key, and the user there.
+/// Where a name leads: a host's port, key and user.
 #[derive(Clone)]
 pub struct Way {
     port: u16,
@@ -22,12 +22,12 @@ impl Way {
         Self { port: vm.ssh_port(), key: vm.key().to_owned(), user, host_key: words.join(" ") }
     }
 
-    /// To a port that nobody listens on.
+    /// To a closed port.
     pub fn nowhere() -> Self {
         Self { port: 9, key: PathBuf::from("/dev/null"), user: "root", host_key: String::new() }
     }
 
-    /// The same, known by the key of another host.
+    /// The same with the known key of another host.
     pub fn known_wrongly(&self, client: &Client) -> Self {
         let other = client.dir.join("other");
         let made =
@@ -74,7 +74,7 @@ impl Client {
         Self { dir, binary }
     }
 
-    /// From now on the names lead there.
+    /// Changes where the names lead.
     pub fn leads(&self, ways: &[(&str, &Way)]) {
         let (mut config, mut known) = (String::new(), String::new());
         for (name, way) in ways {

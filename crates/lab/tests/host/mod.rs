@@ -1,5 +1,5 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
-//! A lab host with oomguard on it, and what the scenes ask of it again and again.
+//! A lab host with oomguard, and helpers that the tests share.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub fn boot(spec: &HostSpec) -> Vm {
     vm
 }
 
-/// What a command printed, both streams, and its exit code.
+/// The output (both streams) and exit code of a command.
 pub struct Said {
     pub code: i32,
     pub text: String,
@@ -64,7 +64,7 @@ pub fn ok(vm: &Vm, command: &str) -> String {
     run(vm, command).exits(0).text
 }
 
-/// Every file, folder and link of /etc with its owner, mode and bytes, but for what the system itself rewrites.
+/// Every file, folder and link of /etc with its owner, mode and bytes, except for files that the system rewrites.
 pub fn etc(vm: &Vm) -> String {
     ok(
         vm,
@@ -82,7 +82,7 @@ pub fn strays(vm: &Vm) -> String {
     )
 }
 
-/// The score of the only process that `pgrep` finds so.
+/// The score of the only process that `pgrep` finds.
 pub fn score(vm: &Vm, pgrep: &str) -> i32 {
     let text = ok(vm, &format!("cat /proc/$(pgrep -o {pgrep})/oom_score_adj"));
     text.trim().parse().unwrap_or_else(|_| panic!("{pgrep}: {text:?}"))
@@ -117,7 +117,7 @@ pub struct Walk {
 }
 
 impl Walk {
-    /// Starts it, and lets it do its first step.
+    /// Starts it and runs its first step.
     pub fn start(vm: &Vm, command: &str) -> Self {
         let mut walk =
             Self { session: vm.spawn(&format!("oomguard {command} --yes --step")).unwrap(), total: 0 };
@@ -125,7 +125,7 @@ impl Walk {
         walk
     }
 
-    /// Lets it do so many steps in all.
+    /// Runs up to the given step.
     pub fn to(&mut self, step: usize) {
         for next in 2..=step {
             self.session.send_line("").unwrap();
@@ -133,7 +133,7 @@ impl Walk {
         }
     }
 
-    /// Lets it do all the rest and end, from a step that it waits after.
+    /// Runs all remaining steps.
     #[expect(clippy::wrong_self_convention, reason = "it walks to the end, and is then over")]
     pub fn to_end(mut self, from: usize) {
         for next in from + 1..=self.total {
@@ -164,7 +164,7 @@ impl Walk {
     }
 }
 
-/// How many steps a command comes to on this host as it is now.
+/// The number of steps of a command on this host.
 pub fn steps(vm: &Vm, policy: &str) -> usize {
     let json = ok_or_differs(vm, &format!("oomguard plan {policy} --format json 2>/dev/null"));
     let plan: serde_json::Value = serde_json::from_str(&json).expect("a plan");
