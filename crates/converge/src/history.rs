@@ -145,7 +145,7 @@ pub enum HistoryError {
         why: String,
     },
     /// There is no such apply.
-    #[error("the journal has no {id}; `oomguard journal list` shows what it has")]
+    #[error("the journal has no {id}; `oomguard history list` shows what it has")]
     Unknown {
         /// The name that was asked for.
         id: String,

@@ -164,7 +164,7 @@ pub async fn ask_here(
     tell: &(dyn Fn(Event) + Send + Sync),
 ) -> (Reply, Option<Failure>) {
     let mut command = Command::new(program);
-    command.args(args).arg("remote").process_group(0);
+    command.arg("remote").args(args).process_group(0);
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     // The program is here: nothing follows the job.
     exchange(means, command, false, job, tell).await

@@ -63,7 +63,7 @@ fn grows_and_shrinks_in_use(release: Release, fs: Fs) {
     vm.reboot().unwrap();
     run(&vm, "oomguard check --spec /root/swap.cspec").exits(0);
     assert_eq!(swaps(&vm), ["/data/swapfile 64M"], "after a boot");
-    let first = ok(&vm, "oomguard journal list | head -1 | cut -d' ' -f1");
+    let first = ok(&vm, "oomguard history list | head -1 | cut -d' ' -f1");
     run(&vm, &format!("oomguard rollback --to {} --yes", first.trim())).exits(0);
     assert_eq!(etc(&vm), before);
     assert_eq!(swaps(&vm), [""; 0]);

@@ -16,8 +16,8 @@ fn from_fresh_to_protected_and_back(release: Release) {
     run(&vm, "runuser -u dev -- oomguard check --role ci").exits(2);
     assert_eq!(etc(&vm), before, "check changed something");
     let asked = "printf 'n\\n' | script -qec 'oomguard apply --role ci' /dev/null";
-    run(&vm, asked).exits(1).says("Change this host so? [y/N]").says("Nothing was changed");
-    run(&vm, "oomguard apply --role ci </dev/null").exits(64).says("give --yes");
+    run(&vm, asked).exits(1).says("Apply these changes? [y/N]").says("Nothing was changed");
+    run(&vm, "oomguard apply --role ci </dev/null").exits(64).says("use --yes");
     run(&vm, "oomguard plan --role ci -o /root/plan.json").exits(2);
     ok(&vm, "sysctl -qw vm.swappiness=61");
     run(&vm, "oomguard apply /root/plan.json --yes")
@@ -79,7 +79,7 @@ fn from_fresh_to_protected_and_back(release: Release) {
         .says("tmux: server");
     drop(session);
 
-    let first = ok(&vm, "oomguard journal list | head -1 | cut -d' ' -f1");
+    let first = ok(&vm, "oomguard history list | head -1 | cut -d' ' -f1");
     run(&vm, &format!("oomguard rollback --to {} --yes", first.trim())).exits(0);
     assert_eq!(etc(&vm), before, "after the rollback");
     assert_eq!(ok(&vm, "swapon --show --noheadings"), "");

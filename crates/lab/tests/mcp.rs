@@ -128,7 +128,7 @@ impl Outside {
         let id = given["pending"]["plan_id"].as_str().unwrap_or_else(|| panic!("no plan: {given}"));
         let mut approve = Command::new(&self.binary);
         let output =
-            approve.args(["grant", "--yes", id, "--state"]).arg(self.path("state")).output().unwrap();
+            approve.args(["mcp", "approve", "--yes", id, "--state"]).arg(self.path("state")).output().unwrap();
         assert!(output.status.success(), "{output:?}");
         second(given)
     }
@@ -175,12 +175,12 @@ fn assistant_changes_only_what_was_approved() {
     let approved = second(&plan);
     refused(&vm, "apply_plan", &approved, "oomguard mcp approve");
     let id = plan["pending"]["plan_id"].as_str().unwrap();
-    run(&vm, &format!("oomguard grant {id} </dev/null")).exits(64);
+    run(&vm, &format!("oomguard mcp approve {id} </dev/null")).exits(64);
     refused(&vm, "apply_plan", &approved, "oomguard mcp approve");
     assert_eq!((etc(&vm), swaps(&vm).as_str()), (before.clone(), ""), "a refused call changed something");
 
     // The host has changed since the plan was made; the approval is used up by the refused call.
-    run(&vm, &format!("oomguard grant {id} --yes")).exits(0).says("valid once, for 15 minutes");
+    run(&vm, &format!("oomguard mcp approve {id} --yes")).exits(0).says("valid once, for 15 minutes");
     ok(&vm, "sysctl -qw vm.swappiness=61");
     refused(&vm, "apply_plan", &approved, "has changed since this plan was made");
     refused(&vm, "apply_plan", &approved, "already been used");
@@ -190,7 +190,7 @@ fn assistant_changes_only_what_was_approved() {
     let plan = given(&vm, "plan_host", &json!({"role": "workstation"}));
     let approved = second(&plan);
     let id = plan["pending"]["plan_id"].as_str().unwrap();
-    run(&vm, &format!("oomguard grant {id} --yes")).exits(0);
+    run(&vm, &format!("oomguard mcp approve {id} --yes")).exits(0);
     let done = given(&vm, "apply_plan", &approved);
     assert_eq!((&done["result"]["done"], &done["result"]["remaining"]), (&json!(true), &json!([])), "{done}");
     assert_eq!(swaps(&vm).trim(), "/swapfile");
@@ -199,7 +199,7 @@ fn assistant_changes_only_what_was_approved() {
 
     let record = given(&vm, "record_session", &json!({"title": "Swap for the lab"}));
     let approved = second(&record);
-    run(&vm, &format!("oomguard grant {} --yes", record["pending"]["plan_id"].as_str().unwrap())).exits(0);
+    run(&vm, &format!("oomguard mcp approve {} --yes", record["pending"]["plan_id"].as_str().unwrap())).exits(0);
     assert_eq!(given(&vm, "record_session", &approved)["result"]["done"], true);
     run(&vm, "oomguard spec check /root/*-swap-for-the-lab.cspec && grep -q /swapfile /root/*-swap-for-the-lab.cspec")
         .exits(0);
@@ -210,7 +210,7 @@ fn assistant_changes_only_what_was_approved() {
     refused(&vm, "rollback", &approved, "oomguard mcp approve");
     refused(&vm, "apply_plan", &approved, "is for rollback");
     let id = undo["pending"]["plan_id"].as_str().unwrap();
-    run(&vm, &format!("oomguard grant {id} --yes")).exits(0);
+    run(&vm, &format!("oomguard mcp approve {id} --yes")).exits(0);
     // The client disconnects once the change has begun: the server exits when the change is done and logged.
     let begun = "grep -qE 'rolling-back|rolled-back' /var/lib/oomguard/journal/*/state";
     let request = request("rollback", &approved);
@@ -273,7 +273,7 @@ fn from_outside(vm: &Vm, before: &str) {
     let id = result["ids"][0].as_str().unwrap();
     assert!(journal.contains(&format!("setup started; requested {by}")), "{journal}");
     assert!(journal.contains(&format!("setup finished ({id}); requested {by}")), "{journal}");
-    run(vm, &format!("oomguard journal show {id}")).exits(0).says(&format!("Asked for: apply, {by}"));
+    run(vm, &format!("oomguard history show {id}")).exits(0).says(&format!("Requested: apply, {by}"));
 
     // The rollback with the inspector over HTTP, in the modern protocol.
     let server = outside.http();
@@ -303,7 +303,7 @@ fn from_outside(vm: &Vm, before: &str) {
     assert_eq!(server.ends(), Some(0));
     assert_eq!(outcomes(), ["begun", "cancelled; the change continues", "done"]);
     run(vm, "oomguard check --role validator").exits(0);
-    run(vm, "oomguard journal list | tail -n 1 | grep -w applied").exits(0);
+    run(vm, "oomguard history list | tail -n 1 | grep -w applied").exits(0);
     let server = outside.http();
     let mut client = Python::start(&server.reach, Era::Modern, Person::CannotBeAsked);
     let plan = client.given("plan_host", &on_host);

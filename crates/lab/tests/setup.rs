@@ -1,4 +1,4 @@
-//! Setting up a fresh server with tools/setup-testnet-server.sh, from a laptop and on the server, and with `oomguard setup`.
+//! Setting up a fresh server with tools/setup-testnet-server.sh, from a laptop and on the server, and with `oomguard fleet setup`.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // Helpers of tests are tests, too.
 
 mod host;
@@ -39,11 +39,11 @@ fn from_laptop(vm: &Vm, user: &str, args: &[&str]) -> Said {
     Said { code: output.status.code().unwrap(), text: String::from_utf8_lossy(&text).into_owned() }
 }
 
-/// Runs `oomguard setup` on this machine: standard output, and after it standard error.
+/// Runs `oomguard fleet setup` on this machine: standard output, and after it standard error.
 fn command(vm: &Vm, user: &str, args: &[&str]) -> Said {
     let dir = laptop(vm, user);
     let mut command = Command::new(std::env::var_os("OOMGUARD_BIN").unwrap());
-    command.arg("setup").args(args).arg("--ssh-config").arg(dir.join("config"));
+    command.args(["fleet", "setup"]).args(args).arg("--ssh-config").arg(dir.join("config"));
     command.arg("--runs").arg(dir.join("runs"));
     let output = command.stdin(Stdio::null()).output().unwrap();
     std::fs::remove_dir_all(&dir).unwrap();
@@ -204,7 +204,7 @@ fn command_sets_up_a_fresh_server() {
     let said = command(&vm, "dev", &[SERVER, "--yes"]).exits(3).says("the user dev is not root there").text;
     assert!(!said.contains("Step "), "{said}");
     command(&vm, "dev", &[SERVER, "--dry-run"]).exits(2).says("a real run would end here");
-    command(&vm, "op", &[SERVER]).exits(64).says("give --yes");
+    command(&vm, "op", &[SERVER]).exits(64).says("use --yes");
     // A refused policy is not applied in part, and the program is not installed.
     let bad = Path::new(env!("CARGO_TARGET_TMPDIR")).join("setup-bad.cspec");
     std::fs::write(&bad, "memory_config:\n  swap: {size: 64MB, file: /srv/open/swapfile}\n").unwrap();

@@ -20,7 +20,7 @@ const MAX_LISTED: usize = 20;
 /// This machine and the hosts of the inventory.
 #[derive(Debug)]
 pub struct Hosts {
-    /// The oomguard that does jobs on this machine, and its arguments before `remote`.
+    /// The oomguard that does jobs on this machine, and the arguments after `remote`.
     pub program: (PathBuf, Vec<OsString>),
     /// The hosts of the inventory.
     pub inventory: Vec<Target>,

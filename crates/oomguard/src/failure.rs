@@ -1,4 +1,4 @@
-//! Why a command did not do what it was asked, and the exit code for it.
+//! Why a command failed, and its exit status.
 
 use oomguard_converge::apply::ApplyError;
 use oomguard_converge::history::HistoryError;
@@ -6,21 +6,21 @@ use oomguard_host::HostError;
 
 use crate::output::counted;
 
-/// What the exit codes mean.
+/// The exit status; `cli` has the table for users.
 pub mod code {
-    /// As it should be.
-    pub const AS_IT_SHOULD_BE: u8 = 0;
-    /// An error: what was asked could not be done.
+    /// Done; the host matches the policy.
+    pub const SUCCESS: u8 = 0;
+    /// The command could not be carried out.
     pub const ERROR: u8 = 1;
-    /// Something differs from the policy.
+    /// The host differs from the policy.
     pub const DIFFERS: u8 = 2;
-    /// Some of several hosts failed, or were not reached.
+    /// Some hosts failed or could not be reached.
     pub const SOME_FAILED: u8 = 3;
-    /// Wrong usage.
+    /// Usage error.
     pub const USAGE: u8 = 64;
 }
 
-/// Why a command did not do what it was asked.
+/// Why a command failed.
 #[derive(Debug)]
 pub enum Failure {
     /// Located messages about a document, ready to print.
@@ -96,12 +96,12 @@ impl From<ApplyError> for Failure {
             }
             ApplyError::HostChanged { differences } => {
                 let mut hints = differences;
-                hints.push("make a new plan with `oomguard plan -o FILE` and read it again".to_owned());
+                hints.push("make a new plan with `oomguard plan -o FILE`".to_owned());
                 hints
             }
             ApplyError::Step { .. } => vec![
-                "nothing after that step was done; the same command again goes on from here".to_owned(),
-                "`oomguard rollback` undoes what was done".to_owned(),
+                "later steps were not started; run the same command again to continue".to_owned(),
+                "`oomguard rollback` undoes the steps that were done".to_owned(),
             ],
             _ => Vec::new(),
         };

@@ -1,6 +1,7 @@
-//! The command: arguments, output, exit codes. What it does is done in the rooms below it.
+//! The command: arguments, output, exit status. The work is done by the crates below it.
 
 mod args;
+mod cli;
 mod commands;
 mod failure;
 mod output;
@@ -13,7 +14,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use args::Cli;
+use cli::Cli;
 use failure::{Failure, code};
 use output::Terminal;
 
@@ -32,13 +33,13 @@ fn main() -> ExitCode {
             return ExitCode::from(match failed {
                 Some(unwritten) => Terminal::new(args::Color::Auto)
                     .fail(&Failure::error(format!("cannot write the output: {unwritten}"))),
-                None if asked => code::AS_IT_SHOULD_BE,
+                None if asked => code::SUCCESS,
                 None => code::USAGE,
             });
         }
     };
-    let mut terminal = Terminal::new(cli.color);
-    match commands::run(cli, &mut terminal) {
+    let mut terminal = Terminal::new(cli.global.color);
+    match commands::run(cli.command, &mut terminal) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => ExitCode::from(terminal.fail(&failure)),
     }

@@ -1,4 +1,4 @@
-//! The policy that a command line asks for.
+//! The policy that a command line names.
 
 use std::fs::File;
 use std::io::Read;
@@ -18,11 +18,11 @@ pub struct PolicySource {
     pub policy: Policy,
     /// In words: `built-in role ci`, `ci.cspec, role ci_servers`.
     pub name: String,
-    /// The arguments that ask for the same again.
+    /// The arguments that give the same policy again.
     pub args: String,
 }
 
-/// Reads the policy that a command line asks for. What is noticed in a document goes to standard error.
+/// Reads the policy that a command line names. Messages about a document go to standard error.
 pub fn policy(args: &PolicyArgs, terminal: &mut Terminal) -> Result<PolicySource, Failure> {
     match &args.spec {
         Some(path) => from_document(path, args.role.as_deref(), terminal),
@@ -45,7 +45,7 @@ fn from_builtin(role: Option<&str>) -> Result<PolicySource, Failure> {
 
 /// A built-in role by name.
 pub fn builtin_role(name: &str) -> Result<Builtin, Failure> {
-    name.parse().map_err(|e| Failure::usage(e).hint("a role of your own needs its document: --spec FILE"))
+    name.parse().map_err(|e| Failure::usage(e).hint("for a role of your own, give its document with --spec FILE"))
 }
 
 fn from_document(path: &Path, role: Option<&str>, terminal: &mut Terminal) -> Result<PolicySource, Failure> {
@@ -66,7 +66,7 @@ fn from_document(path: &Path, role: Option<&str>, terminal: &mut Terminal) -> Re
     Ok(PolicySource { policy, name: shown, args: format!(" --spec {path}{role}") })
 }
 
-/// A word as a shell takes it.
+/// Quotes a word for a shell.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
@@ -75,7 +75,7 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }
 
-/// Why a document gives no policy, with the place in it where there is one.
+/// Why a document has no usable policy, with the place in it where there is one.
 pub fn no_policy(document: &Document, error: &PolicyError, style: Style) -> Failure {
     match error {
         PolicyError::Invalid { diagnostics, .. } => {
@@ -94,7 +94,7 @@ pub fn read(path: &Path, style: Style) -> Result<Document, Failure> {
     }
 }
 
-/// Reads a document, and keeps apart a file that cannot be read from a document that cannot be understood.
+/// Reads a document. An unreadable file is a failure, an invalid document is `Rejected`.
 pub fn read_or_reject(path: &Path) -> Result<Result<Document, Rejected>, Failure> {
     let name = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
     let bytes = bytes(path).map_err(|error| {
@@ -103,7 +103,7 @@ pub fn read_or_reject(path: &Path) -> Result<Result<Document, Rejected>, Failure
     Ok(oomguard_spec::read(&name, &bytes))
 }
 
-/// One byte more than a document may have: the reader of documents says that it is too long.
+/// Reads at most one byte more than a document may have; the parser then reports it as too long.
 pub fn bytes(path: &Path) -> std::io::Result<Vec<u8>> {
     let most = MAX_BYTES as u64 + 1;
     let mut bytes = Vec::new();

@@ -1,12 +1,11 @@
-//! Writes a file of the user's as a whole: a plan, a formatted document.
+//! Replaces a user's file atomically: a plan, a formatted document.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Puts `bytes` at `path`: the old file or the new one is there at any time, never half of one, and a symbolic link
-/// that somebody laid there is replaced and not followed.
+/// Writes `bytes` to `path` by a rename, so that there is never half a file. A symbolic link is replaced, not followed.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let old = match fs::symlink_metadata(path) {
         Ok(meta) if meta.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
@@ -22,7 +21,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let permissions = old.map(|meta| meta.permissions());
     let done = fill(file, bytes, permissions).and_then(|()| fs::rename(&new, path));
     if done.is_err() {
-        // What failed is said; a stray file would only confuse.
+        // The error is reported; a leftover file would only confuse.
         let _ = fs::remove_file(&new);
     }
     done

@@ -1,4 +1,4 @@
-//! Points in time as people give them: `15m`, `2h`, `2026-01-23 14:00`.
+//! Points in time on the command line: `15m`, `2h`, `2026-01-23 14:00`.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -10,14 +10,14 @@ use crate::failure::Failure;
 /// and time without a zone are in UTC.
 ///
 /// # Errors
-/// When it is neither; with what would be one.
+/// When it is neither.
 pub fn parse(text: &str, now_ms: u64) -> Result<u64, Failure> {
     if let Some(span) = span(text) {
         return Ok(now_ms.saturating_sub(span));
     }
     moment(text).and_then(|time| u64::try_from(time.as_millisecond()).ok()).ok_or_else(|| {
         Failure::usage(format!("--since: {} is not a time", oomguard_text::quoted(text, 60)))
-            .hint("write for example `15m`, `2h`, `7d`, `2026-01-23` or `2026-01-23 14:00`")
+            .hint("write an age such as `15m`, `2h` or `7d`, or a time such as `2026-01-23 14:00`")
     })
 }
 
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time() {
+    fn other_text_is_not_a_time() {
         for text in ["", "m", "-5m", "5 m", "5w", "yesterday", "2026-01-23 25:00", "2026-13-01", "1900-01-01"]
         {
             assert_eq!(at(text, NOW), None, "{text}");

@@ -23,7 +23,7 @@ const MAX_SOURCES: usize = 20;
 pub(super) struct RecordSession {
     /// First call: the title of the document, in a few words.
     title: Option<String>,
-    /// First call: the sources. Each is `journal` (the last apply on the machine of this server; the default), the id of one of
+    /// First call: the sources. Each is `history` (the last apply on the machine of this server; the default), the id of one of
     /// its applies, the id of a fleet run, or the path of a kernel log in an allowed folder.
     #[serde(default)]
     #[schemars(length(max = 20))]
@@ -38,7 +38,7 @@ impl Tool for RecordSession {
     const NAME: &'static str = "record_session";
     const TITLE: &'static str = "Write a session document";
     const DESCRIPTION: &'static str = "Writes a session document: the hosts, the changes made, the results of the checks and the next steps, taken from the \
-         journal, from fleet runs or from a kernel log. Writes one new file to the first allowed folder and never overwrites one; \
+         history, from fleet runs or from a kernel log. Writes one new file to the first allowed folder and never overwrites one; \
          changes no host. Takes two calls. The first, with title and from, writes nothing and returns the document, a plan_id, a \
          digest and an approve_command. Ask the person to run approve_command in a shell, then call again with only plan_id and \
          digest.";
@@ -87,7 +87,7 @@ fn session(config: &Config, arguments: &RecordSession) -> Result<Session, ToolEr
     let title = title.ok_or_else(|| ToolError::new("pass a title for the document, in a few words"))?;
     let mut session =
         Session { title, now: (config.now)(), occasion: None, works: Vec::new(), trials: Vec::new() };
-    let default = ["journal".to_owned()];
+    let default = ["history".to_owned()];
     let sources = if arguments.from.is_empty() { &default[..] } else { arguments.from.as_slice() };
     if sources.len() > MAX_SOURCES {
         return Err(ToolError::new(format!("`from` takes at most {MAX_SOURCES} sources")));

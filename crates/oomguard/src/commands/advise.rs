@@ -1,20 +1,57 @@
-//! `oomguard advise`: how much swap a host should have.
+//! `oomguard advise`: recommends a swap size.
 
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
 use oomguard_agent::recorder::{self, peaks};
 use oomguard_converge::Facts;
-use oomguard_converge::advise::{COMPILER, Evidence, Load, advise};
+use oomguard_converge::advise::{Advice, COMPILER, Evidence, Load, advise};
 use oomguard_host::{Host, cpus};
 use oomguard_spec::size::Bytes;
 use oomguard_spec::{Builtin, builtin};
 
-use crate::args::{Advise, TextFormat};
+use crate::args::{Format, HUMAN_JSON, RootArgs, formats};
 use crate::failure::{Failure, code};
 use crate::output::{Terminal, advise as output};
 
-pub fn run(args: &Advise, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
+/// Recommend a swap size
+///
+/// Calculated from recorded usage and the expected workload. Prints the calculation line by line, beside the rule of thumb. Nothing is changed.
+#[derive(Debug, Args)]
+pub struct Advise {
+    /// Number of compilers that run at the same time [default: number of CPUs]
+    #[arg(long, value_name = "N")]
+    compilers: Option<u32>,
+    /// Memory of each compiler, such as 800MB or 3.5GB [default: 4GB]
+    ///
+    /// The default is what a large rustc needs.
+    #[arg(long, value_name = "SIZE")]
+    each: Option<String>,
+    /// Read this recorder file instead of the host's
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    recorder: Option<PathBuf>,
+    /// Output format
+    #[arg(long, default_value = "human", value_parser = formats(HUMAN_JSON))]
+    format: Format,
+    #[command(flatten)]
+    root: RootArgs,
+}
+
+impl Advise {
+    pub fn run(&self, terminal: &mut Terminal) -> Result<u8, Failure> {
+        let advice = advice(self, &self.root.host()?)?;
+        terminal.print(&match self.format {
+            Format::Json => serde_json::to_string_pretty(&advice).unwrap_or_default() + "\n",
+            _ => output::text(&super::host_name(&self.root.host()?), &advice, terminal),
+        })?;
+        Ok(code::SUCCESS)
+    }
+}
+
+fn advice(args: &Advise, host: &Host) -> Result<Advice, Failure> {
     let each = args.each.as_deref().map(str::parse::<Bytes>).transpose();
     let each =
-        each.map_err(|error| Failure::usage(format!("--each: {error}")).hint("write for example 3.5GB"))?;
+        each.map_err(|error| Failure::usage(format!("--each: {error}")).hint("write a size such as 3.5GB"))?;
     let cores = host.read(cpus::ONLINE).ok().and_then(|bytes| cpus::count(&bytes).ok());
     let each = each.unwrap_or(COMPILER).0;
     let load = match (args.compilers, args.each.is_some()) {
@@ -25,20 +62,15 @@ pub fn run(args: &Advise, host: &Host, terminal: &mut Terminal) -> Result<u8, Fa
     let recording = match &args.recorder {
         Some(path) => std::fs::read(path)
             .map_err(|error| Failure::error(format!("cannot read {}: {error}", path.display())))?,
-        // Only root may read it; the sum says on what it rests.
+        // Only root may read it; the calculation says when nothing was recorded.
         None => host.read(recorder::PATH).unwrap_or_default(),
     };
     let recorded = peaks::of(&recorder::read(&recording));
     if let (Some(path), None) = (&args.recorder, &recorded) {
-        return Err(Failure::error(format!("there is no record in {}", path.display()))
-            .hint("`oomguard recorder run --file FILE` makes one"));
+        return Err(Failure::error(format!("no records in {}", path.display()))
+            .hint("`oomguard recorder run --file FILE` records one"));
     }
-    // Which built-in role is no matter: it says only where a swap file would go.
+    // Any built-in role will do: it only decides where a swap file would be.
     let facts = Facts::read(host, &builtin::policy(Builtin::Workstation))?;
-    let advice = advise(&Evidence::of(&facts, cores, load, recorded));
-    terminal.print(&match args.format {
-        TextFormat::Text => output::text(&super::host_name(host), &advice, terminal),
-        TextFormat::Json => serde_json::to_string_pretty(&advice).unwrap_or_default() + "\n",
-    })?;
-    Ok(code::AS_IT_SHOULD_BE)
+    Ok(advise(&Evidence::of(&facts, cores, load, recorded)))
 }

@@ -1,14 +1,38 @@
 //! `oomguard agent`: runs `oomguard-agent`, the daemon's own program, in place of this one.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
+use clap::{Args, ValueHint};
 use oomguard_host::Host;
 use oomguard_host::program_file::AGENT;
 
-use crate::args;
+use crate::args::PolicyArgs;
 use crate::failure::Failure;
 
-pub fn run(args: &args::Agent, host: &Host) -> Result<u8, Failure> {
+/// Run the daemon that keeps protection in force
+///
+/// Runs the program oomguard-agent, which `apply` installs as a service. It protects keepers as they start, removes
+/// inherited protection from their children, records memory use, and serves events and metrics. Needs root.
+#[derive(Debug, Args)]
+pub struct Agent {
+    #[command(flatten)]
+    policy: PolicyArgs,
+    /// Serve metrics and /healthz on this port of 127.0.0.1 (0: off)
+    #[arg(long, value_name = "PORT", default_value_t = oomguard_agent::http::PORT)]
+    port: u16,
+    /// Also write metrics for the textfile collector of node_exporter
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    textfile: Option<PathBuf>,
+}
+
+impl Agent {
+    pub fn run(&self) -> Result<u8, Failure> {
+        run(self, &Host::live())
+    }
+}
+
+fn run(args: &Agent, host: &Host) -> Result<u8, Failure> {
     let Some(program) = host.agent_file() else {
         let candidates = host.agent_candidates();
         let searched: Vec<_> = candidates.iter().map(|path| path.display().to_string()).collect();
@@ -22,7 +46,7 @@ pub fn run(args: &args::Agent, host: &Host) -> Result<u8, Failure> {
 }
 
 /// The same arguments for the agent's own program.
-fn words(args: &args::Agent) -> Vec<OsString> {
+fn words(args: &Agent) -> Vec<OsString> {
     let mut words: Vec<OsString> = vec!["--port".into(), args.port.to_string().into()];
     if let Some(role) = &args.policy.role {
         words.extend(["--role".into(), role.into()]);

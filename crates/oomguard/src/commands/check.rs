@@ -1,19 +1,49 @@
-//! `oomguard check`: in which ways a host misses its policy.
+//! `oomguard check`: compares a host with a policy.
 
+use clap::Args;
 use oomguard_converge::{Facts, Plan, findings, rank};
 use oomguard_fleet::job::Task;
 use oomguard_host::Host;
 use oomguard_report::CheckReport;
 
 use super::many::{self, Order};
-use crate::args::{Check, CheckFormat};
+use crate::args::{FleetArgs, Format, PolicyArgs, QuietArgs, RootArgs, formats};
 use crate::failure::{Failure, code};
 use crate::output::{Terminal, check, junit};
 use crate::policy_source;
 
-pub fn run(args: &Check, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
+/// Check this host against a policy
+///
+/// Lists what differs, the most severe first, and what `apply` would do about it. Reads as any user and changes
+/// nothing. Exit status: 0 when the host matches the policy, 2 when it differs; advice does not count.
+#[derive(Debug, Args)]
+pub struct Check {
+    #[command(flatten)]
+    policy: PolicyArgs,
+    /// Output format
+    #[arg(long, default_value = "human", value_parser = formats(&[Format::Human, Format::Json, Format::Junit]))]
+    format: Format,
+    #[command(flatten)]
+    quiet: QuietArgs,
+    /// List all findings, also when many are alike
+    #[arg(short, long)]
+    verbose: bool,
+    #[command(flatten)]
+    root: RootArgs,
+    #[command(flatten)]
+    fleet: FleetArgs,
+}
+
+impl Check {
+    pub fn run(&self, terminal: &mut Terminal) -> Result<u8, Failure> {
+        terminal.be_quiet(self.quiet.quiet);
+        run(self, &self.root.host()?, terminal)
+    }
+}
+
+fn run(args: &Check, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
     if many::asked(&args.fleet)? {
-        if args.format == CheckFormat::Junit {
+        if args.format == Format::Junit {
             return Err(many::only_here("--format junit"));
         }
         let order = Order {
@@ -22,7 +52,7 @@ pub fn run(args: &Check, host: &Host, terminal: &mut Terminal) -> Result<u8, Fai
             policy: &args.policy,
             waves: None,
             yes: true,
-            json: args.format == CheckFormat::Json,
+            json: args.format == Format::Json,
         };
         return many::run(&order, host, terminal);
     }
@@ -34,10 +64,10 @@ pub fn run(args: &Check, host: &Host, terminal: &mut Terminal) -> Result<u8, Fai
     let mut report = CheckReport::new(super::host_name(host), &source.name, found, refusals, &facts);
     report.dies_first = rank::first(host, &facts)?;
     let text = match args.format {
-        CheckFormat::Table => check::table(&report, &facts, &source.args, terminal),
-        CheckFormat::Json => oomguard_report::to_json(&report),
-        CheckFormat::Junit => junit::document(&report),
+        Format::Json => oomguard_report::to_json(&report),
+        Format::Junit => junit::document(&report),
+        _ => check::table(&report, &facts, &source.args, terminal),
     };
     terminal.print(&text)?;
-    Ok(if report.fine { code::AS_IT_SHOULD_BE } else { code::DIFFERS })
+    Ok(if report.fine { code::SUCCESS } else { code::DIFFERS })
 }

@@ -1,19 +1,47 @@
-//! What runs inside a drill: processes that take memory. They inherit their score, as a load does.
+//! `oomguard drill-part`: the processes of a drill. They inherit their score, as a load does.
 
 use std::io::{self, Read, Write};
 use std::time::Duration;
 
+use clap::Subcommand;
 use oomguard_drill::Ballast;
 use oomguard_host::Host;
 use oomguard_host::reexec::set_process_name;
 
-use crate::args::DrillPart;
 use crate::failure::{Failure, code};
 
-/// A breath between two mebibytes, so that many grow side by side and whoever watches sees it.
+/// The pause between two mebibytes, so that many processes grow side by side.
 const BREATH: Duration = Duration::from_millis(5);
 
-pub fn run(part: &DrillPart, host: &Host) -> Result<u8, Failure> {
+/// A process of a drill; `oomguard drill` runs it
+#[derive(Debug, Subcommand)]
+pub enum DrillPart {
+    /// Hold memory
+    Bystander {
+        /// Bytes to hold
+        bytes: u64,
+    },
+    /// Start growers, and end when each has grown or was killed
+    Load {
+        /// Number of growers
+        count: u32,
+        /// Bytes of each
+        bytes: u64,
+    },
+    /// Grow, report it, and wait for the end of input
+    Grow {
+        /// Bytes to grow to
+        bytes: u64,
+    },
+}
+
+impl DrillPart {
+    pub fn run(&self) -> Result<u8, Failure> {
+        run(self, &Host::live())
+    }
+}
+
+fn run(part: &DrillPart, host: &Host) -> Result<u8, Failure> {
     match part {
         DrillPart::Bystander { bytes } => {
             set_process_name("drill-bystander").map_err(Failure::error)?;
@@ -39,13 +67,13 @@ pub fn run(part: &DrillPart, host: &Host) -> Result<u8, Failure> {
             for _ in 0..*count {
                 all.push(host.reexec(&args)?);
             }
-            // Those that were killed do not answer. Nobody ends before all have grown: the need is the same on a slow machine.
+            // Killed ones do not answer. None ends before all have grown, so that a slow machine needs the same memory.
             for one in &mut all {
                 one.wait_ready();
             }
         }
     }
-    Ok(code::AS_IT_SHOULD_BE)
+    Ok(code::SUCCESS)
 }
 
 fn grow(bytes: u64) -> Ballast {

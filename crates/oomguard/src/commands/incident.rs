@@ -1,22 +1,23 @@
-//! `oomguard incident`: what the OOM killer did and why.
+//! `oomguard incident`: explains OOM kills.
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::{Args, ValueHint};
 use oomguard_agent::recorder;
 use oomguard_fleet::job::Task;
 use oomguard_host::Host;
 use oomguard_incident::render::{cspec, html, markdown, text};
-use oomguard_incident::{Incident, LogError, Minutes, Options, SCHEMA, Since, read, read_file};
+use oomguard_incident::{Incident as Explained, LogError, Minutes, Options, SCHEMA, Since, read, read_file};
 use oomguard_report::IncidentReport;
 
 use super::many::{self, Order};
-use crate::args::{Incident as Args, IncidentFormat, PolicyArgs};
+use crate::args::{FleetArgs, Format, PolicyArgs, formats};
 use crate::failure::{Failure, code};
 use crate::output::{Terminal, minutes};
 
-/// What the journal has about memory: the kernel, systemd, and the programs that kill.
+/// Programs besides the kernel whose journal entries explain an OOM kill.
 const PROGRAMS: [&str; 6] = ["systemd", "systemd-logind", "systemd-oomd", "earlyoom", "nohang", "kubelet"];
 
 impl From<LogError> for Failure {
@@ -31,11 +32,50 @@ impl From<io::Error> for Failure {
     }
 }
 
-pub fn run(args: &Args, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
+const FORMATS: &[Format] =
+    &[Format::Human, Format::Json, Format::Html, Format::Markdown, Format::Cspec];
+
+/// Explain OOM kills from a kernel log
+///
+/// Shows which processes were killed and what ended with them, what used the memory, which limit was reached, the cause
+/// with the log lines that prove it, and what to change. Reads logs in any common form (syslog, dmesg, journalctl,
+/// /dev/kmsg, e-mail).
+#[derive(Debug, Args)]
+pub struct Incident {
+    /// Log file; `-` is standard input [default: the journal, or /dev/kmsg]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    file: Option<PathBuf>,
+    /// Only incidents since a time (2026-01-23T14:00Z) or age (15m, 2h, 7d)
+    ///
+    /// A time without a zone is in UTC for the journal, and in the log's own zone for a file.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    since: Option<String>,
+    /// Only this boot of the journal: 0 is the current one, -1 the previous
+    #[arg(long, value_name = "N", allow_hyphen_values = true, conflicts_with = "file")]
+    boot: Option<i32>,
+    /// Recorder file with the minutes before the last incident
+    ///
+    /// Default for the journal: the host's own recorder file.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    recorder: Option<PathBuf>,
+    /// Output format; json has all incidents, the others the last one
+    #[arg(long, default_value = "human", value_parser = formats(FORMATS))]
+    format: Format,
+    #[command(flatten)]
+    fleet: FleetArgs,
+}
+
+impl Incident {
+    pub fn run(&self, terminal: &mut Terminal) -> Result<u8, Failure> {
+        run(self, &Host::live(), terminal)
+    }
+}
+
+fn run(args: &Incident, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
     if many::asked(&args.fleet)? {
-        let is_known = matches!(args.format, IncidentFormat::Text | IncidentFormat::Json);
+        let is_known = matches!(args.format, Format::Human | Format::Json);
         if !is_known || args.file.is_some() || args.recorder.is_some() {
-            return Err(many::only_here("a log, --recorder, or a format other than text and json,"));
+            return Err(many::only_here("a log file, --recorder, or a format other than human and json"));
         }
         let task = Task::Incident { since: args.since.clone(), boot: args.boot };
         let order = Order {
@@ -44,7 +84,7 @@ pub fn run(args: &Args, host: &Host, terminal: &mut Terminal) -> Result<u8, Fail
             policy: &PolicyArgs::default(),
             waves: None,
             yes: true,
-            json: args.format == IncidentFormat::Json,
+            json: args.format == Format::Json,
         };
         return many::run(&order, host, terminal);
     }
@@ -68,14 +108,14 @@ pub fn run(args: &Args, host: &Host, terminal: &mut Terminal) -> Result<u8, Fail
             let file = File::open(path).map_err(failed)?;
             if file.metadata().map_err(failed)?.is_dir() {
                 return Err(Failure::usage(format!(
-                    "{shown} is a folder; give a log, or `-` for standard input"
+                    "{shown} is a directory; give a log file, or `-` for standard input"
                 )));
             }
             to.take(&shown, Log::<io::Empty>::File(file))?;
         }
         None => machine(args.boot, since, host, &mut to)?,
     }
-    Ok(code::AS_IT_SHOULD_BE)
+    Ok(code::SUCCESS)
 }
 
 /// All incidents in this machine's log, as `oomguard incident --format json` has them.
@@ -139,7 +179,7 @@ fn machine(
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let failed = match host.stream("journalctl", &words) {
         Ok(mut journal) => {
-            // What is not there is known before anything is printed: an empty journal fails at once.
+            // Read before anything is printed, so that a missing journal can fall back to /dev/kmsg.
             let mut first = [0; 4096];
             let count = journal.read(&mut first)?;
             if count > 0 {
@@ -155,14 +195,14 @@ fn machine(
         Err(error) => error,
     };
     if boot.is_some() {
-        return Err(Failure::error(format!("--boot needs the journal: {failed}")));
+        return Err(Failure::error(format!("--boot needs the systemd journal: {failed}")));
     }
     to.take("/dev/kmsg", Log::Stream(host.kernel_log()?))
 }
 
 /// Where a log comes from.
 enum Log<R> {
-    /// A file, which several threads can look through.
+    /// A file, which several threads can scan.
     File(File),
     /// Anything else.
     Stream(R),
@@ -172,7 +212,7 @@ impl<R: Read> Log<R> {
     fn read(
         self,
         options: &Options<'_>,
-        each: impl FnMut(Incident) -> Result<(), Failure>,
+        each: impl FnMut(Explained) -> Result<(), Failure>,
     ) -> Result<u64, Failure> {
         match self {
             Self::Stream(log) => read(log, options, each),
@@ -209,7 +249,7 @@ impl TakesLog for Collector<'_> {
 
 /// Prints a report: all incidents as JSON, or the last one in another format.
 struct Printer<'a, 't> {
-    format: IncidentFormat,
+    format: Format,
     options: Options<'a>,
     terminal: &'t mut Terminal,
 }
@@ -217,7 +257,7 @@ struct Printer<'a, 't> {
 impl TakesLog for Printer<'_, '_> {
     fn take(&mut self, source: &str, log: Log<impl Read>) -> Result<(), Failure> {
         let (options, terminal) = (&self.options, &mut *self.terminal);
-        if self.format == IncidentFormat::Json {
+        if self.format == Format::Json {
             return json(source, options, log, terminal);
         }
         let mut last = None;
@@ -226,21 +266,21 @@ impl TakesLog for Printer<'_, '_> {
             Ok(())
         })?;
         let Some(incident) = last else {
-            if self.format == IncidentFormat::Text {
+            if self.format == Format::Human {
                 return terminal.print(&format!("no OOM kill in {source}\n"));
             }
-            return Err(Failure::error(format!("no OOM kill in {source}: there is nothing to write")));
+            return Err(Failure::error(format!("no OOM kill in {source}")));
         };
         terminal.print(&match self.format {
-            IncidentFormat::Markdown => markdown::markdown(&incident, source, lost),
-            IncidentFormat::Html => html::html(&incident, source, lost, options.minutes),
-            IncidentFormat::Cspec => cspec::cspec(&incident, source),
-            IncidentFormat::Text | IncidentFormat::Json => text::text(&incident, source, lost),
+            Format::Markdown => markdown::markdown(&incident, source, lost),
+            Format::Html => html::html(&incident, source, lost, options.minutes),
+            Format::Cspec => cspec::cspec(&incident, source),
+            _ => text::text(&incident, source, lost),
         })
     }
 }
 
-/// One incident after the other as they are read, so that a log of any size is no burden.
+/// Printed one by one as they are read, so that memory does not grow with the log.
 fn json(
     source: &str,
     options: &Options<'_>,
@@ -254,7 +294,7 @@ fn json(
         text(source)
     ))?;
     let mut first = true;
-    // Both are kept: an allocator gives back what is large at once, and a log may have thousands of incidents.
+    // Both buffers are reused: a log may have thousands of incidents.
     let (mut bytes, mut shown) = (Vec::new(), String::new());
     let lost = log.read(options, |incident| {
         bytes.clear();

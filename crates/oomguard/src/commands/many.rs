@@ -14,7 +14,7 @@ use oomguard_fleet::ssh::Ssh;
 use oomguard_fleet::wave::Waves;
 use oomguard_host::{Host, limits, signals};
 
-use crate::args::{FleetArgs, PolicyArgs, ReachArgs, TableFormat, WaveArgs};
+use crate::args::{FleetArgs, PolicyArgs, ReachArgs, WaveArgs};
 use crate::failure::{Failure, code};
 use crate::output::fleet::{self, Progress};
 use crate::output::{Terminal, counted};
@@ -53,24 +53,15 @@ impl From<RunError> for Failure {
 pub fn asked(fleet: &FleetArgs) -> Result<bool, Failure> {
     let asked = !fleet.host.is_empty() || fleet.inventory.is_some();
     if !asked && fleet.limit.is_some() {
-        return Err(Failure::usage("--limit chooses among the hosts of --inventory FILE or --host"));
+        return Err(Failure::usage("--limit needs --inventory or --host"));
     }
     Ok(asked)
 }
 
 /// Says no to what is for one host only.
 pub fn only_here(what: &str) -> Failure {
-    Failure::usage(format!("{what} is for one host: this one"))
-        .hint("leave it out with --host and --inventory")
-}
-
-/// Says no to JSON of what is done here: it is shown as it is done, and the journal keeps it.
-pub fn json_is_for_others(format: TableFormat) -> Result<(), Failure> {
-    match format {
-        TableFormat::Table => Ok(()),
-        TableFormat::Json => Err(Failure::usage("--format json is for what comes of other hosts")
-            .hint("leave it out; `oomguard journal show ID --format json` has what was changed here")),
-    }
+    Failure::usage(format!("{what} works only on this host"))
+        .hint("leave it out, or leave out --host and --inventory")
 }
 
 /// Does it, and prints what came of it; the exit code.
@@ -177,10 +168,10 @@ fn agreed(what: &str, yes: bool, terminal: &mut Terminal) -> Result<bool, Failur
     if yes {
         return Ok(true);
     }
-    match terminal.ask("Change these hosts so?")? {
+    match terminal.ask("Apply these changes to these hosts?")? {
         Some(agreed) => Ok(agreed),
-        None => Err(Failure::usage("there is no terminal to ask on, and nothing was changed")
-            .hint("give --yes to change the hosts without being asked")),
+        None => Err(Failure::usage("no terminal to ask on; nothing was changed")
+            .hint("use --yes to skip the question")),
     }
 }
 
@@ -188,7 +179,7 @@ pub fn exit_code(task: &Task, outcomes: &[Outcome]) -> u8 {
     match Verdict::of(task, outcomes) {
         Verdict::Failed => code::SOME_FAILED,
         Verdict::Differs => code::DIFFERS,
-        Verdict::Fine => code::AS_IT_SHOULD_BE,
+        Verdict::Fine => code::SUCCESS,
     }
 }
 
@@ -239,7 +230,7 @@ pub fn state_folder(name: &str, option: &str) -> Result<PathBuf, Failure> {
     let variable = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let state = variable("XDG_STATE_HOME").or_else(|| Some(variable("HOME")?.join(".local/state")));
     state.map(|state| state.join("oomguard").join(name)).ok_or_else(|| {
-        Failure::error(format!("neither $XDG_STATE_HOME nor $HOME says where to keep {name}"))
+        Failure::error(format!("no directory for {name}: neither $XDG_STATE_HOME nor $HOME is set"))
             .hint(format!("give {option}"))
     })
 }

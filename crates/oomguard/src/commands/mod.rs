@@ -1,19 +1,20 @@
-//! One file for each subcommand; no logic of their own.
+//! The commands, by the headings of the help. Each file has the arguments, the help and the call of one command.
 
 mod advise;
 mod agent;
 mod apply;
 mod check;
-mod docs;
 mod drill;
 mod drill_part;
 mod events;
 mod fleet;
-mod grant;
+mod fleet_setup;
+mod generate;
+mod history;
 mod incident;
-mod journal;
 mod many;
 mod mcp;
+mod mcp_approve;
 mod plan;
 mod rank;
 mod record;
@@ -21,65 +22,146 @@ mod recorder;
 mod remote;
 mod rollback;
 mod runbook;
-mod schema;
-mod setup;
 mod spec;
 mod spec_check;
 mod spec_diff;
 mod status;
 mod steps;
 
+use clap::Subcommand;
 use oomguard_host::Host;
 use oomguard_report::host_name;
 
-use crate::args::{Cli, Command};
 use crate::failure::Failure;
 use crate::output::Terminal;
 
-/// Runs the subcommand; the exit code.
-pub fn run(cli: Cli, terminal: &mut Terminal) -> Result<u8, Failure> {
-    let root = cli.root.clone();
-    let host = match &cli.root {
-        None => Host::live(),
-        Some(root) if !root.is_dir() => {
-            return Err(Failure::usage(format!("--root {}: there is no such folder", root.display())));
-        }
-        Some(root) => Host::folder(root),
-    };
-    match cli.command {
-        Command::Check(args) => check::run(&args, &host, terminal),
-        Command::Plan(args) => plan::run(&args, &host, terminal),
-        Command::Apply(args) => apply::run(&args, live(&host)?, terminal),
-        Command::Rollback(args) => rollback::run(&args, live(&host)?, terminal),
-        Command::Journal(args) => journal::run(args.command, &host, terminal),
-        Command::Status(args) => status::run(&args, &host, terminal),
-        Command::Events(args) => events::run(&args, &host, terminal),
-        Command::Agent(args) => agent::run(&args, live(&host)?),
-        Command::Rank(args) => rank::run(&args, &host, terminal),
-        Command::Recorder(command) => recorder::run(&command, &host, terminal),
-        Command::Incident(args) => incident::run(&args, &host, terminal),
-        Command::Fleet(command) => fleet::run(&command, &host, terminal),
-        Command::Setup(args) => setup::run(&args, &host, terminal),
-        Command::Mcp(args) => mcp::run(&args, root, host, terminal),
-        Command::Grant(args) => grant::run(&args, &host, terminal),
-        Command::Remote { agent } => remote::run(agent.as_deref(), &host),
-        Command::Record(args) => record::run(&args, &host, terminal),
-        Command::Runbook(args) => runbook::run(&args, terminal),
-        Command::Advise(args) => advise::run(&args, &host, terminal),
-        Command::Drill(args) => drill::run(&args, live(&host)?, terminal),
-        Command::DrillPart(part) => drill_part::run(&part, &host),
-        Command::Spec(command) => spec::run(&command, terminal),
-        Command::Schema { name } => schema::run(name, terminal),
-        Command::Completions { shell } => docs::completions(shell, terminal),
-        Command::Man { out } => docs::man(out.as_deref(), terminal),
+/// All commands; each enum below has those of one heading.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    #[command(flatten)]
+    ThisHost(ThisHost),
+    #[command(flatten)]
+    Explain(Explain),
+    #[command(flatten)]
+    Load(Load),
+    #[command(flatten)]
+    ManyHosts(ManyHosts),
+    #[command(flatten)]
+    Documents(Documents),
+    #[command(flatten)]
+    Integration(Integration),
+    #[command(flatten)]
+    Other(Other),
+    #[command(flatten)]
+    Internal(Internal),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ThisHost {
+    Check(check::Check),
+    Plan(plan::PlanArgs),
+    Apply(apply::Apply),
+    Rollback(rollback::Rollback),
+    History(history::History),
+    Status(status::Status),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Explain {
+    Incident(incident::Incident),
+    Rank(rank::Rank),
+    Events(events::Events),
+    #[command(subcommand)]
+    Recorder(recorder::RecorderCommand),
+    Runbook(runbook::RunbookArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Load {
+    Drill(drill::DrillArgs),
+    Advise(advise::Advise),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ManyHosts {
+    #[command(subcommand)]
+    Fleet(fleet::Fleet),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Documents {
+    #[command(subcommand)]
+    Spec(spec::Spec),
+    Record(record::Record),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Integration {
+    Mcp(mcp::Mcp),
+    Agent(agent::Agent),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Other {
+    #[command(subcommand)]
+    Generate(generate::Generate),
+}
+
+/// What oomguard starts itself.
+#[derive(Debug, Subcommand)]
+pub enum Internal {
+    #[command(hide = true)]
+    Remote(remote::Remote),
+    #[command(hide = true, subcommand)]
+    DrillPart(drill_part::DrillPart),
+}
+
+/// The headings of the help, each with its commands.
+pub fn headings() -> [(&'static str, clap::Command); 7] {
+    let none = || clap::Command::new("oomguard");
+    [
+        ("This host", ThisHost::augment_subcommands(none())),
+        ("Explain", Explain::augment_subcommands(none())),
+        ("Load", Load::augment_subcommands(none())),
+        ("Many hosts", ManyHosts::augment_subcommands(none())),
+        ("Documents", Documents::augment_subcommands(none())),
+        ("Integration", Integration::augment_subcommands(none())),
+        ("Other", Other::augment_subcommands(none())),
+    ]
+}
+
+/// Runs a command; the exit code.
+pub fn run(command: Command, terminal: &mut Terminal) -> Result<u8, Failure> {
+    match command {
+        Command::ThisHost(ThisHost::Check(args)) => args.run(terminal),
+        Command::ThisHost(ThisHost::Plan(args)) => args.run(terminal),
+        Command::ThisHost(ThisHost::Apply(args)) => args.run(terminal),
+        Command::ThisHost(ThisHost::Rollback(args)) => args.run(terminal),
+        Command::ThisHost(ThisHost::History(args)) => args.run(terminal),
+        Command::ThisHost(ThisHost::Status(args)) => args.run(terminal),
+        Command::Explain(Explain::Incident(args)) => args.run(terminal),
+        Command::Explain(Explain::Rank(args)) => args.run(terminal),
+        Command::Explain(Explain::Events(args)) => args.run(terminal),
+        Command::Explain(Explain::Recorder(args)) => args.run(terminal),
+        Command::Explain(Explain::Runbook(args)) => args.run(terminal),
+        Command::Load(Load::Drill(args)) => args.run(terminal),
+        Command::Load(Load::Advise(args)) => args.run(terminal),
+        Command::ManyHosts(ManyHosts::Fleet(args)) => args.run(terminal),
+        Command::Documents(Documents::Spec(args)) => args.run(terminal),
+        Command::Documents(Documents::Record(args)) => args.run(terminal),
+        Command::Integration(Integration::Mcp(args)) => args.run(terminal),
+        Command::Integration(Integration::Agent(args)) => args.run(),
+        Command::Other(Other::Generate(args)) => args.run(terminal),
+        Command::Internal(Internal::Remote(args)) => args.run(),
+        Command::Internal(Internal::DrillPart(args)) => args.run(),
     }
 }
 
-/// Only a live machine is changed: a folder has no kernel to prove the change on.
+/// Only a live machine can be changed.
 fn live(host: &Host) -> Result<&Host, Failure> {
     if host.is_live() {
         return Ok(host);
     }
-    Err(Failure::usage("a host that is a folder (--root) is only looked at, never changed")
+    Err(Failure::usage("a directory given with --root can only be read, not changed")
         .hint("run the command on the machine itself"))
 }

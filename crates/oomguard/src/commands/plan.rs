@@ -1,18 +1,49 @@
 //! `oomguard plan`: what `apply` would change.
 
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
 use oomguard_converge::{Facts, Plan};
 use oomguard_fleet::job::Task;
 use oomguard_host::Host;
 
 use super::many::{self, Order};
-use crate::args::{self, TextFormat};
+use crate::args::{FleetArgs, Format, HUMAN_JSON, PolicyArgs, QuietArgs, RootArgs, formats};
 use crate::failure::{Failure, code};
 use crate::output::check::not_read;
 use crate::output::{Terminal, plan};
 use crate::policy_source;
 use crate::replace::replace;
 
-pub fn run(args: &args::Plan, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
+/// Show what `apply` would change, with a diff of each file
+///
+/// Changes nothing. Exit status: 0 when there is nothing to change, 2 when there is.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    policy: PolicyArgs,
+    /// Save the plan for `oomguard apply FILE`
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    output: Option<PathBuf>,
+    /// Output format
+    #[arg(long, default_value = "human", value_parser = formats(HUMAN_JSON))]
+    format: Format,
+    #[command(flatten)]
+    quiet: QuietArgs,
+    #[command(flatten)]
+    root: RootArgs,
+    #[command(flatten)]
+    fleet: FleetArgs,
+}
+
+impl PlanArgs {
+    pub fn run(&self, terminal: &mut Terminal) -> Result<u8, Failure> {
+        terminal.be_quiet(self.quiet.quiet);
+        run(self, &self.root.host()?, terminal)
+    }
+}
+
+fn run(args: &PlanArgs, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
     if many::asked(&args.fleet)? {
         if args.output.is_some() {
             return Err(many::only_here("--output"));
@@ -23,7 +54,7 @@ pub fn run(args: &args::Plan, host: &Host, terminal: &mut Terminal) -> Result<u8
             policy: &args.policy,
             waves: None,
             yes: true,
-            json: args.format == TextFormat::Json,
+            json: args.format == Format::Json,
         };
         return many::run(&order, host, terminal);
     }
@@ -41,10 +72,10 @@ pub fn run(args: &args::Plan, host: &Host, terminal: &mut Terminal) -> Result<u8
         })?;
     }
     let text = match args.format {
-        TextFormat::Json => plan.to_json(),
-        TextFormat::Text => plan::text(&plan, &next, terminal),
+        Format::Json => plan.to_json(),
+        _ => plan::text(&plan, &next, terminal),
     };
     terminal.print(&text)?;
     terminal.note(&not_read(&facts.unread));
-    Ok(if plan.is_empty() { code::AS_IT_SHOULD_BE } else { code::DIFFERS })
+    Ok(if plan.is_empty() { code::SUCCESS } else { code::DIFFERS })
 }

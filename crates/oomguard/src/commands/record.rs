@@ -1,15 +1,16 @@
-//! `oomguard record`: a session document of what was done and seen.
+//! `oomguard record`: writes a session document.
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::{Args, ValueHint};
 use oomguard_host::Host;
 use oomguard_incident::saved;
 use oomguard_report::record::{self, Occasion, Origin, RecordError, Session, Trial};
 
 use super::many;
-use crate::args::Record;
+use crate::args::{RootArgs, RunsArgs};
 use crate::failure::{Failure, code};
 use crate::output::Terminal;
 
@@ -19,13 +20,43 @@ impl From<RecordError> for Failure {
             RecordError::Title(_) | RecordError::Nothing => Self::usage(error),
             RecordError::Journal(error) => error.into(),
             RecordError::NothingApplied => Self::error(error)
-                .hint("give a run or an incident with --from; `oomguard fleet runs` lists runs"),
+                .hint("give a run or an incident with --from (`oomguard fleet runs` lists runs)"),
             error => Self::error(error),
         }
     }
 }
 
-pub fn run(args: &Record, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
+/// Write a session document of what was done and seen
+///
+/// A session document is cspec: goal, incident, changes on each host, files, checks with their results, next steps. Run
+/// it as root, so that the check of this host is complete.
+#[derive(Debug, Args)]
+pub struct Record {
+    /// Title of the session
+    #[arg(long, value_name = "TITLE")]
+    title: String,
+    /// Source: a run, `history`, an apply, or an incident or drill file
+    ///
+    /// A run (see `fleet runs`), `history` for the last apply on this host, the ID of an apply, a kernel log, or the
+    /// output of `incident` or `drill` with --format json. May be given several times. [default: history]
+    #[arg(long, value_name = "SOURCE", value_hint = ValueHint::FilePath)]
+    from: Vec<String>,
+    /// Write to a new file; existing files are never overwritten
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    place: RunsArgs,
+    #[command(flatten)]
+    root: RootArgs,
+}
+
+impl Record {
+    pub fn run(&self, terminal: &mut Terminal) -> Result<u8, Failure> {
+        run(self, &self.root.host()?, terminal)
+    }
+}
+
+fn run(args: &Record, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
     let mut session = Session {
         title: args.title.clone(),
         now: host.now(),
@@ -33,7 +64,7 @@ pub fn run(args: &Record, host: &Host, terminal: &mut Terminal) -> Result<u8, Fa
         works: Vec::new(),
         trials: Vec::new(),
     };
-    let default = ["journal".to_owned()];
+    let default = ["history".to_owned()];
     let from = if args.from.is_empty() { &default[..] } else { &args.from };
     for text in from {
         match text.parse().map_err(|error| Failure::usage(format!("--from: {error}")))? {
@@ -41,14 +72,13 @@ pub fn run(args: &Record, host: &Host, terminal: &mut Terminal) -> Result<u8, Fa
                 session.works.push(record::of_host(host, &super::host_name(host), id.as_deref())?);
             }
             Origin::Run(id) => {
-                session
-                    .works
-                    .extend(oomguard_fleet::record::of_run(&many::runs(args.runs.as_deref())?.open(&id)?));
+                let run = many::runs(args.place.runs.as_deref())?.open(&id)?;
+                session.works.extend(oomguard_fleet::record::of_run(&run));
             }
             Origin::Incident(path) if is_drill(&path) => session.trials.push(drill(&path)?),
             Origin::Incident(path) => {
                 if session.occasion.replace(incident(&path)?).is_some() {
-                    return Err(Failure::usage("--from: a session has one incident, and two were given"));
+                    return Err(Failure::usage("--from: only one incident may be given"));
                 }
             }
         }
@@ -57,14 +87,14 @@ pub fn run(args: &Record, host: &Host, terminal: &mut Terminal) -> Result<u8, Fa
     match &args.output {
         Some(path) => {
             record::save(path, &document)?;
-            terminal.note(&format!("{}: the record of {}\n", path.display(), session.title));
+            terminal.note(&format!("wrote {}\n", path.display()));
         }
         None => terminal.print(&document)?,
     }
-    Ok(code::AS_IT_SHOULD_BE)
+    Ok(code::SUCCESS)
 }
 
-/// Whether a file has the report of a drill: its first line says so. A log may be large, and is not read for this.
+/// Whether a file is the report of a drill. Only its beginning is read: a log may be large.
 fn is_drill(path: &Path) -> bool {
     let mut beginning = Vec::new();
     let read = File::open(path).and_then(|file| file.take(200).read_to_end(&mut beginning));
@@ -74,9 +104,9 @@ fn is_drill(path: &Path) -> bool {
 
 fn drill(path: &Path) -> Result<Trial, Failure> {
     let failed = |error: String| Failure::error(format!("--from {}: {error}", path.display()));
-    let bytes = std::fs::read(path).map_err(|error| failed(format!("cannot read it: {error}")))?;
+    let bytes = std::fs::read(path).map_err(|error| failed(format!("cannot read the file: {error}")))?;
     let report: oomguard_drill::Report = serde_json::from_slice(&bytes)
-        .map_err(|error| failed(format!("it is no whole report of a drill: {error}")))?;
+        .map_err(|error| failed(format!("not a complete drill report: {error}")))?;
     let scene = report.scene.map_or("", oomguard_drill::Scene::name);
     Ok(Trial {
         hostname: report.host,
@@ -96,7 +126,7 @@ fn incident(path: &Path) -> Result<Occasion, Failure> {
     let read = if path == Path::new("-") {
         saved::last(io::stdin().lock())
     } else {
-        saved::last(File::open(path).map_err(|error| failed(format!("cannot read it: {error}")))?)
+        saved::last(File::open(path).map_err(|error| failed(format!("cannot read the file: {error}")))?)
     };
     let (incident, source) = read.map_err(|error| failed(error.to_string()))?;
     Ok(Occasion { incident, source: source.unwrap_or(shown) })

@@ -2,8 +2,9 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::Args;
 use oomguard_converge::change::Change;
 use oomguard_converge::{Facts, layout};
 use oomguard_fleet::pushed_programs;
@@ -12,10 +13,27 @@ use oomguard_host::{Host, signals};
 use oomguard_report::{CheckReport, IncidentReport};
 
 use super::{apply, incident};
+use crate::args::RootArgs;
 use crate::failure::{Failure, code};
 use crate::output::{Terminal, check, plan};
 
-pub fn run(agent: Option<&Path>, host: &Host) -> Result<u8, Failure> {
+/// Do the job on standard input; oomguard runs this on other hosts
+#[derive(Debug, Args)]
+pub struct Remote {
+    /// The agent's program that was sent with this one
+    #[arg(long, value_name = "FILE")]
+    agent: Option<PathBuf>,
+    #[command(flatten)]
+    root: RootArgs,
+}
+
+impl Remote {
+    pub fn run(&self) -> Result<u8, Failure> {
+        run(self.agent.as_deref(), &self.root.host()?)
+    }
+}
+
+fn run(agent: Option<&Path>, host: &Host) -> Result<u8, Failure> {
     // Whoever sent this program sent the agent's with it. A folder has no agent.
     let host = &match agent {
         Some(agent) if host.is_live() => host.clone().with_agent_program(agent),
@@ -26,7 +44,7 @@ pub fn run(agent: Option<&Path>, host: &Host) -> Result<u8, Failure> {
     let program = ThisProgram { host, plain: Terminal::plain() };
     remote::run(host, &program, io::stdin().lock(), &mut io::stdout().lock()).map_err(Failure::usage)?;
     remove_old_copies(agent);
-    Ok(code::AS_IT_SHOULD_BE)
+    Ok(code::SUCCESS)
 }
 
 /// Removes older programs beside this one, where it is an ordinary user's own. An apply cleans up root's directory.

@@ -1,17 +1,40 @@
-//! `oomguard status`: one screen.
+//! `oomguard status`: memory, swap, pressure and protected processes on one screen.
 
+use clap::Args;
 use oomguard_converge::Facts;
 use oomguard_fleet::job::Task;
 use oomguard_host::Host;
 use oomguard_report::StatusReport;
 
 use super::many::{self, Order};
-use crate::args::{Status, TextFormat};
+use crate::args::{FleetArgs, Format, HUMAN_JSON, PolicyArgs, RootArgs, formats};
 use crate::failure::{Failure, code};
 use crate::output::{Terminal, status};
 use crate::policy_source;
 
-pub fn run(args: &Status, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
+/// Show memory, swap, pressure and protected processes
+///
+/// Reads as any user and changes nothing.
+#[derive(Debug, Args)]
+pub struct Status {
+    #[command(flatten)]
+    policy: PolicyArgs,
+    /// Output format
+    #[arg(long, default_value = "human", value_parser = formats(HUMAN_JSON))]
+    format: Format,
+    #[command(flatten)]
+    root: RootArgs,
+    #[command(flatten)]
+    fleet: FleetArgs,
+}
+
+impl Status {
+    pub fn run(&self, terminal: &mut Terminal) -> Result<u8, Failure> {
+        run(self, &self.root.host()?, terminal)
+    }
+}
+
+fn run(args: &Status, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
     if many::asked(&args.fleet)? {
         let order = Order {
             task: Task::Status,
@@ -19,7 +42,7 @@ pub fn run(args: &Status, host: &Host, terminal: &mut Terminal) -> Result<u8, Fa
             policy: &args.policy,
             waves: None,
             yes: true,
-            json: args.format == TextFormat::Json,
+            json: args.format == Format::Json,
         };
         return many::run(&order, host, terminal);
     }
@@ -28,9 +51,9 @@ pub fn run(args: &Status, host: &Host, terminal: &mut Terminal) -> Result<u8, Fa
     let facts = Facts::read(host, &source.policy)?;
     let report = StatusReport::new(super::host_name(host), &source.policy, &facts);
     let text = match args.format {
-        TextFormat::Json => oomguard_report::to_json(&report),
-        TextFormat::Text => status::text(&report, &source.name, terminal),
+        Format::Json => oomguard_report::to_json(&report),
+        _ => status::text(&report, &source.name, terminal),
     };
     terminal.print(&text)?;
-    Ok(code::AS_IT_SHOULD_BE)
+    Ok(code::SUCCESS)
 }

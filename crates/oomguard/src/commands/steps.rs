@@ -1,4 +1,4 @@
-//! Shows the steps of an apply or rollback as they are done, and waits between them when asked to.
+//! Prints the steps of an apply or rollback, and waits between them with --step.
 
 use std::io::{self, BufRead};
 use std::ops::ControlFlow;
@@ -7,16 +7,19 @@ use oomguard_converge::apply::Watcher;
 
 use crate::output::Terminal;
 
-/// Prints a line for each step; with `pause`, waits for Enter after each.
+/// Prints a line for each step.
 pub struct Steps<'t> {
     pub terminal: &'t mut Terminal,
+    /// Wait for Enter after each step.
     pub pause: bool,
+    /// Standard output is for JSON; steps go to standard error.
+    pub json: bool,
 }
 
 impl Watcher for Steps<'_> {
     fn begins(&mut self, number: usize, total: usize, step: &str) {
-        // The change goes on when nobody reads any more: stopping half-way would be worse.
-        let _ = self.terminal.print(&format!("[{number:>2}/{total}] {step}\n"));
+        // A reader that is gone does not stop a change half-way.
+        let _ = self.terminal.say(self.json, &format!("[{number:>2}/{total}] {step}\n"));
     }
 
     fn progress(&mut self, _: u64) {}
@@ -25,7 +28,7 @@ impl Watcher for Steps<'_> {
         if !self.pause {
             return ControlFlow::Continue(());
         }
-        let _ = self.terminal.print(&format!("step {number} of {total} is done; Enter goes on\n"));
+        let _ = self.terminal.say(self.json, &format!("step {number} of {total} done; press Enter to continue\n"));
         let mut line = String::new();
         match io::stdin().lock().read_line(&mut line) {
             Ok(0) | Err(_) => ControlFlow::Break(()),

@@ -18,6 +18,11 @@ mod wrap;
 
 pub use terminal::{Paint, Terminal};
 
+/// JSON for programs.
+pub fn pretty(value: &impl serde::Serialize) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
+}
+
 /// `1 change`, `2 changes`.
 pub fn counted(number: usize, word: &str) -> String {
     oomguard_text::counted(number, word, &format!("{word}s"))

@@ -12,7 +12,8 @@ use super::{Paint, Terminal};
 const SHOWN: usize = 20;
 
 /// The report for a person.
-pub fn table(report: &RankReport, terminal: &Terminal) -> String {
+pub fn table(report: &RankReport, all: bool, terminal: &Terminal) -> String {
+    let _ = all;
     let ranking = &report.ranking;
     let scores = match &report.policy {
         None => "every score as it is now".to_owned(),

@@ -27,6 +27,8 @@ pub struct Terminal {
     colour_err: bool,
     /// The reader of standard output has gone, as `head` does.
     unread: bool,
+    /// Only errors are printed.
+    quiet: bool,
 }
 
 impl Terminal {
@@ -40,18 +42,24 @@ impl Terminal {
             colour_out: wanted(io::stdout().is_terminal()),
             colour_err: wanted(io::stderr().is_terminal()),
             unread: false,
+            quiet: false,
         }
     }
 
-    /// One without colours.
+    /// One without colors.
     pub fn plain() -> Self {
-        Self { colour_out: false, colour_err: false, unread: false }
+        Self { colour_out: false, colour_err: false, unread: false, quiet: false }
+    }
+
+    /// Prints errors only from now on.
+    pub fn be_quiet(&mut self, quiet: bool) {
+        self.quiet = quiet;
     }
 
     /// Prints text to standard output. When its reader has gone, the command goes on without a word, so that its
     /// exit code says the same with and without `| head`.
     pub fn print(&mut self, text: &str) -> Result<(), Failure> {
-        if self.unread {
+        if self.unread || self.quiet {
             return Ok(());
         }
         let mut out = io::stdout().lock();
@@ -66,8 +74,24 @@ impl Terminal {
         }
     }
 
-    /// Prints text to standard error. When that fails there is nobody left to tell; what the command is for goes on.
+    /// Prints text about the work: to standard output, or to standard error where the output is `json`.
+    pub fn say(&mut self, json: bool, text: &str) -> Result<(), Failure> {
+        if json {
+            self.note(text);
+            return Ok(());
+        }
+        self.print(text)
+    }
+
+    /// Prints text to standard error. When that fails, the command goes on.
     pub fn note(&mut self, text: &str) {
+        if self.quiet {
+            return;
+        }
+        self.error(text);
+    }
+
+    fn error(&mut self, text: &str) {
         let _ = io::stderr().lock().write_all(oomguard_text::output(text).as_bytes());
     }
 
@@ -101,15 +125,12 @@ impl Terminal {
         known.unwrap_or(100).clamp(60, 140)
     }
 
-    /// Asks a yes-or-no question; `None` when there is nobody to ask.
+    /// Asks a yes-or-no question on standard error; `None` when standard input is not a terminal.
     pub fn ask(&mut self, question: &str) -> Result<Option<bool>, Failure> {
         if !io::stdin().is_terminal() {
             return Ok(None);
         }
-        self.print(&format!("{question} [y/N] "))?;
-        if self.unread {
-            return Ok(None);
-        }
+        self.error(&format!("{question} [y/N] "));
         let mut answer = String::new();
         let read = io::stdin().lock().read_line(&mut answer);
         read.map_err(|error| Failure::error(format!("cannot read the answer: {error}")))?;
@@ -129,7 +150,7 @@ impl Terminal {
                 )
             }
         };
-        self.note(&text);
+        self.error(&text);
         code
     }
 }

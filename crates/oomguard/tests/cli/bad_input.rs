@@ -146,7 +146,7 @@ fn no_document() {
             run(args).exits(1).complains(&says);
         }
         // A folder is all documents in it.
-        let says_of_check = if Path::new(path).is_dir() { "there is no .cspec document in " } else { &says };
+        let says_of_check = if Path::new(path).is_dir() { "no .cspec document in " } else { &says };
         run(["spec", "check", path]).exits(1).complains(says_of_check);
         host.run(&["check", "--spec", path]).exits(1).complains(&says);
     }
@@ -194,7 +194,7 @@ fn roles_that_do_not_exist() {
     let host = Folder::fresh();
     let builtin = host.run(&["check", "--role", "valdator"]).exits(64);
     builtin.complains("`valdator` is not a built-in role; built-in roles: workstation, ci, validator");
-    host.run(&["spec", "show", "--builtin", "nothing"]).exits(64).complains("workstation, ci, validator");
+    run(["spec", "show", "--builtin", "nothing"]).exits(64).complains("workstation, ci, validator");
     let file = "specs/deployment.cspec";
     for command in ["check", "plan", "status"] {
         let ran = host.run(&[command, "--spec", file, "--role", "validater"]).exits(64);

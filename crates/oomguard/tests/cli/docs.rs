@@ -172,7 +172,7 @@ impl Page {
         command.current_dir(self.dir.path());
         if matches!(
             args[0],
-            "check" | "plan" | "status" | "journal" | "advise" | "events" | "rank" | "record" | "recorder"
+            "check" | "plan" | "status" | "history" | "advise" | "events" | "rank" | "record" | "recorder"
         ) {
             let host = self.hosts.entry(host.to_owned()).or_insert_with(|| host_of(host));
             command.arg("--root").arg(host.root());

@@ -17,7 +17,7 @@ g=; while [ "$1" != -- ]; do [ "$1" = -O ] && exit 0; [ "$1" = -G ] && g=1; shif
 [ -n "$g" ] && { cat "${0%/*}/../$2/config" 2>/dev/null; exit 0; }
 dir="${0%/*}/../$2"
 [ -d "$dir" ] || { echo "ssh: connect to host $2 port 22: Connection refused" >&2; exit 255; }
-line=$(printf %s "$3" | sed "s#/usr/local/lib/oomguard#$dir/lib#g; s#\"\$p\" remote#\"\$p\" --root $dir/root remote#")
+line=$(printf %s "$3" | sed "s#/usr/local/lib/oomguard#$dir/lib#g; s#\"\$p\" remote#\"\$p\" remote --root $dir/root#")
 edit="${0%/*}/../edit"
 [ -e "$edit" ] && line=$(printf %s "$line" | sed -f "$edit")
 HOME="$dir" exec sh -c "$line"
@@ -123,16 +123,16 @@ fn the_state_of_all_hosts_in_four_forms() {
 #[test]
 fn nothing_is_changed_without_a_yes_and_nothing_runs_that_is_no_host() {
     let fleet = Fleet::new();
-    fleet.run(&["apply", "--host", "fresh"]).exits(64).complains("give --yes");
+    fleet.run(&["apply", "--host", "fresh"]).exits(64).complains("use --yes");
     for name in ["-oProxyCommand=touch x", "a;touch x", "$(touch x)", "a b"] {
         fleet.run(&["check", &format!("--host={name}")]).exits(64).complains("--host: ");
     }
     fs::write(fleet.path("hosts"), "-oProxyCommand=x\n").unwrap();
     fleet.run(&["check", "--inventory", "hosts"]).exits(1).complains("hosts:1: ");
     fleet.run(&["check", "--limit", "x", "--host", "good"]).exits(64).complains("--limit: ");
-    fleet.run(&["check", "--limit", "x"]).exits(64).complains("--limit chooses");
+    fleet.run(&["check", "--limit", "x"]).exits(64).complains("--limit needs");
     fleet.run(&["apply", "--host", "good", "--wave", "x"]).exits(64).complains("--wave ");
-    fleet.run(&["check", "--host", "good", "--format", "junit"]).exits(64).complains("is for one host");
+    fleet.run(&["check", "--host", "good", "--format", "junit"]).exits(64).complains("works only on this host");
     assert!(!fleet.path("x").exists());
 }
 
@@ -145,7 +145,7 @@ fn what_changes_hosts_is_reported_for_programs_too() {
     for (command, task) in [
         (vec!["apply", "--host", "fresh"], "apply"),
         (vec!["rollback", "--to", "20260101T000000Z", "--host", "good", "fresh"], "rollback"),
-        (vec!["setup", "good", "fresh", "--wave", "2", "--max-failures", "1"], "setup"),
+        (vec!["fleet", "setup", "good", "fresh", "--wave", "2", "--max-failures", "1"], "setup"),
     ] {
         let ran = fleet.run(&[&command[..], &json[..]].concat()).exits(3);
         let said = ran.json();
@@ -158,7 +158,7 @@ fn what_changes_hosts_is_reported_for_programs_too() {
         assert_eq!(warned, command.contains(&"good"), "{said}");
         assert_eq!(warned, ran.err.contains("good: warning: your ssh configuration"), "{}", ran.err);
     }
-    let ran = fleet.run(&["setup", "fresh", "--dry-run", "--format", "json"]);
+    let ran = fleet.run(&["fleet", "setup", "fresh", "--dry-run", "--format", "json"]);
     conforms("fleet", &ran.json());
     assert!(ran.err.contains("Step 1 - "), "{}", ran.err);
     let table = fleet.run(&["check", "--host", "good"]).exits(0).out;
@@ -170,12 +170,7 @@ fn what_changes_hosts_is_reported_for_programs_too() {
         (&runs["runs"][1]["task"], &runs["runs"][1]["failed_or_not_reached"]),
         (&"rollback".into(), &2.into())
     );
-    fleet.run(&["setup", "fresh", "--wave", "x"]).exits(64).complains("--wave ");
-    for command in ["apply", "rollback"] {
-        crate::run::run([command, "--format", "json", "--yes"])
-            .exits(64)
-            .complains("is for what comes of other hosts");
-    }
+    fleet.run(&["fleet", "setup", "fresh", "--wave", "x"]).exits(64).complains("--wave ");
 }
 
 #[test]
@@ -230,8 +225,8 @@ fn a_setup_says_its_steps_and_a_dry_run_changes_nothing() {
     fleet._folders[1].0.write("/etc/os-release", "ID=ubuntu\nVERSION_ID=\"24.04\"\n");
     fs::create_dir_all(fresh.real("/run/systemd/system")).unwrap();
     let before = fresh.tree();
-    let ran = fleet.run(&["setup", "fresh", "--dry-run"]).exits(2);
-    let ran = ran.complains("Dry run: nothing is changed; only oomguard itself is sent");
+    let ran = fleet.run(&["fleet", "setup", "fresh", "--dry-run"]).exits(2);
+    let ran = ran.complains("Dry run: nothing is changed, except that oomguard is copied");
     assert!(fresh.tree() == before, "a dry run changed the host");
     let said = &ran.out;
     let heads: Vec<&str> = said.lines().filter(|line| line.starts_with("Step ")).collect();
@@ -248,15 +243,15 @@ fn a_setup_says_its_steps_and_a_dry_run_changes_nothing() {
     assert!(said.contains("change(s) planned"), "{said}");
 
     // Several: each line has the name of its host; what is refused ends the steps of that host only.
-    let ran = fleet.run(&["setup", "fresh,good", "off", "--role", "ci", "--dry-run"]).exits(3);
+    let ran = fleet.run(&["fleet", "setup", "fresh,good", "off", "--role", "ci", "--dry-run"]).exits(3);
     let said = &ran.out;
     assert!(said.contains("\nfresh: Step 10 - Show the swap status\n"), "{said}");
     assert!(said.contains("good:   refused: this is no Debian: /etc/os-release says ubuntu\n"), "{said}");
     assert!(!said.contains("good: Step 3") && !said.contains("\nStep "), "{said}");
 
     // A run as any other: it asks, says what came of each host, and is resumed. A folder is never changed.
-    fleet.run(&["setup", "fresh"]).exits(64).complains("give --yes");
-    let ran = fleet.run(&["setup", "fresh", "good", "--yes"]).exits(3);
+    fleet.run(&["fleet", "setup", "fresh"]).exits(64).complains("use --yes");
+    let ran = fleet.run(&["fleet", "setup", "fresh", "good", "--yes"]).exits(3);
     assert!(ran.out.contains("a host that is a folder (--root) is only looked at"), "{}", ran.out);
     assert!(ran.out.contains("nothing was changed: this is no Debian"), "{}", ran.out);
     assert!(!ran.out.contains("Step 9"), "{}", ran.out);
@@ -275,11 +270,11 @@ fn a_setup_says_its_steps_and_a_dry_run_changes_nothing() {
 #[test]
 fn a_setup_is_for_hosts_that_are_named_and_policies_that_exist() {
     let fleet = Fleet::new();
-    fleet.run(&["setup"]).exits(64);
-    fleet.run(&["setup", "--", "-oProxyCommand=x"]).exits(64);
-    fleet.run(&["setup", "a;b"]).exits(64);
-    fleet.run(&["setup", "fresh", "--dry-run", "--yes"]).exits(64);
-    fleet.run(&["setup", "fresh", "--role", "nobody"]).exits(64).complains("workstation, ci, validator");
-    fleet.run(&["setup", "fresh", "--spec", "none"]).exits(1).complains("cannot read none");
+    fleet.run(&["fleet", "setup"]).exits(64);
+    fleet.run(&["fleet", "setup", "--", "-oProxyCommand=x"]).exits(64);
+    fleet.run(&["fleet", "setup", "a;b"]).exits(64);
+    fleet.run(&["fleet", "setup", "fresh", "--dry-run", "--yes"]).exits(64);
+    fleet.run(&["fleet", "setup", "fresh", "--role", "nobody"]).exits(64).complains("workstation, ci, validator");
+    fleet.run(&["fleet", "setup", "fresh", "--spec", "none"]).exits(1).complains("cannot read none");
     assert!(!fleet.path("runs").exists());
 }

@@ -16,7 +16,7 @@ fn log(name: &str) -> String {
 fn a_file_and_standard_input_are_the_same() {
     let path = log("5.10-tmpfs.iso.log");
     let bytes = std::fs::read(&path).unwrap();
-    for format in ["text", "markdown", "html", "json", "cspec"] {
+    for format in ["human", "markdown", "html", "json", "cspec"] {
         let file = run(["incident", "--format", format, &path]).exits(0).quietly().out;
         let piped = run_with_input(&["incident", "--format", format, "-"], &bytes).exits(0).quietly().out;
         let file = file
@@ -66,9 +66,9 @@ fn since_leaves_out_what_was_before() {
 #[test]
 fn wrong_uses() {
     run(["incident", "/no/such/file"]).exits(1).complains("cannot read /no/such/file");
-    run(["incident", "/tmp"]).exits(64).complains("/tmp is a folder");
+    run(["incident", "/tmp"]).exits(64).complains("/tmp is a directory");
     run(["incident", "--boot", "-1", "x"]).exits(64).complains("--boot");
-    Folder::fresh().run(&["incident"]).exits(64).complains("a host that is a folder");
+    Folder::fresh().run(&["incident"]).exits(64).complains("unexpected argument '--root'");
 }
 
 #[test]

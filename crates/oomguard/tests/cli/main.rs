@@ -20,9 +20,9 @@ mod events;
 mod fixture;
 mod fleet;
 mod help;
+mod history;
 mod hosts;
 mod incident;
-mod journal;
 mod mcp;
 #[path = "../mcp_clients/mod.rs"]
 mod mcp_clients;

@@ -184,7 +184,7 @@ fn tools_and_their_schemas_match_the_golden_lists() {
 
 /// A person approves a plan.
 pub fn approve(state: &Path, plan: &str) -> crate::run::Ran {
-    crate::run::ran(oomguard(["grant", "--yes", "--state"]).arg(state).arg(plan))
+    crate::run::ran(oomguard(["mcp", "approve", "--yes", "--state"]).arg(state).arg(plan))
 }
 
 #[track_caller]
@@ -228,7 +228,7 @@ fn every_read_only_tool_works_in_both_eras() {
         let page = std::fs::read_to_string(repository().join("docs/runbooks/oom-events.md")).unwrap();
         assert_eq!(runbook["text"], page);
         client.refused("show_runbook", json!({"name": "../README"}), "no runbook or alert is called");
-        client.refused("list_incidents", json!({}), "only looked at");
+        client.refused("list_incidents", json!({}), "can only be read");
         client.ends();
     }
 }

@@ -62,7 +62,7 @@ fn of_an_apply_on_this_host() {
     // And an inventory.
     assert_eq!(oomguard_spec::read("r", text.as_bytes()).unwrap().hosts()[0].name, "web1");
 
-    let list = host.run(&["journal", "list", "--format", "json"]).json();
+    let list = host.run(&["history", "list", "--format", "json"]).json();
     let id = list[0]["record"]["id"].as_str().unwrap();
     let (named, _) = checked(host.run(&["record", "--title", "Swap and protection for web1", "--from", id]));
     assert_eq!(undated(&named), undated(&text));
@@ -121,7 +121,7 @@ fn of_an_incident_alone_and_with_what_was_done_about_it() {
     let json = dir.path().join("incident.json");
     fs::write(&json, run(["incident", "--format", "json", LOG]).exits(0).out).unwrap();
     let host = Folder::good();
-    let args = ["record", "--title", "OOM on ci", "--from", "journal", "--from", json.to_str().unwrap()];
+    let args = ["record", "--title", "OOM on ci", "--from", "history", "--from", json.to_str().unwrap()];
     let (text, data) = checked(host.run(&args));
     assert_eq!(data["context"]["investigation"]["source"], LOG, "{text}");
     assert!(data["context"]["investigation"]["before"]["web1"]["vm_swappiness_before"] == "60", "{text}");
@@ -134,7 +134,7 @@ fn a_record_is_never_overwritten() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("session.cspec");
     let args = ["record", "--title", "once", "-o", path.to_str().unwrap()];
-    host.run(&args).exits(0).complains("session.cspec: the record of once");
+    host.run(&args).exits(0).complains("wrote ");
     let first = fs::read_to_string(&path).unwrap();
     assert!(first.contains("title: \"once\""), "{first}");
     host.run(&["record", "--title", "twice", "-o", path.to_str().unwrap()])
@@ -157,12 +157,12 @@ fn what_cannot_be_recorded_is_said() {
     good.run(&["record", "--title", &"x".repeat(300)]).exits(64).complains("longer than 200");
     good.run(&["record", "--title", "x", "--from", "nothing"])
         .exits(64)
-        .complains("--from: `nothing` names no run");
+        .complains("--from: not a run, an apply or a file: `nothing`");
     good.run(&["record", "--title", "x", "--from", LOG, "--from", LOG]).exits(64).complains("one incident");
     let readme = repository().join("README.md");
     let readme = readme.to_str().unwrap();
     good.run(&["record", "--title", "x", "--from", readme]).exits(1).complains("it contains no OOM kill");
-    good.run(&["record", "--title", "x", "--from", "./none"]).exits(1).complains("cannot read it");
+    good.run(&["record", "--title", "x", "--from", "./none"]).exits(1).complains("cannot read the file");
     let dir = tempfile::tempdir().unwrap();
     let runs = dir.path().to_str().unwrap();
     good.run(&["record", "--title", "x", "--from", "20260921T141320Z", "--runs", runs])
@@ -183,7 +183,7 @@ fn of_drills() {
         "--title",
         "x",
         "--from",
-        "journal",
+        "history",
         "--from",
         &drill("proved"),
         "--from",
@@ -206,5 +206,5 @@ fn of_drills() {
     fs::write(&cut, &fs::read(repository().join(drill("proved"))).unwrap()[..500]).unwrap();
     run(["record", "--title", "x", "--from", cut.to_str().unwrap()])
         .exits(1)
-        .complains("no whole report of a drill");
+        .complains("not a complete drill report");
 }

@@ -59,10 +59,10 @@ fn since() {
 #[test]
 fn what_is_no_recording_is_said() {
     let host = Folder::fresh();
-    on(&host.root(), &["recorder", "show"]).exits(1).complains("nothing was recorded: there is no /var/lib");
+    on(&host.root(), &["recorder", "show"]).exits(1).complains("no recording: /var/lib");
     run(["recorder", "show", "--file", "Cargo.toml"])
         .exits(1)
-        .complains("Cargo.toml is no recording: it does not begin");
+        .complains("Cargo.toml is not a recording: it does not begin");
     run(["recorder", "show", "--file", "/nowhere"]).exits(1).complains("cannot read /nowhere");
 }
 
@@ -71,6 +71,6 @@ fn recording_is_for_a_live_machine() {
     let host = Folder::fresh();
     on(&host.root(), &["recorder", "run", "--for", "1s"])
         .exits(64)
-        .complains("only looked at, never changed");
-    run(["recorder", "run", "--for", "soon"]).exits(64).complains("`soon` is no length of time");
+        .complains("unexpected argument '--root'");
+    run(["recorder", "run", "--for", "soon"]).exits(64).complains("`soon` is not a duration");
 }

@@ -17,6 +17,6 @@ fn each_is_what_its_page_says() {
     }
     run(["runbook", "swap\u{1b}"])
         .exits(64)
-        .complains("there is no runbook `swap\\x1b`")
+        .complains("no such runbook: `swap\\x1b`")
         .complains("swap-usage, ");
 }

@@ -1,4 +1,4 @@
-//! `oomguard schema`, and that the JSON which is printed is as it says.
+//! `oomguard generate schema`, and that the JSON which is printed is as it says.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::hosts::Folder;
 use crate::run::{repository, run};
 
 fn schema(name: &str) -> Value {
-    let schema = run(["schema", name]).exits(0).quietly().json();
+    let schema = run(["generate", "schema", name]).exits(0).quietly().json();
     assert!(schema["$schema"].as_str().unwrap().contains("json-schema.org"), "{name}");
     schema
 }
@@ -98,13 +98,16 @@ pub fn conforms(name: &str, value: &Value) {
 
 #[test]
 fn the_names() {
-    let names = run(["schema"]).exits(0).quietly().out;
+    let names = run(["generate", "schema"]).exits(0).quietly().out;
+    let names: Vec<&str> = names.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
     assert_eq!(
         names,
-        "check\nplan\njournal\nstatus\nrank\nrecorder\npolicy\nevents\nevent\nincident\nfleet\nfleet-runs\n\
-         spec-check\nspec-diff\nadvise\ndrill\n"
+        [
+            "check", "plan", "apply", "rollback", "history", "status", "rank", "recorder", "policy", "events",
+            "event", "incident", "runbooks", "fleet", "fleet-runs", "spec-check", "spec-diff", "advise", "drill"
+        ]
     );
-    for name in names.lines() {
+    for name in names {
         assert!(schema(name)["required"].is_array(), "{name}");
     }
 }
@@ -122,6 +125,12 @@ fn what_is_printed_is_as_the_schema_says() {
         conforms("policy", &host.run(&["plan", "--format", "json"]).json()["policy"]);
         conforms("policy", &host.run(&["plan", "--role", "validator", "--format", "json"]).json()["policy"]);
     }
+    conforms("policy", &run(["spec", "show", "--builtin", "ci", "--format", "json"]).json());
+    conforms("policy", &run(["spec", "show", "specs/deployment.cspec", "--role", "ci", "--format", "json"]).json());
+    conforms("runbooks", &run(["runbook", "--format", "json"]).json());
+    let one = run(["runbook", "OomKill", "--format", "json"]).json();
+    conforms("runbooks", &one);
+    assert_eq!(one["runbooks"].as_array().unwrap().len(), 1, "{one}");
     let events = crate::events::killed().run(&["events", "--format", "json"]).json();
     conforms("events", &events);
     for event in events["events"].as_array().unwrap() {
@@ -131,8 +140,8 @@ fn what_is_printed_is_as_the_schema_says() {
         let log = log.unwrap().path();
         conforms("incident", &run(["incident", "--format", "json", log.to_str().unwrap()]).json());
     }
-    let list = good.run(&["journal", "list", "--format", "json"]).json();
+    let list = good.run(&["history", "list", "--format", "json"]).json();
     let id = list[0]["record"]["id"].as_str().unwrap();
-    conforms("journal", &list[0]);
-    conforms("journal", &good.run(&["journal", "show", id, "--format", "json"]).json());
+    conforms("history", &list[0]);
+    conforms("history", &good.run(&["history", "show", id, "--format", "json"]).json());
 }

@@ -12,7 +12,7 @@ use crate::hosts::Folder;
 const LOOK: &str = r#"#!/bin/sh
 dir=$1
 words() { tr '\0' ' ' <"$1/cmdline" 2>/dev/null; }
-remote() { for p in /proc/[0-9]*; do case "$(words $p)" in "$dir"/*good/lib/oomguard-*" --root"*) echo $p; return;; esac; done; }
+remote() { for p in /proc/[0-9]*; do case "$(words $p)" in "$dir"/*good/lib/oomguard-*" remote --root"*) echo $p; return;; esac; done; }
 cat
 n=0
 until [ -n "$(remote)" ] || [ $n = 300 ]; do n=$((n + 1)); sleep 0.1; done
@@ -61,7 +61,7 @@ fn no_command_line_and_no_environment_of_a_host_has_a_secret_or_the_policy() {
     for part in [
         "check --host good --spec policy.cspec",
         "line: sh -c m=$(uname -m)",
-        "/root remote",
+        "remote --root",
         "environment: HOME=",
         "-o ClearAllForwardings=yes",
         "-- good exec sh -c",

@@ -6,7 +6,7 @@ use std::str::FromStr;
 /// What a session is recorded from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// This host's journal: the last apply, or the one of that name.
+    /// This host's history: the last apply, or the one of that name.
     Journal(Option<String>),
     /// A run on other hosts.
     Run(String),
@@ -17,8 +17,8 @@ pub enum Origin {
 /// A text that names nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` names no run, no journal and no file; give the name of a run (`oomguard fleet runs`), `journal` or the name of an apply \
-     (`oomguard journal`), or the path of a log or incident report"
+    "not a run, an apply or a file: `{0}`; give a run (see `oomguard fleet runs`), `history` or an apply (see `oomguard history`), or the \
+     path of a log or incident report"
 )]
 pub struct BadOrigin(String);
 
@@ -26,7 +26,7 @@ impl FromStr for Origin {
     type Err = BadOrigin;
 
     fn from_str(text: &str) -> Result<Self, BadOrigin> {
-        if text == "journal" {
+        if text == "history" {
             return Ok(Self::Journal(None));
         }
         // `0001-20260921T141320Z` and `20260921T141320Z-2`: as the journal and the runs name theirs.
@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn name_field_matches_the_file_name() {
         for (text, origin) in [
-            ("journal", Some(Origin::Journal(None))),
+            ("history", Some(Origin::Journal(None))),
             ("0001-20260921T141320Z", Some(Origin::Journal(Some("0001-20260921T141320Z".to_owned())))),
             ("20260921T141320Z", Some(Origin::Run("20260921T141320Z".to_owned()))),
             ("20260921T141320Z-2", Some(Origin::Run("20260921T141320Z-2".to_owned()))),

@@ -63,8 +63,8 @@ class ActionModule(ActionBase):
 
     def _rolled_back(self, args):
         program = self._program(args)
-        parts, _pushed = self._contact(args, program, host.TEMPORARY, host.journal())
-        ids = outcome.undoable(parts["journal"])
+        parts, _pushed = self._contact(args, program, host.TEMPORARY, host.history())
+        ids = outcome.undoable(parts["history"])
         if not ids or self._task.check_mode:
             return outcome.rolled_back(ids, None)
         parts, _pushed = self._contact(args, program, host.TEMPORARY, host.rollback(ids[0]))

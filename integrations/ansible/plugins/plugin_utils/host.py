@@ -114,9 +114,9 @@ def apply(policy):
     return _APPLY.replace("@POLICY@", shlex.join(policy))
 
 
-def journal():
+def history():
     """The job that lists the applies."""
-    return "run journal journal list --format json\n"
+    return "run history history list --format json\n"
 
 
 def rollback(first):

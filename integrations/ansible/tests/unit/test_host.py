@@ -142,11 +142,11 @@ class TestScript(unittest.TestCase):
         parts = self.run_job(host.ASK, host.plan([]), PATH=self.folder + ":" + os.environ["PATH"])
         self.assertEqual(parts["stop"].out, "unsupported machine: Linux aarch64 (oomguard is built for Linux x86_64)")
 
-    def test_journal_and_rollback(self):
+    def test_history_and_rollback(self):
         self.install()
-        self.assertEqual(self.run_job(host.ASK, host.journal())["journal"].code, 0)
+        self.assertEqual(self.run_job(host.ASK, host.history())["history"].code, 0)
         self.run_job(host.ASK, host.rollback("0001-x"))
-        self.assertEqual(self.asked(), ["journal list --format json", "rollback --to 0001-x --yes"])
+        self.assertEqual(self.asked(), ["history list --format json", "rollback --to 0001-x --yes"])
 
     def test_every_place_in_the_script_is_filled(self):
         script = host.script(stand(), self.path, host.INSTALL, host.apply(["--spec", "-"]))

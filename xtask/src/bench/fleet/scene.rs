@@ -33,7 +33,7 @@ const LOGIN: &str = r#"#!/bin/sh
 H=$1 c=$SSH_ORIGINAL_COMMAND
 case $c in *"/usr/local/lib/oomguard"*)
   c=${c%%"/usr/local/lib/oomguard"*}$H/lib${c#*"/usr/local/lib/oomguard"}
-  c=${c%"remote \"\$@\"'"}"--root $H/root remote \"\$@\"'"
+  c=${c%"remote \"\$@\"'"}"remote --root $H/root \"\$@\"'"
 esac
 PATH=$H/bin:/usr/bin:/bin HOME=$H
 export PATH HOME

@@ -1,4 +1,4 @@
-//! `oomguard journal`: what was applied and undone.
+//! `oomguard history`: what was applied and undone.
 
 use oomguard_converge::apply::Session;
 use oomguard_converge::rollback::Rollback;
@@ -11,22 +11,22 @@ use crate::run::one_at_a_time;
 #[test]
 fn a_host_on_which_nothing_was_applied() {
     let host = Folder::fresh();
-    host.run(&["journal"]).exits(0).quietly().matches("journal/none.txt");
-    assert_eq!(host.run(&["journal", "list", "--format", "json"]).exits(0).json(), serde_json::json!([]));
+    host.run(&["history"]).exits(0).quietly().matches("history/none.txt");
+    assert_eq!(host.run(&["history", "list", "--format", "json"]).exits(0).json(), serde_json::json!([]));
 }
 
 #[test]
 fn applied_and_undone() {
     let host = Folder::good();
-    let list = host.run(&["journal", "list"]).exits(0).quietly().matches("journal/applied.txt");
-    assert_eq!(host.run(&["journal"]).out, list.out, "`list` is what it does when nothing is said");
+    let list = host.run(&["history", "list"]).exits(0).quietly().matches("history/applied.txt");
+    assert_eq!(host.run(&["history"]).out, list.out, "`list` is the default");
     let id = list.out.split_whitespace().next().unwrap().to_owned();
-    host.run(&["journal", "show", &id]).exits(0).quietly().matches("journal/show.txt");
+    host.run(&["history", "show", &id]).exits(0).quietly().matches("history/show.txt");
 
-    let entry = host.run(&["journal", "show", &id, "--format", "json"]).exits(0).json();
+    let entry = host.run(&["history", "show", &id, "--format", "json"]).exits(0).json();
     assert_eq!(entry["record"]["id"], id.as_str());
     host.roll_back();
-    host.run(&["journal"]).exits(0).quietly().matches("journal/undone.txt");
+    host.run(&["history"]).exits(0).quietly().matches("history/undone.txt");
 }
 
 #[test]
@@ -45,15 +45,15 @@ fn who_asked_for_it_is_kept() {
         undoing.run(&mut StopAfter(0)).unwrap();
         id
     };
-    let ran = host.run(&["journal", "show", &id]).exits(0).quietly();
-    let lines: Vec<&str> = ran.out.lines().filter(|line| line.starts_with("Asked for: ")).collect();
+    let ran = host.run(&["history", "show", &id]).exits(0).quietly();
+    let lines: Vec<&str> = ran.out.lines().filter(|line| line.starts_with("Requested: ")).collect();
     let [apply, rollback] = lines[..] else { panic!("{}", ran.out) };
-    assert_eq!(apply, "Asked for: apply, by an assistant\\x0arollback, by nobody");
+    assert_eq!(apply, "Requested: apply, by an assistant\\x0arollback, by nobody");
     assert!(
-        rollback.starts_with("Asked for: rollback, by another") && !rollback.contains('\u{202e}'),
+        rollback.starts_with("Requested: rollback, by another") && !rollback.contains('\u{202e}'),
         "{rollback}"
     );
-    let entry = host.run(&["journal", "show", &id, "--format", "json"]).exits(0).json();
+    let entry = host.run(&["history", "show", &id, "--format", "json"]).exits(0).json();
     assert_eq!(entry["asked"].as_array().unwrap().len(), 2, "{entry}");
 }
 
@@ -61,7 +61,7 @@ fn who_asked_for_it_is_kept() {
 fn an_id_that_does_not_exist_is_wrong_usage() {
     let host = Folder::good();
     for id in ["2026", "../../etc", "", "x\u{1b}[2J"] {
-        let ran = host.run(&["journal", "show", id]).exits(64);
+        let ran = host.run(&["history", "show", id]).exits(64);
         assert!(ran.out.is_empty() && !ran.err.contains('\u{1b}'), "{:?}", ran.err);
     }
 }
@@ -75,6 +75,6 @@ fn a_record_that_somebody_broke_is_named() {
         let path = file.unwrap().path();
         std::fs::write(path, "{\"cut").unwrap();
     }
-    let ran = host.run(&["journal"]).exits(1);
+    let ran = host.run(&["history"]).exits(1);
     assert!(ran.err.contains("/var/lib/oomguard/journal/"), "{}", ran.err);
 }
