@@ -92,7 +92,12 @@ fn files(root: &Path, binary: &Path) -> Result<PathBuf> {
         fs::write(files.join("completions").join(name), output_of(&["generate", "completions", shell])?)?;
     }
     let man = files.join("man1");
-    output_of(&["generate", "man", "--out", man.to_str().context("the path of this checkout is not UTF-8")?])?;
+    output_of(&[
+        "generate",
+        "man",
+        "--out",
+        man.to_str().context("the path of this checkout is not UTF-8")?,
+    ])?;
     let policy = String::from_utf8(output_of(&["spec", "show", "--builtin", "workstation"])?)?;
     fs::write(files.join("default.cspec"), format!("{POLICY_HEAD}{policy}"))?;
     fs::write(files.join("oomguard-agent.service"), unit(&fs::read_to_string(root.join(UNIT))?)?)?;

@@ -127,8 +127,11 @@ impl Outside {
     fn approve(&self, given: &Value) -> Value {
         let id = given["pending"]["plan_id"].as_str().unwrap_or_else(|| panic!("no plan: {given}"));
         let mut approve = Command::new(&self.binary);
-        let output =
-            approve.args(["mcp", "approve", "--yes", id, "--state"]).arg(self.path("state")).output().unwrap();
+        let output = approve
+            .args(["mcp", "approve", "--yes", id, "--state"])
+            .arg(self.path("state"))
+            .output()
+            .unwrap();
         assert!(output.status.success(), "{output:?}");
         second(given)
     }
@@ -199,7 +202,8 @@ fn assistant_changes_only_what_was_approved() {
 
     let record = given(&vm, "record_session", &json!({"title": "Swap for the lab"}));
     let approved = second(&record);
-    run(&vm, &format!("oomguard mcp approve {} --yes", record["pending"]["plan_id"].as_str().unwrap())).exits(0);
+    run(&vm, &format!("oomguard mcp approve {} --yes", record["pending"]["plan_id"].as_str().unwrap()))
+        .exits(0);
     assert_eq!(given(&vm, "record_session", &approved)["result"]["done"], true);
     run(&vm, "oomguard spec check /root/*-swap-for-the-lab.cspec && grep -q /swapfile /root/*-swap-for-the-lab.cspec")
         .exits(0);

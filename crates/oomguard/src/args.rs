@@ -90,9 +90,7 @@ impl RootArgs {
         match &self.root {
             None => Ok(Host::live()),
             Some(root) if root.is_dir() => Ok(Host::folder(root)),
-            Some(root) => {
-                Err(Failure::usage(format!("--root {}: no such directory", root.display())))
-            }
+            Some(root) => Err(Failure::usage(format!("--root {}: no such directory", root.display()))),
         }
     }
 }

@@ -45,7 +45,8 @@ fn from_builtin(role: Option<&str>) -> Result<PolicySource, Failure> {
 
 /// A built-in role by name.
 pub fn builtin_role(name: &str) -> Result<Builtin, Failure> {
-    name.parse().map_err(|e| Failure::usage(e).hint("for a role of your own, give its document with --spec FILE"))
+    name.parse()
+        .map_err(|e| Failure::usage(e).hint("for a role of your own, give its document with --spec FILE"))
 }
 
 fn from_document(path: &Path, role: Option<&str>, terminal: &mut Terminal) -> Result<PolicySource, Failure> {

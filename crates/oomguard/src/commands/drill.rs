@@ -112,8 +112,9 @@ impl DrillArgs {
 fn run(args: &DrillArgs, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
     let scope = scope(args)?;
     if !host.may_change() {
-        return Err(Failure::error("a drill starts a systemd unit, which needs root")
-            .hint("run it with sudo"));
+        return Err(
+            Failure::error("a drill starts a systemd unit, which needs root").hint("run it with sudo")
+        );
     }
     let source = policy(args, terminal)?;
     let facts = Facts::read(host, &source.policy)?;
@@ -185,7 +186,9 @@ fn order(args: &DrillArgs, scope: Scope, facts: &Facts) -> Result<Order, Failure
         .ok()
         .and_then(|path| path.to_str().map(str::to_owned))
         .filter(|path| Path::new(path).is_file())
-        .ok_or_else(|| Failure::error("this program's file was deleted, and a drill needs to start it again"))?;
+        .ok_or_else(|| {
+            Failure::error("this program's file was deleted, and a drill needs to start it again")
+        })?;
     Ok(Order {
         work: work(args)?,
         scope,
@@ -211,9 +214,12 @@ fn work(args: &DrillArgs) -> Result<Work, Failure> {
     {
         return Err(Failure::usage("--user: not a valid user name"));
     }
-    let folder = std::env::current_dir().map_err(|error| Failure::error(format!("current directory: {error}")))?;
     let folder =
-        folder.to_str().ok_or_else(|| Failure::error("the path of the current directory is not valid UTF-8"))?.to_owned();
+        std::env::current_dir().map_err(|error| Failure::error(format!("current directory: {error}")))?;
+    let folder = folder
+        .to_str()
+        .ok_or_else(|| Failure::error("the path of the current directory is not valid UTF-8"))?
+        .to_owned();
     Ok(Work::Command { line: line.clone(), folder, user: args.user.clone() })
 }
 

@@ -38,8 +38,9 @@ impl Events {
 fn run(args: &Events, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
     let since = args.since.as_deref().map(|text| crate::since::parse(text, host.now_ms())).transpose()?;
     let log = event_log::read(host).map_err(|error| {
-        let hint =
-            error.is_permission_denied().then_some("run it with sudo: only root and its group may read the log");
+        let hint = error
+            .is_permission_denied()
+            .then_some("run it with sudo: only root and its group may read the log");
         hint.into_iter().fold(Failure::error(error), |failure, hint| failure.hint(hint))
     })?;
     let log = log.filter(since, args.kind.as_deref());

@@ -32,8 +32,7 @@ impl From<io::Error> for Failure {
     }
 }
 
-const FORMATS: &[Format] =
-    &[Format::Human, Format::Json, Format::Html, Format::Markdown, Format::Cspec];
+const FORMATS: &[Format] = &[Format::Human, Format::Json, Format::Html, Format::Markdown, Format::Cspec];
 
 /// Explain OOM kills from a kernel log
 ///

@@ -61,9 +61,7 @@ impl RecorderCommand {
     pub fn run(&self, terminal: &mut Terminal) -> Result<u8, Failure> {
         match self {
             Self::Show(args) => show(args, &args.root.host()?, terminal),
-            Self::Run(args) => {
-                record(&Host::live(), args.length.as_deref(), args.file.as_deref(), terminal)
-            }
+            Self::Run(args) => record(&Host::live(), args.length.as_deref(), args.file.as_deref(), terminal),
         }
     }
 }
@@ -127,10 +125,7 @@ fn record(
     let ran = recorder::run(host, &mut recorder, length, &never, &mut told).map_err(Failure::error)?;
     terminal.print(&format!("{path}: {}\n", counted(usize::try_from(ran.records).unwrap_or(0), "record")))?;
     if let Some(last) = last {
-        return Err(Failure::error(format!(
-            "{} records failed; the last one: {last}",
-            ran.failed
-        )));
+        return Err(Failure::error(format!("{} records failed; the last one: {last}", ran.failed)));
     }
     Ok(code::SUCCESS)
 }

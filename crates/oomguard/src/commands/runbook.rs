@@ -50,7 +50,11 @@ impl RunbookArgs {
 fn run(args: &RunbookArgs, terminal: &mut Terminal) -> Result<u8, Failure> {
     let Some(name) = &args.name else {
         let list = || ALL.iter().map(line).collect();
-        terminal.print(&if args.format == Format::Json { json(&ALL.iter().collect::<Vec<_>>()) } else { list() })?;
+        terminal.print(&if args.format == Format::Json {
+            json(&ALL.iter().collect::<Vec<_>>())
+        } else {
+            list()
+        })?;
         return Ok(code::SUCCESS);
     };
     let runbook = find(name).ok_or_else(|| {

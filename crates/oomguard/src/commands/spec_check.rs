@@ -85,8 +85,9 @@ fn documents(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
             continue;
         }
         let mut below = BTreeSet::new();
-        walk(path, 0, &mut below)
-            .map_err(|error| Failure::error(format!("cannot read the directory {}: {error}", path.display())))?;
+        walk(path, 0, &mut below).map_err(|error| {
+            Failure::error(format!("cannot read the directory {}: {error}", path.display()))
+        })?;
         if below.is_empty() {
             return Err(Failure::error(format!("no .cspec document in {}", path.display()))
                 .hint("give a cspec document, or a directory that has some"));

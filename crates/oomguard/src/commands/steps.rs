@@ -28,7 +28,9 @@ impl Watcher for Steps<'_> {
         if !self.pause {
             return ControlFlow::Continue(());
         }
-        let _ = self.terminal.say(self.json, &format!("step {number} of {total} done; press Enter to continue\n"));
+        let _ = self
+            .terminal
+            .say(self.json, &format!("step {number} of {total} done; press Enter to continue\n"));
         let mut line = String::new();
         match io::stdin().lock().read_line(&mut line) {
             Ok(0) | Err(_) => ControlFlow::Break(()),

@@ -68,9 +68,7 @@ fn what_is_wrong_is_said() {
     host.run(&["advise", "--each", "3 apples"]).exits(64).complains("--each: `3 apples` is not a valid size");
     host.run(&["advise", "--compilers", "-1"]).exits(64);
     host.run(&["advise", "--recorder", "/nowhere"]).exits(1).complains("cannot read /nowhere");
-    host.run(&["advise", "--recorder", "/etc/hostname"])
-        .exits(1)
-        .complains("no records in /etc/hostname");
+    host.run(&["advise", "--recorder", "/etc/hostname"]).exits(1).complains("no records in /etc/hostname");
     // A host that does not say how many processors it has.
     Folder::fresh().run(&["advise"]).exits(0).prints("processors not known; see --compilers");
 }

@@ -132,7 +132,10 @@ fn nothing_is_changed_without_a_yes_and_nothing_runs_that_is_no_host() {
     fleet.run(&["check", "--limit", "x", "--host", "good"]).exits(64).complains("--limit: ");
     fleet.run(&["check", "--limit", "x"]).exits(64).complains("--limit needs");
     fleet.run(&["apply", "--host", "good", "--wave", "x"]).exits(64).complains("--wave ");
-    fleet.run(&["check", "--host", "good", "--format", "junit"]).exits(64).complains("works only on this host");
+    fleet
+        .run(&["check", "--host", "good", "--format", "junit"])
+        .exits(64)
+        .complains("works only on this host");
     assert!(!fleet.path("x").exists());
 }
 
@@ -274,7 +277,10 @@ fn a_setup_is_for_hosts_that_are_named_and_policies_that_exist() {
     fleet.run(&["fleet", "setup", "--", "-oProxyCommand=x"]).exits(64);
     fleet.run(&["fleet", "setup", "a;b"]).exits(64);
     fleet.run(&["fleet", "setup", "fresh", "--dry-run", "--yes"]).exits(64);
-    fleet.run(&["fleet", "setup", "fresh", "--role", "nobody"]).exits(64).complains("workstation, ci, validator");
+    fleet
+        .run(&["fleet", "setup", "fresh", "--role", "nobody"])
+        .exits(64)
+        .complains("workstation, ci, validator");
     fleet.run(&["fleet", "setup", "fresh", "--spec", "none"]).exits(1).complains("cannot read none");
     assert!(!fleet.path("runs").exists());
 }

@@ -69,8 +69,6 @@ fn what_is_no_recording_is_said() {
 #[test]
 fn recording_is_for_a_live_machine() {
     let host = Folder::fresh();
-    on(&host.root(), &["recorder", "run", "--for", "1s"])
-        .exits(64)
-        .complains("unexpected argument '--root'");
+    on(&host.root(), &["recorder", "run", "--for", "1s"]).exits(64).complains("unexpected argument '--root'");
     run(["recorder", "run", "--for", "soon"]).exits(64).complains("`soon` is not a duration");
 }

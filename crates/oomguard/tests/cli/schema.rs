@@ -103,8 +103,25 @@ fn the_names() {
     assert_eq!(
         names,
         [
-            "check", "plan", "apply", "rollback", "history", "status", "rank", "recorder", "policy", "events",
-            "event", "incident", "runbooks", "fleet", "fleet-runs", "spec-check", "spec-diff", "advise", "drill"
+            "check",
+            "plan",
+            "apply",
+            "rollback",
+            "history",
+            "status",
+            "rank",
+            "recorder",
+            "policy",
+            "events",
+            "event",
+            "incident",
+            "runbooks",
+            "fleet",
+            "fleet-runs",
+            "spec-check",
+            "spec-diff",
+            "advise",
+            "drill"
         ]
     );
     for name in names {
@@ -126,7 +143,10 @@ fn what_is_printed_is_as_the_schema_says() {
         conforms("policy", &host.run(&["plan", "--role", "validator", "--format", "json"]).json()["policy"]);
     }
     conforms("policy", &run(["spec", "show", "--builtin", "ci", "--format", "json"]).json());
-    conforms("policy", &run(["spec", "show", "specs/deployment.cspec", "--role", "ci", "--format", "json"]).json());
+    conforms(
+        "policy",
+        &run(["spec", "show", "specs/deployment.cspec", "--role", "ci", "--format", "json"]).json(),
+    );
     conforms("runbooks", &run(["runbook", "--format", "json"]).json());
     let one = run(["runbook", "OomKill", "--format", "json"]).json();
     conforms("runbooks", &one);
