@@ -1,4 +1,4 @@
-//! What went wrong with a host, told apart: where, why, and what to do next.
+//! Ways in which a host fails, each with its cause and what to do next.
 
 use std::fmt;
 
@@ -8,50 +8,50 @@ use serde::{Deserialize, Serialize};
 
 use crate::script::Answer;
 
-/// What kind of failure it is; stable, for scripts.
+/// The kind of a failure; stable, for scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// Nobody answers at that address, or there is no such name.
+    /// The name does not resolve, or nothing answers at the address.
     Unreachable,
-    /// The host has another key than the one in known_hosts.
+    /// The host key differs from the one in known_hosts.
     HostKeyChanged,
-    /// The host's key is not in known_hosts.
+    /// The host key is not in known_hosts.
     HostKeyUnknown,
-    /// sshd takes none of our keys.
+    /// sshd accepts none of our keys.
     PermissionDenied,
-    /// An ordinary user who may not become root without a password.
+    /// The user cannot become root without a password.
     NoSudo,
-    /// Something on the host speaks against the change; nothing was changed.
+    /// The host refused the change; nothing was changed.
     Refused,
-    /// The connection ended before the answer did.
+    /// The connection ended before the answer was complete.
     ConnectionLost,
     /// There is no program for its architecture.
     WrongArchitecture,
-    /// There is no room for the program, or for the swap.
+    /// There is no space for the program, or for the swap.
     DiskFull,
     /// It took too long to answer.
     Timeout,
     /// The change failed on the host.
     Failed,
-    /// It was changed, and is not as it should be afterwards, or does not answer any more.
+    /// It was changed, and differs from its policy or does not answer afterwards.
     NotHealthy,
-    /// It answers, but not as oomguard does.
+    /// The answer is not oomguard's.
     OddAnswer,
-    /// ssh itself cannot be run here.
+    /// ssh cannot be started on this machine.
     NoSsh,
 }
 
-/// What went wrong with a host.
+/// Why a host failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
-    /// What kind it is.
+    /// The kind.
     pub kind: Kind,
     /// What, where and why.
     pub message: String,
     /// What to do next.
     pub advice: String,
-    /// What speaks against the change, where it was refused.
+    /// Why the change was refused, if it was.
     pub refusals: Vec<Refusal>,
 }
 
@@ -61,19 +61,19 @@ impl fmt::Display for Failure {
     }
 }
 
-/// How far a conversation had come when it ended.
+/// How far a session had come when it ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Whether oomguard had answered on the host.
+    /// Whether oomguard on the host had answered.
     pub answered: bool,
-    /// The step that was begun last, of how many.
+    /// The step that started last, and the number of steps.
     pub step: Option<(usize, usize)>,
     /// Whether the job changes the host.
     pub changes: bool,
 }
 
 impl Failure {
-    /// A failure of a kind, with what is done about it everywhere.
+    /// A failure of a kind, with the advice for that kind.
     #[must_use]
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), advice: advice(kind).to_owned(), refusals: Vec::new() }
@@ -96,26 +96,24 @@ impl Failure {
         match answer {
             Answer::Need { arch } | Answer::Arch { arch } => Self::new(
                 Kind::WrongArchitecture,
-                format!("its processor is {arch}, and there is no oomguard for that beside this one"),
+                format!("no oomguard program for {arch} beside this one"),
             ),
             Answer::NoSudo { user } => Self::new(
                 Kind::NoSudo,
-                format!(
-                    "the user {user} is not root there, and `sudo -n true` asks for a password or is refused"
-                ),
+                format!("user {user} is not root, and `sudo -n true` failed"),
             ),
             Answer::NotWritten if is_full(said) => {
-                Self::new(Kind::DiskFull, format!("there is no room for oomguard's program: {}", last(said)))
+                Self::new(Kind::DiskFull, format!("no space left for the oomguard program: {}", last(said)))
             }
             Answer::NotWritten => {
-                Self::new(Kind::Failed, format!("oomguard's program cannot be written: {}", last(said)))
+                Self::new(Kind::Failed, format!("cannot write the oomguard program: {}", last(said)))
             }
             Answer::Damaged if is_full(said) => {
-                Self::new(Kind::DiskFull, format!("there is no room for oomguard's program: {}", last(said)))
+                Self::new(Kind::DiskFull, format!("no space left for the oomguard program: {}", last(said)))
             }
             Answer::Damaged => Self::new(
                 Kind::ConnectionLost,
-                "oomguard's program did not arrive whole, and was removed again",
+                "the oomguard program arrived incomplete and was removed",
             ),
         }
     }
@@ -135,16 +133,16 @@ impl Failure {
         if has("REMOTE HOST IDENTIFICATION HAS CHANGED") {
             return Self::new(
                 Kind::HostKeyChanged,
-                "it has another host key than the one in known_hosts: it was installed anew, or somebody is in between",
+                "host key differs from known_hosts: the host was reinstalled, or the connection is intercepted",
             );
         }
         if has("Host key verification failed") {
-            return Self::new(Kind::HostKeyUnknown, "its host key is not in known_hosts");
+            return Self::new(Kind::HostKeyUnknown, "host key is not in known_hosts");
         }
         if has("Permission denied (") {
             return Self::new(
                 Kind::PermissionDenied,
-                format!("sshd lets nobody in: {}", line("Permission denied (")),
+                format!("sshd refused the login: {}", line("Permission denied (")),
             );
         }
         if has("Too many authentication failures") {
@@ -163,15 +161,15 @@ impl Failure {
             "banner exchange",
         ] {
             if has(words) {
-                return Self::new(Kind::Unreachable, format!("no connection: {}", line(words)));
+                return Self::new(Kind::Unreachable, format!("cannot connect: {}", line(words)));
             }
         }
         match code {
-            Some(255) => Self::new(Kind::Unreachable, format!("no connection: {}", last(said))),
+            Some(255) => Self::new(Kind::Unreachable, format!("cannot connect: {}", last(said))),
             _ if is_full(said) => Self::new(Kind::DiskFull, last(said)),
             code => {
                 let code = code.map_or_else(|| "a signal".to_owned(), |code| code.to_string());
-                Self::new(Kind::OddAnswer, format!("it ended with {code} and no answer: {}", last(said)))
+                Self::new(Kind::OddAnswer, format!("exited with {code} before it answered: {}", last(said)))
             }
         }
     }
@@ -180,12 +178,12 @@ impl Failure {
         let why = last(said);
         let mut message = match progress.step {
             Some((number, total)) => {
-                format!("the connection was lost while step {number} of {total} was done: {why}")
+                format!("connection lost during step {number} of {total}: {why}")
             }
-            None => format!("the connection was lost before the answer was whole: {why}"),
+            None => format!("connection lost before the answer was complete: {why}"),
         };
         if progress.changes {
-            message.push_str("; the host goes on by itself, or its journal knows what was cut");
+            message.push_str("; the host continues on its own, or its history has the interrupted apply");
         }
         Self::new(Kind::ConnectionLost, message)
     }
@@ -193,30 +191,30 @@ impl Failure {
 
 fn advice(kind: Kind) -> &'static str {
     match kind {
-        Kind::Unreachable => "see whether it runs and is reached with `ssh`; then `oomguard fleet resume`",
+        Kind::Unreachable => "check that the host is up and `ssh` reaches it, then run `oomguard fleet resume`",
         Kind::HostKeyChanged => {
-            "if it was installed anew, check its new key by another way, then `ssh-keygen -R HOST` and connect once with `ssh`"
+            "if the host was reinstalled, verify its new key out of band, run `ssh-keygen -R HOST` and connect once with `ssh`"
         }
         Kind::HostKeyUnknown => {
-            "connect once with `ssh` and compare the key that is shown, or add it to known_hosts"
+            "connect once with `ssh` and verify the key, or add it to known_hosts"
         }
         Kind::PermissionDenied => {
-            "see whether `ssh` gets in without a question: the key, the agent, the user"
+            "check the user and the key: `ssh` must log in without a prompt"
         }
-        Kind::NoSudo => "connect as root, or allow that user `NOPASSWD: ALL` in sudoers",
-        Kind::Refused => "settle what speaks against it, then `oomguard fleet resume`",
-        Kind::ConnectionLost => "`oomguard fleet resume` finishes it by the host's own journal",
-        Kind::WrongArchitecture => "put the program for it beside this one, as `oomguard-ARCHITECTURE`",
-        Kind::DiskFull => "make room on the host, then `oomguard fleet resume`",
-        Kind::Timeout => "see what it is busy with; then `oomguard fleet resume`",
+        Kind::NoSudo => "connect as root, or give that user `NOPASSWD: ALL` in sudoers",
+        Kind::Refused => "remove the reasons, then run `oomguard fleet resume`",
+        Kind::ConnectionLost => "run `oomguard fleet resume`: it continues from the host's own history",
+        Kind::WrongArchitecture => "put a program for it beside this one, named `oomguard-ARCHITECTURE`",
+        Kind::DiskFull => "free disk space on the host, then run `oomguard fleet resume`",
+        Kind::Timeout => "check what the host is doing, then run `oomguard fleet resume`",
         Kind::Failed => {
-            "see the message; `oomguard fleet resume` goes on, `oomguard rollback --host` undoes it"
+            "fix the cause and run `oomguard fleet resume`, or undo with `oomguard rollback --host`"
         }
-        Kind::NotHealthy => "look at the host; `oomguard rollback --host` undoes the change",
+        Kind::NotHealthy => "check the host; `oomguard rollback --host` undoes the change",
         Kind::OddAnswer => {
-            "see what `ssh HOST true` prints: nothing else than answers may come from its shell"
+            "check `ssh HOST true`: the login shell must print nothing"
         }
-        Kind::NoSsh => "install OpenSSH's client",
+        Kind::NoSsh => "install the OpenSSH client",
     }
 }
 
@@ -224,10 +222,10 @@ fn is_full(said: &str) -> bool {
     ["No space left on device", "Disk quota exceeded"].iter().any(|words| said.contains(words))
 }
 
-/// The last thing that was said, for a message.
+/// The last line that ssh printed.
 fn last(said: &str) -> String {
     let line = said.lines().rev().map(str::trim).find(|line| !line.is_empty());
-    line.map_or_else(|| "ssh said nothing".to_owned(), safe)
+    line.map_or_else(|| "ssh printed nothing".to_owned(), safe)
 }
 
 /// Text of a host: cut, on one line, with nothing in it that steers a terminal.
@@ -280,7 +278,7 @@ mod tests {
         let progress = Progress { answered: true, step: Some((3, 19)), changes: true };
         let failure = Failure::from_ssh("client_loop: send disconnect: Broken pipe", Some(255), progress);
         assert_eq!(failure.kind, Kind::ConnectionLost);
-        assert!(failure.message.contains("step 3 of 19") && failure.message.contains("journal"), "{failure}");
+        assert!(failure.message.contains("step 3 of 19") && failure.message.contains("history"), "{failure}");
     }
 
     proptest! {

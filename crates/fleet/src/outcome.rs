@@ -1,4 +1,4 @@
-//! What came of one host.
+//! The result of a task on one host.
 
 use oomguard_converge::{Finding, Refusal, Severity};
 use schemars::JsonSchema;
@@ -8,17 +8,17 @@ use crate::failure::Failure;
 use crate::inventory::Target;
 use crate::session::Reply;
 
-/// How a host stands. The order is the order in which hosts are shown: the worst first.
+/// The state of a host. Hosts are shown in this order, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// It was asked, and it went wrong.
+    /// The task failed.
     Failed,
-    /// It was not asked: the run was stopped before.
+    /// It was not asked, because the run stopped before.
     NotReached,
-    /// It answered, and differs from its policy.
+    /// It differs from its policy.
     Differs,
-    /// It is as it should be, or did what it was asked.
+    /// It matches its policy, or the task is done.
     Fine,
 }
 
@@ -35,30 +35,30 @@ impl State {
     }
 }
 
-/// What came of one host.
+/// The result of a task on one host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Outcome {
     /// The host.
     pub target: Target,
-    /// How it stands.
+    /// Its state.
     pub state: State,
-    /// In a few words.
+    /// A summary.
     pub summary: String,
-    /// How many changes its plan had.
+    /// The number of changes in its plan.
     pub changes: usize,
-    /// In which ways it differs from its policy.
+    /// Where it differs from its policy.
     pub findings: Vec<Finding>,
-    /// What speaks against its plan.
+    /// Why its plan would be refused.
     pub refusals: Vec<Refusal>,
-    /// An apply that was cut there, and that the next one finishes.
+    /// The ID of an interrupted apply, which the next one finishes.
     pub unfinished: Option<String>,
-    /// What went wrong.
+    /// Why it failed.
     pub failure: Option<Failure>,
-    /// The journal's names of what was done or undone there.
+    /// The IDs of the applies that were made or rolled back.
     pub ids: Vec<String>,
-    /// An apply that was cut before, and that this run has finished.
+    /// The ID of an interrupted apply that this run finished.
     pub recovered: Option<String>,
-    /// What a person should know of how it is reached, whatever came of it.
+    /// Warnings about the connection.
     #[serde(default)]
     pub warnings: Vec<String>,
     /// When it last answered in this run, in seconds since 1970.
@@ -114,7 +114,7 @@ impl Outcome {
         outcome
     }
 
-    /// Makes it a host that failed.
+    /// Marks the host as failed.
     pub(crate) fn fail(&mut self, failure: Failure) {
         self.state = State::Failed;
         self.summary.clone_from(&failure.message);
@@ -131,21 +131,21 @@ impl Outcome {
         match (self.ids.as_slice(), &self.recovered) {
             ([], _) => "fine".to_owned(),
             (ids, None) => format!("done ({})", ids.join(", ")),
-            (ids, Some(_)) => format!("done ({}), what was cut before is finished", ids.join(", ")),
+            (ids, Some(_)) => format!("done ({}), including the interrupted apply", ids.join(", ")),
         }
     }
 
     fn differs_words(&self) -> String {
         let count = |severity| self.findings.iter().filter(|finding| finding.severity == severity).count();
         let mut words = Vec::new();
-        for (number, word) in [
-            (count(Severity::Critical), "critical"),
-            (count(Severity::Warning), "warning(s)"),
-            (self.changes, "change(s) planned"),
-            (self.refusals.len(), "refusal(s)"),
+        for (number, one, many) in [
+            (count(Severity::Critical), "critical", "critical"),
+            (count(Severity::Warning), "warning", "warnings"),
+            (self.changes, "change planned", "changes planned"),
+            (self.refusals.len(), "refusal", "refusals"),
         ] {
             if number > 0 {
-                words.push(format!("{number} {word}"));
+                words.push(oomguard_text::counted(number, one, many));
             }
         }
         let subjects = self.findings.iter().filter(|finding| finding.severity.differs()).take(3);

@@ -1,4 +1,4 @@
-//! Many hosts: all at once as far as they are only looked at, in waves when they are changed.
+//! Many hosts: all at once to read them, in waves to change them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,35 +17,35 @@ use crate::session::{Event, Means, Reply, ask};
 use crate::ssh::Connection;
 use crate::wave::Waves;
 
-/// Is told what happens.
+/// Receives the events of a run.
 pub trait Watcher {
-    /// Something happens on a host.
+    /// An event on a host.
     fn event(&mut self, host: &HostName, event: &Event);
-    /// A host is done with.
+    /// A host is finished.
     fn done(&mut self, outcome: &Outcome);
-    /// A wave begins: its number from 1, how many there are, and how many hosts it has.
+    /// A wave starts: its number from 1, the number of waves, and the number of hosts in it.
     fn wave(&mut self, number: usize, total: usize, hosts: usize);
     /// The time, in seconds since 1970.
     fn now(&self) -> u64;
 }
 
-/// Why a run did not come to its end. What came of each host until then is in its folder.
+/// Why a run stopped. The results until then are in its directory.
 #[derive(Debug, thiserror::Error)]
 pub enum RolloutError {
-    /// Its folder cannot be written.
+    /// Its directory cannot be written.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// No threads, no timers.
-    #[error("cannot wait for many hosts at once: {0}")]
+    /// The event loop cannot be started.
+    #[error("cannot start the event loop: {0}")]
     Runtime(#[from] std::io::Error),
 }
 
-/// A run, and the means for it.
+/// Runs tasks on hosts.
 #[derive(Debug)]
 pub struct Rollout {
     means: Arc<Means>,
     forks: usize,
-    /// Set by Ctrl-C: the hosts in hand are finished, and no other is begun.
+    /// Set by Ctrl-C: active hosts are finished, and no further one is started.
     stop: Arc<AtomicBool>,
 }
 
@@ -64,32 +64,32 @@ struct Done {
     failure: Option<Failure>,
 }
 
-/// What is done with one host.
+/// What is done on one host.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Doing {
     /// The task of the run, and nothing after it.
     Task(Connection),
-    /// An apply, and a look at the host over a new connection.
+    /// An apply, and a check over a new connection.
     Change,
 }
 
 impl Rollout {
-    /// At most `forks` hosts are in hand at a time. When `stop` becomes true, no further host is begun.
+    /// At most `forks` hosts are active at a time. Once `stop` is true, no further host is started.
     #[must_use]
     pub fn new(means: Means, forks: usize, stop: Arc<AtomicBool>) -> Self {
         Self::sharing(Arc::new(means), forks, stop)
     }
 
-    /// The same with means that others use, too.
+    /// The same, with shared means.
     #[must_use]
     pub fn sharing(means: Arc<Means>, forks: usize, stop: Arc<AtomicBool>) -> Self {
         Self { means, forks: forks.max(1), stop }
     }
 
-    /// Does the task of a run on some of its hosts, all at once: one that only looks.
+    /// Runs a task that changes nothing on some hosts of a run, all at once.
     ///
     /// # Errors
-    /// When the run's folder cannot be written.
+    /// When the run's directory cannot be written.
     pub fn look(
         &self,
         kept: &StoredRun,
@@ -104,7 +104,7 @@ impl Rollout {
     /// Plans an apply or a setup on all hosts and changes none. Connections are kept for the change.
     ///
     /// # Errors
-    /// When the run's folder cannot be written.
+    /// When the run's directory cannot be written.
     pub fn preflight(
         &self,
         kept: &StoredRun,
@@ -120,9 +120,10 @@ impl Rollout {
                 if !outcome.refusals.is_empty() {
                     outcome.fail(Failure::refused(outcome.refusals.clone()));
                 } else if outcome.must_change() {
-                    // Until it is changed, `resume` must ask it again.
+                    // Until it is changed, `resume` must include it.
                     outcome.state = State::NotReached;
-                    outcome.summary = format!("{} change(s) planned", outcome.changes);
+                    outcome.summary =
+                        format!("{} planned", oomguard_text::counted(outcome.changes, "change", "changes"));
                 }
                 kept.outcome(outcome)?;
             }
@@ -130,10 +131,10 @@ impl Rollout {
         })
     }
 
-    /// Changes hosts wave by wave. It stops when more have failed than may.
+    /// Changes hosts wave by wave, until more than the allowed number have failed.
     ///
     /// # Errors
-    /// When the run's folder cannot be written.
+    /// When the run's directory cannot be written.
     pub fn change(
         &self,
         kept: &StoredRun,
@@ -297,13 +298,13 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// How many hosts may still fail.
+/// How many further hosts may fail.
 struct Budget {
     left: usize,
 }
 
 impl Budget {
-    /// More have failed than may.
+    /// More than the allowed number have failed.
     const SPENT: usize = usize::MAX - 1;
 
     fn spend(&mut self) {
@@ -337,15 +338,15 @@ async fn one(
     reply.status = seen.status.or(reply.status);
     reply.report = seen.report.or(reply.report);
     let failure = failure.map(|failure| {
-        let message = format!("it was changed, and then: {}", failure.message);
+        let message = format!("changed, but then: {}", failure.message);
         Failure { message, ..Failure::new(Kind::NotHealthy, "") }
     });
-    let failure = failure.or_else(|| unmended(&reply));
+    let failure = failure.or_else(|| unfixed(&reply));
     (reply, failure)
 }
 
-/// A finding that `apply` should have mended is red; one that a person must decide about is not.
-fn unmended(reply: &Reply) -> Option<Failure> {
+/// A finding that `apply` should have fixed is a failure; one that a person must decide about is not.
+fn unfixed(reply: &Reply) -> Option<Failure> {
     let findings = &reply.check()?.findings;
     let open: Vec<&str> = findings
         .iter()
@@ -355,6 +356,6 @@ fn unmended(reply: &Reply) -> Option<Failure> {
     if open.is_empty() {
         return None;
     }
-    let message = format!("it was changed, and check still finds {}", crate::failure::safe(&open.join(", ")));
+    let message = format!("changed, but `check` still finds {}", crate::failure::safe(&open.join(", ")));
     Some(Failure::new(Kind::NotHealthy, message))
 }

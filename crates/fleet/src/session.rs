@@ -1,4 +1,4 @@
-//! One conversation with one host: the job goes there, the program too when it is not there yet, and lines come back.
+//! One session with one host: sends the job, and the program if the host lacks it, and reads the answer line by line.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -30,11 +30,11 @@ const MAX_STDERR_BYTES: usize = 16 << 10;
 /// A step of a setup says no more lines: one for each change of a plan.
 const MAX_SETUP_LINES: usize = 1000;
 
-/// What is said of a host whose key nobody checks.
-const WAIVED: &str = "your ssh configuration has `StrictHostKeyChecking no` for it: a new host key is taken without a look, \
-                      also that of somebody in between; `accept-new` or `ask` is safer";
+/// The warning for a host whose key is not checked.
+const WAIVED: &str = "your ssh configuration has `StrictHostKeyChecking no` for this host: a changed or forged host key is \
+                      accepted; use `accept-new` or `ask`";
 
-/// How long is waited.
+/// Timeouts.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// For the first line of the answer: connecting, logging in, starting.
@@ -49,30 +49,30 @@ impl Default for Limits {
     }
 }
 
-/// What all conversations share.
+/// What all sessions share.
 #[derive(Debug)]
 pub struct Means {
     /// The system's ssh.
     pub ssh: Ssh,
-    /// What is pushed.
+    /// The programs for hosts.
     pub programs: Programs,
-    /// How long is waited.
+    /// Timeouts.
     pub limits: Limits,
-    /// Whether an ordinary user must become root even to look.
+    /// Whether an ordinary user becomes root even to read.
     pub root: bool,
 }
 
-/// What is told while a host is in hand.
+/// What happens during a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// It is asked.
+    /// The session starts.
     Asked,
-    /// The program is sent there.
+    /// The program is sent.
     Pushes {
         /// Its length.
         bytes: usize,
     },
-    /// A step of a change begins there.
+    /// A step of a change starts.
     Step {
         /// From 1.
         number: usize,
@@ -83,13 +83,13 @@ pub enum Event {
         /// The step of a setup that it is part of.
         part_of: Option<Step>,
     },
-    /// A step of a setup, as the host says it.
+    /// What the host says about a step of a setup.
     Setup(Said),
-    /// It is looked at again after its change.
+    /// The host is checked after its change.
     Health,
 }
 
-/// Everything that came back.
+/// The answer of a host.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reply {
     /// The host as it is now.
@@ -98,11 +98,11 @@ pub struct Reply {
     pub plan: Option<Box<PlanReport>>,
     /// What the command reports.
     pub report: Option<Report>,
-    /// The journal's names of what was done or undone.
+    /// The IDs of the applies that were made or rolled back.
     pub ids: Vec<String>,
-    /// An apply that was cut before, and that this one has taken up.
+    /// The ID of an interrupted apply that this one finished.
     pub recovered: Option<String>,
-    /// What a person should know of how it is reached; from this machine's ssh, not from the host.
+    /// Warnings about the connection; from this machine's ssh, not from the host.
     pub warnings: Vec<String>,
     /// Why it was not done, as the host says.
     failed: Option<(String, Vec<Refusal>)>,
@@ -116,17 +116,17 @@ impl Reply {
         self.report.as_ref().and_then(Report::check)
     }
 
-    /// Whether anything came from the host.
+    /// Whether the host sent anything.
     #[must_use]
     pub fn is_heard(&self) -> bool {
         *self != Self { warnings: self.warnings.clone(), ..Self::default() }
     }
 }
 
-/// Asks a host to do a job.
+/// Runs a job on a host.
 ///
 /// # Errors
-/// When it cannot be reached, or has not done it; everything that came back until then is in the second part.
+/// The second part says why the host failed; the first has what it sent until then.
 pub async fn ask(
     means: &Means,
     target: &Target,
@@ -195,12 +195,12 @@ async fn converse(
     let mut child = command.stderr(Stdio::piped()).spawn().map_err(|error| {
         Failure::new(
             Kind::NoSsh,
-            format!("{} cannot be started here: {error}", command.as_std().get_program().display()),
+            format!("cannot start {}: {error}", command.as_std().get_program().display()),
         )
     })?;
     let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
-        return Err(Failure::new(Kind::NoSsh, "ssh has no pipes to speak through"));
+        return Err(Failure::new(Kind::NoSsh, "ssh has no standard input or output"));
     };
     tell(Event::Asked);
     let said = Arc::new(Mutex::new(Vec::new()));
@@ -294,7 +294,7 @@ impl Talk<'_> {
                 return Ok(());
             }
             if line.len() > lines::MAX_LINE_BYTES {
-                return Err(Failure::new(Kind::OddAnswer, "a line of its answer is longer than 16 MiB"));
+                return Err(Failure::new(Kind::OddAnswer, "a line of the answer exceeds 16 MiB"));
             }
             self.line(&line)?;
             if self.reply.ended {
@@ -304,9 +304,9 @@ impl Talk<'_> {
     }
 
     fn silent(&self, limit: Duration) -> Failure {
-        let mut message = format!("it has said nothing for {} s", limit.as_secs());
+        let mut message = format!("no output for {} s", limit.as_secs());
         if let Some((number, total)) = self.progress.step {
-            message.push_str(&format!(", since step {number} of {total} was begun"));
+            message.push_str(&format!(", since step {number} of {total} started"));
         }
         Failure::new(Kind::Timeout, message)
     }
@@ -322,7 +322,7 @@ impl Talk<'_> {
             if !line.starts_with(b"{\"line\":\"header\"") {
                 self.noise += 1;
                 if self.noise > MAX_NOISE_LINES {
-                    let message = format!("its shell prints too much before the answer: {}", safe(&text));
+                    let message = format!("the login shell printed too much before the answer: {}", safe(&text));
                     return Err(Failure::new(Kind::OddAnswer, message));
                 }
                 return Ok(());

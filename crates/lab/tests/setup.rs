@@ -201,7 +201,7 @@ fn command_sets_up_a_fresh_server() {
     assert_eq!(now(&vm), before, "a dry run changed something");
 
     // Without rights only a dry run works.
-    let said = command(&vm, "dev", &[SERVER, "--yes"]).exits(3).says("the user dev is not root there").text;
+    let said = command(&vm, "dev", &[SERVER, "--yes"]).exits(3).says("user dev is not root").text;
     assert!(!said.contains("Step "), "{said}");
     command(&vm, "dev", &[SERVER, "--dry-run"]).exits(2).says("a real run would end here");
     command(&vm, "op", &[SERVER]).exits(64).says("use --yes");
