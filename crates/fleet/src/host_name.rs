@@ -1,4 +1,4 @@
-//! The name of a host as it is handed to ssh: nothing that ssh or a shell could take for anything else.
+//! Host names that are safe to pass to ssh: neither ssh nor a shell can read them as anything else.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -18,25 +18,25 @@ const MAX_USER: usize = 64;
 #[schemars(with = "String")]
 pub struct HostName(String);
 
-/// Why a text is no host name.
+/// Why a text is not a host name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadHostName {
-    /// Nothing.
-    #[error("a host name is empty")]
+    /// It is empty.
+    #[error("empty host name")]
     Empty,
-    /// Longer than any name.
-    #[error("{0} is too long for a host name: 253 characters at most")]
+    /// It is too long.
+    #[error("{0} is too long for a host name (at most 253 characters)")]
     TooLong(String),
-    /// ssh would take it for an option.
-    #[error("{0} begins with `-` or `.`, which no host name does; ssh would take it for an option")]
+    /// ssh would read it as an option.
+    #[error("{0} is not a valid host name: it starts with `-` or `.`, and ssh would read it as an option")]
     Start(String),
-    /// A character that no host name has.
+    /// It has a character that is not valid.
     #[error(
-        "{0} has a character that no host name has; valid are letters, digits, `.`, `-`, `_`, one `@` after the user, and IPv6 in brackets"
+        "{0} is not a valid host name; use letters, digits, `.`, `-`, `_`, one `@` after the user, and brackets around IPv6"
     )]
     Character(String),
-    /// Not a port.
-    #[error("{0} ends in no port; valid are 1 to 65535")]
+    /// Its port is not valid.
+    #[error("{0} does not end in a valid port (1 to 65535)")]
     Port(String),
 }
 

@@ -1,4 +1,4 @@
-//! The hosts that are meant: from a cspec document, from what `ansible-inventory --list` prints, or from a plain list.
+//! Inventories: a cspec document, the output of `ansible-inventory --list`, or a plain list.
 
 mod ansible;
 mod document;
@@ -9,28 +9,28 @@ use serde::{Deserialize, Serialize};
 
 use crate::host_name::{BadHostName, HostName};
 
-/// More hosts than this are no inventory but a mistake.
+/// An inventory with more hosts is a mistake.
 pub const MAX_HOSTS: usize = 10_000;
 /// An inventory is not longer, in bytes.
 pub const MAX_BYTES: usize = 64 << 20;
 
-/// A host with what the inventory says of it.
+/// A host of an inventory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Target {
-    /// What it is called, here and by ssh unless there is an `address`.
+    /// Its name, which ssh uses too unless there is an `address`.
     pub name: HostName,
-    /// What ssh connects to instead of the name (`ansible_host`).
+    /// The address that ssh connects to instead (`ansible_host`).
     pub address: Option<HostName>,
-    /// The port of its sshd, when it is not ssh's own choice.
+    /// The port of its sshd, if it is not ssh's default.
     pub port: Option<u16>,
-    /// Its role, when the inventory says one.
+    /// Its role, if the inventory has one.
     pub role: Option<String>,
-    /// The groups that it is in.
+    /// Its groups.
     pub groups: Vec<String>,
 }
 
 impl Target {
-    /// A host of which nothing else is known.
+    /// A host with a name only.
     #[must_use]
     pub fn new(name: HostName, port: Option<u16>) -> Self {
         Self { name, address: None, port, role: None, groups: Vec::new() }
@@ -50,12 +50,12 @@ pub enum Form {
     Document,
     /// The JSON of `ansible-inventory --list`.
     Ansible,
-    /// A host a line, `#` begins a comment.
+    /// One host per line; `#` starts a comment.
     List,
 }
 
 impl Form {
-    /// By the end of its name, or else by its first character.
+    /// Guesses by the file name, or else by the first character.
     #[must_use]
     pub fn guess(name: &str, bytes: &[u8]) -> Self {
         let ends = |end: &str| name.to_ascii_lowercase().ends_with(end);
@@ -76,15 +76,15 @@ pub enum InventoryError {
     /// The document cannot be read; located messages.
     #[error("{0}")]
     Document(Box<oomguard_spec::Rejected>),
-    /// No JSON, or another one.
-    #[error("{name} is not what `ansible-inventory --list` prints: {why}")]
+    /// Not the expected JSON.
+    #[error("{name} is not the output of `ansible-inventory --list`: {why}")]
     Ansible {
         /// The inventory.
         name: String,
         /// What is wrong.
         why: String,
     },
-    /// A name that is none.
+    /// A host name that is not valid.
     #[error("{name}{}: {source}", .line.map(|line| format!(":{line}")).unwrap_or_default())]
     Host {
         /// The inventory.
@@ -94,8 +94,8 @@ pub enum InventoryError {
         /// What is wrong with it.
         source: BadHostName,
     },
-    /// A word that says nothing.
-    #[error("{name}:{line}: {word} is not understood; after a host may stand `role=NAME` and `port=NUMBER`")]
+    /// An unknown word after a host.
+    #[error("{name}:{line}: {word} is not valid; a host may be followed by `role=NAME` and `port=NUMBER`")]
     Word {
         /// The inventory.
         name: String,
@@ -105,17 +105,17 @@ pub enum InventoryError {
         word: String,
     },
     /// Too much.
-    #[error("{0} is no inventory: more than 10000 hosts or 64 MiB")]
+    #[error("{0} is too large for an inventory (at most 10000 hosts and 64 MiB)")]
     TooLong(String),
     /// Nothing.
     #[error("{0} lists no hosts")]
     Empty(String),
 }
 
-/// Reads an inventory. A host that is listed twice counts once, as it was said first.
+/// Reads an inventory. Of a host that is listed twice, the first entry counts.
 ///
 /// # Errors
-/// When it cannot be understood, or a name in it is none.
+/// When it is not valid, or has a host name that is not.
 pub fn read(name: &str, bytes: &[u8], form: Form) -> Result<Vec<Target>, InventoryError> {
     if bytes.len() > MAX_BYTES {
         return Err(InventoryError::TooLong(name.to_owned()));

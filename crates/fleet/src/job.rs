@@ -1,4 +1,4 @@
-//! What a host is asked to do. It travels on standard input, as one line of JSON, and never on a command line.
+//! The job of a host: one line of JSON on standard input, never part of a command line.
 
 pub use oomguard_report::NamedPolicy;
 use schemars::JsonSchema;
@@ -9,57 +9,57 @@ use crate::setup::Phase;
 /// The version of the form below.
 pub const SCHEMA: &str = "oomguard.fleet-job/1";
 
-/// What is done, on each host.
+/// The task on each host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Task {
-    /// Say in which ways it misses its policy.
+    /// Check it against its policy.
     Check,
-    /// Say what would be changed.
+    /// Plan its changes.
     Plan,
-    /// Change it.
+    /// Apply its policy.
     Apply,
     /// Show swap, swappiness, pressure and protected processes.
     Status,
-    /// Undo the last apply, or all since (and with) `to`.
+    /// Roll back the last apply, or all down to `to`.
     Rollback {
-        /// The journal's name of an apply.
+        /// The ID of an apply.
         to: Option<String>,
     },
-    /// Say what a rollback would undo.
+    /// Plan a rollback.
     Undo {
-        /// The journal's name of an apply.
+        /// The ID of an apply.
         to: Option<String>,
     },
-    /// Say in which order the kernel would kill.
+    /// Rank processes in the order in which the kernel would kill them.
     Rank {
-        /// Loads to think of, as `NAME:SIZE*N`.
+        /// Expected load, as `NAME:SIZE*N`.
         add: Vec<String>,
-        /// With the scores that the policy means, instead of those that are.
+        /// With the scores of the policy instead of the current ones.
         as_policy: bool,
     },
-    /// Explain what the OOM killer did.
+    /// Explain OOM kills.
     Incident {
-        /// Only from then on.
+        /// Only since then.
         since: Option<String>,
         /// Only this boot of the journal.
         boot: Option<i32>,
     },
-    /// Set it up as a server: the program in its place, the policy applied, all in numbered steps.
+    /// Set it up as a server: install the program and apply the policy, in numbered steps.
     Setup {
-        /// How far.
+        /// The phase.
         phase: Phase,
     },
 }
 
 impl Task {
-    /// Whether it changes a host, so that only root may.
+    /// Whether it changes a host, which needs root.
     #[must_use]
     pub fn changes(&self) -> bool {
         matches!(self, Self::Apply | Self::Rollback { .. } | Self::Setup { phase: Phase::Change })
     }
 
-    /// The command that asks for it.
+    /// Its command.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -75,7 +75,7 @@ impl Task {
         }
     }
 
-    /// What is asked of all hosts before one is changed.
+    /// The preflight on all hosts before one is changed.
     #[must_use]
     pub fn before(&self) -> Self {
         match self {
@@ -84,7 +84,7 @@ impl Task {
         }
     }
 
-    /// What is asked of a host after its change, over a new connection.
+    /// The check of a host after its change, over a new connection.
     #[must_use]
     pub fn after(&self) -> Self {
         match self {
@@ -94,27 +94,27 @@ impl Task {
     }
 }
 
-/// What one host is asked to do.
+/// A job for one host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Job {
     /// `oomguard.fleet-job/1`
     pub schema: String,
-    /// What.
+    /// The task.
     pub task: Task,
-    /// The policy that it is about.
+    /// The policy.
     pub policy: NamedPolicy,
-    /// The digest of the plan that was agreed to: with another plan, nothing is changed.
+    /// The digest of the approved plan: with another plan, nothing is changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expect: Option<String>,
-    /// Who asked for a change, when it is not the person who runs the command; the host's journals keep it.
+    /// Who requested a change, if it is not the person who runs the command; the host logs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
 }
 
-/// Why a job is not done.
+/// Input that is not a job.
 #[derive(Debug, thiserror::Error)]
-#[error("standard input has no job of the form {SCHEMA}: {0}; `oomguard remote` is for oomguard itself")]
+#[error("no job in the form {SCHEMA} on standard input: {0}; only oomguard itself runs `oomguard remote`")]
 pub struct BadJob(String);
 
 impl BadJob {
@@ -130,13 +130,13 @@ impl Job {
         Self { schema: SCHEMA.to_owned(), task, policy, expect: None, by: None }
     }
 
-    /// The same, for this plan only.
+    /// Restricts it to a plan.
     #[must_use]
     pub fn expecting(self, digest: impl Into<String>) -> Self {
         Self { expect: Some(digest.into()), ..self }
     }
 
-    /// The same, asked for by this one.
+    /// Names the requester.
     #[must_use]
     pub fn by(self, who: impl Into<String>) -> Self {
         Self { by: Some(who.into()), ..self }
@@ -152,7 +152,7 @@ impl Job {
     /// Reads a job.
     ///
     /// # Errors
-    /// When it is none, or of another version.
+    /// When it is not valid, or has another version.
     pub fn from_line(bytes: &[u8]) -> Result<Self, BadJob> {
         let job: Self = serde_json::from_slice(bytes).map_err(|e| BadJob(e.to_string()))?;
         if job.schema == SCHEMA { Ok(job) } else { Err(BadJob("it has another version".to_owned())) }

@@ -1,28 +1,28 @@
-//! A choice among the hosts of an inventory: `testnet*,!testnet003*`.
+//! A selection of hosts from an inventory: `testnet*,!testnet003*`.
 
 use crate::host_name::shown;
 use crate::inventory::Target;
 
-/// A pattern: names, groups and globs (`*`, `?`) with commas between; `!` in front takes away again.
+/// A pattern: names, groups and globs (`*`, `?`), comma-separated; a leading `!` excludes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limit {
     wanted: Vec<String>,
     unwanted: Vec<String>,
 }
 
-/// Why a pattern chooses nothing.
+/// Why a pattern selects nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
-    /// Most likely a mistake in writing.
-    #[error("--limit: no host and no group of the inventory is called {0}")]
+    /// A name that matches nothing: most likely a typo.
+    #[error("--limit: no host or group in the inventory matches {0}")]
     Unmatched(String),
-    /// Everything was taken away again.
-    #[error("--limit: no host is left; `!` takes away what stands after it")]
+    /// Every host is excluded.
+    #[error("--limit: no host left; `!` excludes what follows it")]
     NothingLeft,
 }
 
 impl Limit {
-    /// Reads a pattern. Blanks beside commas count for nothing.
+    /// Reads a pattern. Blanks around commas are ignored.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let words = || text.split(',').map(str::trim).filter(|word| !word.is_empty());
@@ -31,10 +31,10 @@ impl Limit {
         Self { wanted, unwanted: unwanted.collect() }
     }
 
-    /// The hosts that are meant, in the order of the inventory.
+    /// The matching hosts, in the order of the inventory.
     ///
     /// # Errors
-    /// When a word of it means nothing, or nothing is left.
+    /// When a part of it matches nothing, or no host is left.
     pub fn choose(&self, targets: Vec<Target>) -> Result<Vec<Target>, LimitError> {
         for word in self.wanted.iter().chain(&self.unwanted) {
             if !targets.iter().any(|target| means(word, target)) {

@@ -1,4 +1,4 @@
-//! What comes back from a host: JSON, a line each.
+//! The answer of a host: one JSON object per line.
 
 use oomguard_converge::Refusal;
 use oomguard_report::{PlanReport, Report, StatusReport};
@@ -25,9 +25,9 @@ pub enum Line {
         /// What the host calls itself.
         host: String,
     },
-    /// An apply that was cut before, and that this one has taken up.
+    /// An interrupted apply that this one finishes.
     Recovered {
-        /// The journal's name for it.
+        /// Its ID.
         id: String,
     },
     /// The host as it is now.
@@ -35,11 +35,11 @@ pub enum Line {
         /// What `oomguard status` reports.
         status: StatusReport,
     },
-    /// A step is begun.
+    /// A step of a change starts.
     Step {
         /// From 1.
         number: usize,
-        /// How many there are.
+        /// The number of steps.
         total: usize,
         /// What it does.
         step: String,
@@ -47,9 +47,9 @@ pub enum Line {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         part_of: Option<setup::Step>,
     },
-    /// A step of a setup: what was found there, what is to be done, or what was done.
+    /// A step of a setup: what was found, what would be done, or what was done.
     Setup {
-        /// What is said.
+        /// The step and its lines.
         said: setup::Said,
     },
     /// What would be changed, and why it would be refused.
@@ -59,30 +59,30 @@ pub enum Line {
         /// The report.
         report: Report,
     },
-    /// The journal's names of the applies that were done or undone.
+    /// The IDs of the applies that were made or rolled back.
     Done {
-        /// The names.
+        /// The IDs.
         ids: Vec<String>,
     },
-    /// Why it was not done.
+    /// Why the job failed.
     Failed {
         /// What went wrong.
         message: String,
-        /// What speaks against it, when it was refused.
+        /// The reasons, if it was refused.
         refusals: Vec<Refusal>,
     },
     /// The last one. Without it, the connection was lost.
     End,
 }
 
-/// Why a line is none of ours.
+/// A line that is not valid.
 #[derive(Debug, thiserror::Error)]
 pub enum BadLine {
-    /// No JSON, or of another form.
-    #[error("not a line of the form {SCHEMA}: {0}")]
+    /// Not the expected JSON.
+    #[error("not a line in the form {SCHEMA}: {0}")]
     Unreadable(String),
     /// Another version answers.
-    #[error("the host answers in the form {0}, and this oomguard reads {SCHEMA}")]
+    #[error("the host answers in the form {0}; this oomguard reads {SCHEMA}")]
     Schema(String),
 }
 
@@ -93,10 +93,10 @@ impl Line {
         serde_json::to_string(self).unwrap_or_default() + "\n"
     }
 
-    /// Reads a line. What is in it comes from the host and is shown only with care.
+    /// Reads a line. Its text comes from the host and must be escaped before it is shown.
     ///
     /// # Errors
-    /// When it is none.
+    /// When it is not valid.
     pub fn parse(bytes: &[u8]) -> Result<Self, BadLine> {
         let cut = |text: &str| oomguard_text::shown(text, 120);
         let line = serde_json::from_slice(bytes).map_err(|e| BadLine::Unreadable(cut(&e.to_string())))?;

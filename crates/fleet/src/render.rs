@@ -1,4 +1,4 @@
-//! How hosts stand, as a section of a cspec document and as a page.
+//! The state of hosts as a section of a cspec document and as an HTML page.
 
 use oomguard_report::record::{HostSeen, verification};
 use oomguard_spec::Yaml;
@@ -10,7 +10,7 @@ use crate::status::{HostStatus, moment};
 #[must_use]
 pub fn cspec(standings: &[HostStatus]) -> String {
     let hosts: Vec<HostSeen> = standings.iter().map(HostStatus::seen).collect();
-    "# Written by `oomguard fleet status --format cspec` from what was seen.\n".to_owned()
+    "# Written by `oomguard fleet status --format cspec` from the last known state.\n".to_owned()
         + &Yaml::map([("verification", verification(&hosts))]).document()
 }
 
@@ -19,15 +19,15 @@ background:#fff}table{border-collapse:collapse;width:100%}td,th{text-align:left;
 border-bottom:1px solid #ccc}.failed,.not{color:#a00;font-weight:bold}.differs{color:#850}.fine{color:#060}\
 @media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}.failed,.not{color:#f77}.differs{color:#fb4}.fine{color:#7c7}}";
 
-/// One page that needs no network and no script.
+/// One page without scripts or external files.
 #[must_use]
 pub fn html(standings: &[HostStatus], now: u64) -> String {
     let rows: String = standings.iter().map(row).collect();
     let fine = standings.iter().filter(|standing| standing.outcome.state == State::Fine).count();
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
-         content=\"width=device-width\"><title>oomguard: {fine} of {all} hosts fine</title><style>{STYLE}</style></head>\n\
-         <body><h1>{fine} of {all} hosts are as they should be</h1><p>As of {}.</p>\n<table><thead><tr><th>Host</th>\
+         content=\"width=device-width\"><title>oomguard: {fine} of {all} hosts OK</title><style>{STYLE}</style></head>\n\
+         <body><h1>{fine} of {all} hosts match their policies</h1><p>As of {}.</p>\n<table><thead><tr><th>Host</th>\
          <th>State</th><th>Last seen</th><th>What differs</th></tr></thead><tbody>\n{rows}</tbody></table></body></html>\n",
         moment(Some(now)),
         all = standings.len(),
@@ -44,7 +44,7 @@ fn row(standing: &HostStatus) -> String {
         None => {
             let line = |finding: &oomguard_converge::Finding| {
                 format!(
-                    "<li>{}: is {}, should be {}</li>",
+                    "<li>{}: {} (should be {})</li>",
                     escaped(&finding.subject),
                     escaped(&finding.is),
                     escaped(&finding.should)

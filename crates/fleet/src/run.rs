@@ -1,4 +1,4 @@
-//! A run: what was asked of which hosts and what came of it, in a folder that outlives it.
+//! Runs: a task, its hosts and their results, stored in a directory.
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder};
@@ -22,7 +22,7 @@ use crate::wave::{BadWaves, Waves};
 /// The version of the form below.
 pub const SCHEMA: &str = "oomguard.fleet-run/1";
 
-/// What was asked.
+/// A run as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Run {
@@ -30,19 +30,19 @@ pub struct Run {
     pub schema: String,
     /// The name of its folder. Later ones sort after earlier ones.
     pub id: String,
-    /// What was to be done.
+    /// The task.
     pub task: Task,
     /// Seconds since 1970.
     pub started: u64,
     /// The waves of a change: `1,25%,100%`.
     pub waves: String,
-    /// So many hosts may fail before no further ones are begun.
+    /// After more failed hosts than this, no further ones are changed.
     pub max_failures: usize,
-    /// Whether an ordinary user had to become root even to look.
+    /// Whether an ordinary user becomes root even to read.
     pub root: bool,
     /// The hosts, in order, each with its key in `policies`.
     pub hosts: Vec<Member>,
-    /// What the hosts should be like.
+    /// The policies of the hosts.
     pub policies: BTreeMap<String, NamedPolicy>,
 }
 
@@ -56,25 +56,25 @@ pub struct Member {
 }
 
 impl Run {
-    /// The jobs of hosts.
+    /// The job of a host.
     #[must_use]
     pub fn job(&self, member: &Member, task: Task) -> Option<Job> {
         self.policies.get(&member.policy).map(|policy| Job::new(task, policy.clone()))
     }
 }
 
-/// Why a run cannot be kept or read.
+/// Why a run cannot be stored or read.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// There is none of that name.
-    #[error("there is no run {id} in {folder}; `oomguard fleet runs` lists them")]
+    /// It does not exist.
+    #[error("no run {id} in {folder}; `oomguard fleet runs` lists runs")]
     Unknown {
         /// The name.
         id: String,
         /// Where it was looked for.
         folder: String,
     },
-    /// The folder says no.
+    /// A file cannot be read or written.
     #[error("cannot {doing} {path}: {source}")]
     File {
         /// What was tried.
@@ -84,8 +84,8 @@ pub enum RunError {
         /// Why not.
         source: io::Error,
     },
-    /// Somebody changed it, or it is of another version.
-    #[error("{path} is not of the form {SCHEMA}: {why}")]
+    /// Somebody edited it, or it has another version.
+    #[error("{path} does not have the form {SCHEMA}: {why}")]
     Damaged {
         /// The file.
         path: String,
@@ -147,7 +147,7 @@ impl Runs {
         let run: Run = read(&folder.join("run.json"))?;
         if run.schema != SCHEMA || run.id != id {
             let path = folder.join("run.json").display().to_string();
-            return Err(RunError::Damaged { path, why: "another version, or another run".to_owned() });
+            return Err(RunError::Damaged { path, why: "it has another version or belongs to another run".to_owned() });
         }
         Ok(StoredRun { folder, run })
     }
@@ -174,11 +174,11 @@ impl Runs {
     }
 }
 
-/// A run with its folder.
+/// A run with its directory.
 #[derive(Clone, Debug)]
 pub struct StoredRun {
     folder: PathBuf,
-    /// What was asked.
+    /// The run.
     pub run: Run,
 }
 
@@ -195,13 +195,13 @@ impl StoredRun {
         Ok(self.run.waves.parse().map_err(damaged)?)
     }
 
-    /// Where it is.
+    /// Its directory.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Keeps what came back from a host: `status.json`, `plan.json`, `report.json`.
+    /// Stores the answer of a host: `status.json`, `plan.json`, `report.json`.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -219,7 +219,7 @@ impl StoredRun {
         Ok(())
     }
 
-    /// Keeps what came of a host: `result.json`, and in words `error` when it failed.
+    /// Stores the result of a host: `result.json`, and a text file `error` if it failed.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -239,7 +239,8 @@ impl StoredRun {
         }
     }
 
-    /// What came of every host, in the order of the run. A host without a readable result was not reached: it may be asked again.
+    /// The result of every host, in the order of the run. A host without a readable result counts as not reached, so that
+    /// `resume` includes it.
     #[must_use]
     pub fn outcomes(&self) -> Vec<Outcome> {
         let of = |member: &Member| {

@@ -69,28 +69,28 @@ impl Server {
     #[must_use]
     pub fn system_refusal(&self) -> Option<Refusal> {
         let number = self.version.split('.').next().and_then(|number| number.parse::<u32>().ok());
-        let elsewhere = "elsewhere, `oomguard apply --host` does what the policy says";
+        let elsewhere = "on other systems, use `oomguard apply --host`";
         if self.system != "debian" {
             let system = if self.system.is_empty() { "nothing" } else { self.system.as_str() };
             return Some(Refusal::new(
                 "not-debian",
-                format!("this is no Debian: /etc/os-release says {system}"),
+                format!("unsupported distribution: {system} (Debian 11 or later required)"),
                 elsewhere,
             ));
         }
         if number.is_none_or(|number| number < OLDEST_DEBIAN) {
-            let version = if self.version.is_empty() { "of no version" } else { self.version.as_str() };
+            let version = if self.version.is_empty() { "without a version" } else { self.version.as_str() };
             return Some(Refusal::new(
                 "debian-too-old",
-                format!("this is Debian {version}, and it must be {OLDEST_DEBIAN} or later"),
+                format!("unsupported distribution: Debian {version} (Debian {OLDEST_DEBIAN} or later required)"),
                 elsewhere,
             ));
         }
         (!self.systemd_runs).then(|| {
             Refusal::new(
                 "no-systemd",
-                "systemd does not run here, and the protection of services and the agent need it",
-                "set up the host of this container, or boot it with systemd",
+                "systemd is not running; protection of services and the agent need it",
+                "set up the container's host, or boot with systemd",
             )
         })
     }
@@ -102,11 +102,11 @@ impl Server {
             Refusal::new(
                 "disk-full",
                 format!(
-                    "/usr/local has {} MiB free, and the program needs {} MiB",
+                    "/usr/local has {} MiB free; the program needs {} MiB",
                     self.free >> 20,
                     ROOM >> 20
                 ),
-                "make room on that file system",
+                "free space on that file system",
             )
         })
     }

@@ -1,4 +1,4 @@
-//! The steps of a setup: what they are called, which change of a plan belongs to which, and what is said of each.
+//! The steps of a setup: their titles, the changes that belong to each, and the lines that describe it.
 //!
 //! tools/setup-testnet-server.sh has the same steps with the same numbers.
 
@@ -15,25 +15,25 @@ use crate::server::Server;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
-    /// Who oomguard is there.
+    /// The user on the host.
     Rights,
-    /// Which system it is.
+    /// The distribution.
     System,
-    /// How much memory and disk it has.
+    /// Memory and disk space.
     Room,
     /// The command in /usr/local/bin.
     Install,
-    /// What differs from the policy.
+    /// The plan.
     Plan,
     /// Swap, its line in fstab, and swappiness.
     Swap,
-    /// Drop-ins and live scores.
+    /// Drop-ins and scores of running processes.
     Protect,
-    /// The agent's unit, program and policy.
+    /// Unit, program and policy of the agent.
     Agent,
-    /// Whether it is so.
+    /// A check of the host.
     Verify,
-    /// What swap there is then.
+    /// The swap afterwards.
     Status,
 }
 
@@ -111,21 +111,21 @@ impl Step {
     }
 }
 
-/// What a host is asked for in a setup: first a look, then the change, then a look over a new connection.
+/// The jobs of a setup: a preflight, the change, and a check over a new connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// All steps, and nothing is changed.
+    /// All steps, without a change.
     DryRun,
-    /// The steps up to the plan's parts; those after them too, when there is nothing to change.
+    /// The steps before the change; the later ones too if there is nothing to change.
     Preflight,
-    /// The program in its place, and the plan applied.
+    /// Installs the program and applies the plan.
     Change,
-    /// The steps after that.
+    /// The steps after the change.
     Verify,
 }
 
-/// What is said of a step on a host.
+/// What a host says about a step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Said {
     /// The step.
@@ -135,50 +135,50 @@ pub struct Said {
 }
 
 impl Said {
-    /// A step with what is said of it.
+    /// The lines of a step.
     #[must_use]
     pub fn new(step: Step, lines: Vec<String>) -> Self {
         Self { step, lines }
     }
 
-    /// The line above it: `Step 6 - Configure swap memory`.
+    /// The heading: `Step 6 - Configure swap memory`.
     #[must_use]
     pub fn head(&self) -> String {
         format!("Step {} - {}", self.step.number(), self.step.title())
     }
 }
 
-/// Which step each step of an apply belongs to: one for each that the journal counts.
+/// For each step of an apply, the step of the setup that it belongs to.
 #[must_use]
 pub fn belongs_to(changes: &[Change]) -> Vec<Step> {
     let of = |change| step::steps_of(change).into_iter().map(move |_| Step::of(change));
     changes.iter().flat_map(of).collect()
 }
 
-/// A host that was looked at.
+/// A host before its setup.
 #[derive(Clone, Copy, Debug)]
 pub struct Looked<'a> {
-    /// What it is.
+    /// Its facts.
     pub server: &'a Server,
     /// What would be changed.
     pub plan: &'a Plan,
-    /// What speaks against the plan there.
+    /// Why the plan would be refused.
     pub refusals: &'a [Refusal],
-    /// An apply that was cut, and that the next one finishes.
+    /// The ID of an interrupted apply, which the next one finishes.
     pub unfinished: Option<&'a str>,
-    /// The version of oomguard that looks.
+    /// The version of oomguard.
     pub version: &'a str,
 }
 
 impl Looked<'_> {
-    /// Everything that speaks against the setup.
+    /// All reasons to refuse the setup.
     #[must_use]
     pub fn all_refusals(&self) -> Vec<Refusal> {
         let own = [self.server.system_refusal(), self.server.room_refusal()];
         own.into_iter().flatten().chain(self.refusals.iter().cloned()).collect()
     }
 
-    /// How many changes a setup makes: the plan's, and the program.
+    /// The number of changes: those of the plan, and the program.
     #[must_use]
     pub fn changes(&self) -> usize {
         self.plan.changes.len() + usize::from(self.server.needs_command())
@@ -190,7 +190,7 @@ impl Looked<'_> {
         self.changes() > 0 || self.unfinished.is_some()
     }
 
-    /// The steps before the first change. What is refused ends them; `words` says a change in one line.
+    /// The steps before the first change, up to the first that is refused. `words` describes a change in one line.
     #[must_use]
     pub fn steps(&self, words: &dyn Fn(&Change) -> String) -> Vec<Said> {
         let mut all = vec![Said::new(Step::Rights, self.rights())];
@@ -215,17 +215,17 @@ impl Looked<'_> {
 
     fn rights(&self) -> Vec<String> {
         if self.server.may_change {
-            return vec!["this is root, by its login or by `sudo -n`".to_owned()];
+            return vec!["running as root".to_owned()];
         }
         vec![
-            "this is not root, and sudo asks for a password: a real run would end here".to_owned(),
-            "what this user cannot read is left out below".to_owned(),
+            "not root, and sudo asks for a password; a real run would stop here".to_owned(),
+            "the steps below leave out what this user cannot read".to_owned(),
         ]
     }
 
     fn system(&self) -> Vec<String> {
         let Server { system, version, kernel, systemd_runs, .. } = self.server;
-        let systemd = if *systemd_runs { "systemd runs" } else { "systemd does not run" };
+        let systemd = if *systemd_runs { "systemd" } else { "without systemd" };
         vec![format!("{system} {version}, Linux {kernel}, {systemd}")]
     }
 
@@ -233,24 +233,24 @@ impl Looked<'_> {
         let (memory, free) = (Bytes(self.server.memory), Bytes(self.server.free));
         vec![
             format!("{memory} of memory; {free} free for the program"),
-            format!("Step {} says whether the swap file fits", Step::Plan.number()),
+            format!("Step {} checks whether the swap file fits", Step::Plan.number()),
         ]
     }
 
     fn install(&self) -> Vec<String> {
         let (command, version) = (layout::COMMAND, self.version);
         let first = match self.server.command {
-            InPlace::This => format!("{command} is this version already"),
-            InPlace::Other => format!("oomguard {version} is to replace what is at {command}"),
-            InPlace::Nothing => format!("oomguard {version} is to be put at {command}"),
+            InPlace::This => format!("{command} is up to date"),
+            InPlace::Other => format!("would replace {command} with oomguard {version}"),
+            InPlace::Nothing => format!("would install oomguard {version} as {command}"),
         };
-        vec![first, format!("its unit comes with the agent, in Step {}", Step::Agent.number())]
+        vec![first, format!("Step {} installs the unit of the agent", Step::Agent.number())]
     }
 
     fn plan_words(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.plan.notes.clone();
         lines.extend(
-            self.unfinished.map(|id| format!("the apply {id} was interrupted; this one finishes it")),
+            self.unfinished.map(|id| format!("apply {id} was interrupted; this one finishes it")),
         );
         lines.extend(self.refusals.iter().flat_map(refused));
         if self.refusals.is_empty() {
@@ -259,18 +259,18 @@ impl Looked<'_> {
         lines
     }
 
-    /// The program counts as a change, and is none of the plan.
+    /// The program counts as a change, but is not part of the plan.
     fn count(&self) -> String {
         let (count, program) = (self.plan.changes.len(), self.server.needs_command());
         let step = Step::Install.number();
         match (count, program) {
-            (0, false) => "nothing to change: the server is as the policy says".to_owned(),
-            (0, true) => format!("nothing to change but the program of Step {step}"),
+            (0, false) => "nothing to change: the server matches the policy".to_owned(),
+            (0, true) => format!("nothing to change except the program of Step {step}"),
             _ => {
                 let program =
                     if program { format!(", and the program of Step {step}") } else { String::new() };
                 format!(
-                    "{} in the steps 6 to 8, made by one apply in its own order{program}",
+                    "{} in steps 6 to 8, made by one apply in its own order{program}",
                     oomguard_text::counted(count, "change", "changes")
                 )
             }
@@ -291,14 +291,14 @@ fn refused(refusal: &Refusal) -> [String; 2] {
     [format!("refused: {}", refusal.reason), format!("  -> {}", refusal.advice)]
 }
 
-/// What was done about the program.
+/// The step that installs the program, after it is done.
 #[must_use]
 pub fn installed(version: &str, changed: bool) -> Said {
     let command = layout::COMMAND;
     let line = if changed {
-        format!("oomguard {version} is put at {command}")
+        format!("installed oomguard {version} as {command}")
     } else {
-        format!("{command} is this version already")
+        format!("{command} is up to date")
     };
     Said::new(Step::Install, vec![line])
 }

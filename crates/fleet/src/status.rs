@@ -1,4 +1,4 @@
-//! How every host stood when it was last seen, out of all runs.
+//! The last known state of every host, from all runs.
 
 use std::collections::BTreeMap;
 
@@ -14,16 +14,16 @@ use crate::job::Task;
 use crate::outcome::{Outcome, State};
 use crate::run::{RunError, Runs, StoredRun};
 
-/// How a host stands.
+/// The last known state of a host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HostStatus {
-    /// What came of it the last time it was asked.
+    /// The result of its last task.
     pub outcome: Outcome,
     /// The run in which that was.
     pub run: String,
     /// Where its policy comes from.
     pub policy: String,
-    /// When it last answered, in seconds since 1970; nothing when it never did.
+    /// When it last answered, in seconds since 1970; absent if it never did.
     pub seen: Option<u64>,
     /// What it reported then.
     pub status: Option<StatusReport>,
@@ -57,7 +57,7 @@ impl HostStatus {
     }
 }
 
-/// All hosts of all runs, the worst first, and of those the one first that was not seen for longest.
+/// All hosts of all runs, the worst first, then the one that has not answered for longest.
 ///
 /// # Errors
 /// When the folder of runs cannot be read. A run that cannot is left out.
@@ -83,7 +83,7 @@ fn add(all: &mut BTreeMap<HostName, HostStatus>, outcome: Outcome, kept: &Stored
     let status = outcome.seen.and_then(|_| kept.status(&outcome.target));
     let (seen, run) = (outcome.seen, kept.run.id.clone());
     match all.get_mut(&name) {
-        // That a run was stopped before it says nothing new of it.
+        // A run that stopped before this host tells nothing new about it.
         Some(known) if outcome.state == State::NotReached => known.seen = known.seen.max(seen),
         Some(known) => {
             *known = HostStatus {

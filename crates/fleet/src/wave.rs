@@ -1,9 +1,9 @@
-//! How many hosts are changed before somebody could have noticed: `1,25%,100%`.
+//! The waves of a rollout: `1,25%,100%`.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// How far each wave goes, counted from the first host: a number of hosts, or a share of all.
+/// The number or share of hosts that are changed after each wave.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waves(Vec<Reach>);
 
@@ -13,9 +13,9 @@ enum Reach {
     Percent(usize),
 }
 
-/// Why a text gives no waves.
+/// A text that is not a list of waves.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("--wave {0}: valid are numbers of hosts and shares of all with commas between, such as `1,25%,100%`")]
+#[error("--wave {0}: not valid; give numbers or percentages of hosts, comma-separated, such as `1,25%,100%`")]
 pub struct BadWaves(String);
 
 impl Default for Waves {
@@ -26,7 +26,7 @@ impl Default for Waves {
 }
 
 impl Waves {
-    /// The waves of so many hosts, as ranges that follow each other. The last one ends with the last host, said or not.
+    /// The waves of `hosts` hosts as consecutive ranges. The last one always ends with the last host.
     #[must_use]
     pub fn of(&self, hosts: usize) -> Vec<std::ops::Range<usize>> {
         let mut waves = Vec::new();

@@ -190,8 +190,8 @@ fn command_sets_up_a_fresh_server() {
 
     let said = command(&vm, "op", &[SERVER, "--dry-run"]).exits(2).says("Dry run: nothing is changed").text;
     steps_in_order(&said);
-    assert!(under(&said, "Step 1").contains("this is root"), "{said}");
-    assert!(under(&said, "Step 4").contains("is to be put at /usr/local/bin/oomguard"), "{said}");
+    assert!(under(&said, "Step 1").contains("running as root"), "{said}");
+    assert!(under(&said, "Step 4").contains("would install oomguard "), "{said}");
     assert!(under(&said, "Step 6").contains("create the swap file /swapfile of"), "{said}");
     assert!(under(&said, "Step 6").contains("write vm.swappiness: 60 -> 10"), "{said}");
     assert!(under(&said, "Step 7").contains("deltaos-validator.service.d/50-oomguard.conf"), "{said}");
@@ -203,7 +203,7 @@ fn command_sets_up_a_fresh_server() {
     // Without rights only a dry run works.
     let said = command(&vm, "dev", &[SERVER, "--yes"]).exits(3).says("user dev is not root").text;
     assert!(!said.contains("Step "), "{said}");
-    command(&vm, "dev", &[SERVER, "--dry-run"]).exits(2).says("a real run would end here");
+    command(&vm, "dev", &[SERVER, "--dry-run"]).exits(2).says("a real run would stop here");
     command(&vm, "op", &[SERVER]).exits(64).says("use --yes");
     // A refused policy is not applied in part, and the program is not installed.
     let bad = Path::new(env!("CARGO_TARGET_TMPDIR")).join("setup-bad.cspec");
@@ -218,7 +218,7 @@ fn command_sets_up_a_fresh_server() {
     ok(&vm, "echo half >/usr/local/bin/.oomguard.oomguard-new; chattr +i /etc/fstab");
     let said = command(&vm, "op", &[SERVER, "--yes"]).exits(3).says(": Step 6 [ 1/").text;
     assert!(
-        said.contains("  Step 4 oomguard ") && said.contains(" is put at /usr/local/bin/oomguard"),
+        said.contains("  Step 4 installed oomguard ") && said.contains(" as /usr/local/bin/oomguard"),
         "{said}"
     );
     assert!(said.contains("/etc/fstab") && !said.contains("Step 9"), "{said}");
@@ -231,7 +231,7 @@ fn command_sets_up_a_fresh_server() {
     let said =
         command(&vm, "op", &[SERVER, "--yes"]).exits(0).says("was interrupted; this one finishes it").text;
     steps_in_order(&said);
-    assert!(said.contains("\n  Step 4 /usr/local/bin/oomguard is this version already\n"), "{said}");
+    assert!(said.contains("\n  Step 4 /usr/local/bin/oomguard is up to date\n"), "{said}");
     assert!(said.contains("Step 8 [") && said.contains("start the agent"), "{said}");
     assert!(under(&said, "Step 9").contains("Fine: this host is as the policy says."), "{said}");
     let status = under(&said, "Step 10");
@@ -248,10 +248,10 @@ fn command_sets_up_a_fresh_server() {
     for step in ["Step 6", "Step 7", "Step 8"] {
         assert!(under(&said, step).contains("nothing to do"), "{step}: {said}");
     }
-    assert!(under(&said, "Step 4").contains("is this version already"), "{said}");
+    assert!(under(&said, "Step 4").contains("is up to date"), "{said}");
     assert!(under(&said, "Step 5").contains("nothing to change"), "{said}");
     assert!(under(&said, "Step 10").contains("/swapfile"), "{said}");
     assert_eq!((now(&vm), ok(&vm, inodes)), applied, "the second run changed something");
-    from_laptop(&vm, "root", &[SERVER]).exits(0).says("is this version already").says("Nothing to change.");
+    from_laptop(&vm, "root", &[SERVER]).exits(0).says("is up to date").says("Nothing to change.");
     assert_eq!(strays(&vm), "");
 }

@@ -62,7 +62,7 @@ mod tests {
     fn what_is_wrong_is_said_with_its_line() {
         assert_eq!(
             read("hosts", b"ci\n-oProxyCommand=x").unwrap_err().to_string(),
-            "hosts:2: `-oProxyCommand=x` begins with `-` or `.`, which no host name does; ssh would take it for an option"
+            "hosts:2: `-oProxyCommand=x` is not a valid host name: it starts with `-` or `.`, and ssh would read it as an option"
         );
         assert!(
             read("hosts", b"ci ansible_host=x")
