@@ -104,6 +104,7 @@ pub struct QuietArgs {
 }
 
 /// Hosts other than this one.
+#[cfg(feature = "fleet")]
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Other hosts (over ssh)")]
 pub struct FleetArgs {
@@ -125,6 +126,7 @@ pub struct FleetArgs {
 }
 
 /// How other hosts are reached.
+#[cfg(feature = "fleet")]
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Other hosts (over ssh)")]
 pub struct ReachArgs {
@@ -154,6 +156,7 @@ pub struct ReachArgs {
 }
 
 /// Where runs are kept.
+#[cfg(feature = "fleet")]
 #[derive(Clone, Debug, Default, Args)]
 pub struct RunsArgs {
     /// Keep runs in this directory
@@ -164,6 +167,7 @@ pub struct RunsArgs {
 }
 
 /// The size of each wave of a rollout.
+#[cfg(feature = "fleet")]
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Other hosts (over ssh)")]
 pub struct WaveArgs {

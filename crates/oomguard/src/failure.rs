@@ -15,6 +15,7 @@ pub mod code {
     /// The host differs from the policy.
     pub const DIFFERS: u8 = 2;
     /// Some hosts failed or could not be reached.
+    #[cfg(feature = "fleet")]
     pub const SOME_FAILED: u8 = 3;
     /// Usage error.
     pub const USAGE: u8 = 64;
@@ -58,6 +59,7 @@ impl Failure {
 
 impl Failure {
     /// What went wrong, without hints.
+    #[cfg(feature = "fleet")]
     pub fn what(self) -> String {
         match self {
             Self::Document(message) | Self::Message { what: message, .. } => message,

@@ -6,15 +6,19 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueHint};
 use oomguard_converge::Plan;
 use oomguard_converge::apply::{ApplyError, Session};
+#[cfg(feature = "fleet")]
 use oomguard_fleet::job::Task;
 use oomguard_host::Host;
 use oomguard_report::CheckReport;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::many::{self, Order};
+#[cfg(feature = "fleet")]
+use super::fleet_run::{self, Order};
 use super::steps::Steps;
-use crate::args::{FleetArgs, Format, HUMAN_JSON, PolicyArgs, WaveArgs, formats};
+#[cfg(feature = "fleet")]
+use crate::args::{FleetArgs, WaveArgs};
+use crate::args::{Format, HUMAN_JSON, PolicyArgs, formats};
 use crate::failure::{Failure, code};
 use crate::output::{Paint, Terminal, check, plan, pretty};
 use crate::policy_source::{self, PolicySource};
@@ -47,8 +51,10 @@ pub struct Apply {
     /// Print errors only; the exit status has the result
     #[arg(short, long, requires = "yes")]
     quiet: bool,
+    #[cfg(feature = "fleet")]
     #[command(flatten)]
     fleet: FleetArgs,
+    #[cfg(feature = "fleet")]
     #[command(flatten)]
     waves: WaveArgs,
 }
@@ -74,9 +80,10 @@ impl Apply {
 }
 
 fn run(args: &Apply, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
-    if many::asked(&args.fleet)? {
+    #[cfg(feature = "fleet")]
+    if fleet_run::asked(&args.fleet)? {
         if args.step || args.plan.is_some() {
-            return Err(many::only_here("a saved plan or --step"));
+            return Err(fleet_run::only_here("a saved plan or --step"));
         }
         let order = Order {
             task: Task::Apply,
@@ -86,7 +93,7 @@ fn run(args: &Apply, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure
             yes: args.yes,
             json: args.format == Format::Json,
         };
-        return many::run(&order, host, terminal);
+        return fleet_run::run(&order, host, terminal);
     }
 
     let json = args.format == Format::Json;

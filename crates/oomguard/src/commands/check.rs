@@ -2,12 +2,16 @@
 
 use clap::Args;
 use oomguard_converge::{Facts, Plan, findings, rank};
+#[cfg(feature = "fleet")]
 use oomguard_fleet::job::Task;
 use oomguard_host::Host;
 use oomguard_report::CheckReport;
 
-use super::many::{self, Order};
-use crate::args::{FleetArgs, Format, PolicyArgs, QuietArgs, RootArgs, formats};
+#[cfg(feature = "fleet")]
+use super::fleet_run::{self, Order};
+#[cfg(feature = "fleet")]
+use crate::args::FleetArgs;
+use crate::args::{Format, PolicyArgs, QuietArgs, RootArgs, formats};
 use crate::failure::{Failure, code};
 use crate::output::{Terminal, check, junit};
 use crate::policy_source;
@@ -30,6 +34,7 @@ pub struct Check {
     verbose: bool,
     #[command(flatten)]
     root: RootArgs,
+    #[cfg(feature = "fleet")]
     #[command(flatten)]
     fleet: FleetArgs,
 }
@@ -42,9 +47,10 @@ impl Check {
 }
 
 fn run(args: &Check, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
-    if many::asked(&args.fleet)? {
+    #[cfg(feature = "fleet")]
+    if fleet_run::asked(&args.fleet)? {
         if args.format == Format::Junit {
-            return Err(many::only_here("--format junit"));
+            return Err(fleet_run::only_here("--format junit"));
         }
         let order = Order {
             task: Task::Check,
@@ -54,7 +60,7 @@ fn run(args: &Check, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure
             yes: true,
             json: args.format == Format::Json,
         };
-        return many::run(&order, host, terminal);
+        return fleet_run::run(&order, host, terminal);
     }
 
     let source = policy_source::policy(&args.policy, terminal)?;

@@ -7,7 +7,7 @@ use oomguard_fleet::status::latest;
 use oomguard_host::Host;
 
 use super::fleet_setup::Setup;
-use super::many::{self, Asking, Order};
+use super::fleet_run::{self, Asking, Order};
 use crate::args::{FleetArgs, Format, HUMAN_JSON, PolicyArgs, ReachArgs, RunsArgs, formats};
 use crate::failure::{Failure, code};
 use crate::output::{Terminal, fleet};
@@ -82,7 +82,7 @@ impl Fleet {
             Self::Status(args) => status(args, &Host::live(), terminal),
             Self::Setup(args) => args.run(terminal),
             Self::Runs(args) => {
-                let runs = many::runs(args.place.runs.as_deref())?;
+                let runs = fleet_run::runs(args.place.runs.as_deref())?;
                 let kept: Vec<_> = runs.ids()?.iter().filter_map(|id| runs.open(id).ok()).collect();
                 terminal.print(&match args.format {
                     Format::Json => fleet::runs_json(&kept),
@@ -91,18 +91,18 @@ impl Fleet {
                 Ok(code::SUCCESS)
             }
             Self::Show(args) => {
-                let kept = many::runs(args.place.runs.as_deref())?.open(&args.id)?;
+                let kept = fleet_run::runs(args.place.runs.as_deref())?.open(&args.id)?;
                 let outcomes = kept.outcomes();
                 terminal.print(&match args.format {
                     Format::Json => fleet::json(&kept, &outcomes),
                     _ => fleet::table(&kept, &outcomes, terminal),
                 })?;
-                Ok(many::exit_code(&kept.run.task, &outcomes))
+                Ok(fleet_run::exit_code(&kept.run.task, &outcomes))
             }
             Self::Resume(args) => {
-                let kept = many::runs(args.reach.runs.as_deref())?.open(&args.id)?;
+                let kept = fleet_run::runs(args.reach.runs.as_deref())?.open(&args.id)?;
                 let left = kept.unfinished();
-                many::finish(&kept, &left, &args.reach, args.yes, args.format == Format::Json, terminal)
+                fleet_run::finish(&kept, &left, &args.reach, args.yes, args.format == Format::Json, terminal)
             }
         }
     }
@@ -110,16 +110,16 @@ impl Fleet {
 
 fn status(args: &Status, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
     let (hosts, policy) = (&args.fleet, &args.policy);
-    let asked = many::asked(hosts)?;
+    let asked = fleet_run::asked(hosts)?;
     let mut names = Vec::new();
     if asked {
         let order = Order { task: Task::Check, fleet: hosts, policy, waves: None, yes: true, json: false };
-        let kept = many::begin(&order, host, terminal)?;
+        let kept = fleet_run::begin(&order, host, terminal)?;
         let asking = Asking { yes: true, json: true };
-        many::work(&kept, &kept.run.hosts, &hosts.reach, asking, terminal)?;
+        fleet_run::work(&kept, &kept.run.hosts, &hosts.reach, asking, terminal)?;
         names.extend(kept.run.hosts.into_iter().map(|member| member.target.name));
     }
-    let mut standings = latest(&many::runs(hosts.reach.runs.as_deref())?)?;
+    let mut standings = latest(&fleet_run::runs(hosts.reach.runs.as_deref())?)?;
     standings.retain(|standing| !asked || names.contains(&standing.outcome.target.name));
     terminal.print(&match args.format {
         Format::Json => fleet::status_json(&standings),
@@ -128,5 +128,5 @@ fn status(args: &Status, host: &Host, terminal: &mut Terminal) -> Result<u8, Fai
         _ => fleet::status_table(&standings, terminal),
     })?;
     let outcomes: Vec<_> = standings.into_iter().map(|standing| standing.outcome).collect();
-    Ok(many::exit_code(&Task::Check, &outcomes))
+    Ok(fleet_run::exit_code(&Task::Check, &outcomes))
 }

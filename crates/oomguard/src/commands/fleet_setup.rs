@@ -8,7 +8,7 @@ use oomguard_fleet::setup::Phase;
 use oomguard_host::Host;
 use oomguard_spec::Builtin;
 
-use super::many::{self, Order};
+use super::fleet_run::{self, Order};
 use crate::args::{FleetArgs, Format, HUMAN_JSON, PolicyArgs, ReachArgs, WaveArgs, formats};
 use crate::failure::Failure;
 use crate::output::Terminal;
@@ -66,6 +66,6 @@ impl Setup {
         if self.dry_run {
             terminal.note("Dry run: nothing is changed, except that oomguard is copied to the servers.\n");
         }
-        many::run(&order, &Host::live(), terminal)
+        fleet_run::run(&order, &Host::live(), terminal)
     }
 }

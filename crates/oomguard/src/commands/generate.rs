@@ -17,7 +17,9 @@ use schemars::schema_for;
 use super::{apply, rollback, runbook};
 use crate::cli::{self, Cli};
 use crate::failure::{Failure, code};
-use crate::output::{Terminal, fleet, pretty, recorder, spec_check};
+#[cfg(feature = "fleet")]
+use crate::output::fleet;
+use crate::output::{Terminal, pretty, recorder, spec_check};
 
 /// Generate shell completions, man pages or JSON schemas
 #[derive(Debug, Subcommand)]
@@ -81,8 +83,10 @@ enum SchemaName {
     Incident,
     /// `runbook --format json`
     Runbooks,
+    #[cfg(feature = "fleet")]
     /// Any command with `--host` or `--inventory`, `fleet show`, `fleet status`
     Fleet,
+    #[cfg(feature = "fleet")]
     /// `fleet runs --format json`
     FleetRuns,
     /// `spec check --format json`
@@ -146,7 +150,9 @@ fn schema(name: SchemaName) -> schemars::Schema {
         SchemaName::Event => schema_for!(event::Entry),
         SchemaName::Incident => schema_for!(oomguard_incident::Report),
         SchemaName::Runbooks => schema_for!(runbook::Report),
+        #[cfg(feature = "fleet")]
         SchemaName::Fleet => schema_for!(fleet::Report),
+        #[cfg(feature = "fleet")]
         SchemaName::FleetRuns => schema_for!(fleet::RunsReport),
         SchemaName::SpecCheck => schema_for!(spec_check::Report),
         SchemaName::SpecDiff => schema_for!(Comparison),

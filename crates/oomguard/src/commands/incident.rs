@@ -6,14 +6,19 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 use oomguard_agent::recorder;
+#[cfg(feature = "fleet")]
 use oomguard_fleet::job::Task;
 use oomguard_host::Host;
 use oomguard_incident::render::{cspec, html, markdown, text};
 use oomguard_incident::{Incident as Explained, LogError, Minutes, Options, SCHEMA, Since, read, read_file};
+#[cfg(feature = "fleet")]
 use oomguard_report::IncidentReport;
 
-use super::many::{self, Order};
-use crate::args::{FleetArgs, Format, PolicyArgs, formats};
+#[cfg(feature = "fleet")]
+use super::fleet_run::{self, Order};
+#[cfg(feature = "fleet")]
+use crate::args::{FleetArgs, PolicyArgs};
+use crate::args::{Format, formats};
 use crate::failure::{Failure, code};
 use crate::output::{Terminal, minutes};
 
@@ -60,6 +65,7 @@ pub struct Incident {
     /// Output format; json has all incidents, the others the last one
     #[arg(long, default_value = "human", value_parser = formats(FORMATS))]
     format: Format,
+    #[cfg(feature = "fleet")]
     #[command(flatten)]
     fleet: FleetArgs,
 }
@@ -71,10 +77,11 @@ impl Incident {
 }
 
 fn run(args: &Incident, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
-    if many::asked(&args.fleet)? {
+    #[cfg(feature = "fleet")]
+    if fleet_run::asked(&args.fleet)? {
         let is_known = matches!(args.format, Format::Human | Format::Json);
         if !is_known || args.file.is_some() || args.recorder.is_some() {
-            return Err(many::only_here("a log file, --recorder, or a format other than human and json"));
+            return Err(fleet_run::only_here("a log file, --recorder, or a format other than human and json"));
         }
         let task = Task::Incident { since: args.since.clone(), boot: args.boot };
         let order = Order {
@@ -85,7 +92,7 @@ fn run(args: &Incident, host: &Host, terminal: &mut Terminal) -> Result<u8, Fail
             yes: true,
             json: args.format == Format::Json,
         };
-        return many::run(&order, host, terminal);
+        return fleet_run::run(&order, host, terminal);
     }
 
     let since = args.since.as_deref().map(|text| since(text, host)).transpose()?;
@@ -118,6 +125,7 @@ fn run(args: &Incident, host: &Host, terminal: &mut Terminal) -> Result<u8, Fail
 }
 
 /// All incidents in this machine's log, as `oomguard incident --format json` has them.
+#[cfg(feature = "fleet")]
 pub fn report(since: Option<&str>, boot: Option<i32>, host: &Host) -> Result<IncidentReport, Failure> {
     let since = since.map(|text| self::since(text, host)).transpose()?;
     let minutes = own_minutes(boot, host);
@@ -229,11 +237,13 @@ trait TakesLog {
 }
 
 /// Puts all incidents into a report.
+#[cfg(feature = "fleet")]
 struct Collector<'a> {
     options: Options<'a>,
     report: IncidentReport,
 }
 
+#[cfg(feature = "fleet")]
 impl TakesLog for Collector<'_> {
     fn take(&mut self, source: &str, log: Log<impl Read>) -> Result<(), Failure> {
         self.report.source = source.to_owned();

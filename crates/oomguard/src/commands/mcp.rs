@@ -13,7 +13,7 @@ use oomguard_mcp::http::Token;
 use oomguard_mcp::state::StateDir;
 use oomguard_mcp::{Config, Server};
 
-use super::many;
+use super::fleet_run;
 use super::mcp_approve::Approve;
 use crate::args::{FleetArgs, ReachArgs, RootArgs};
 use crate::failure::{Failure, code};
@@ -93,9 +93,9 @@ fn serve(args: &Serve, terminal: &mut Terminal) -> Result<u8, Failure> {
         super::live(&host)?;
     }
     let fleet = FleetArgs { inventory: args.inventory.clone(), ..FleetArgs::default() };
-    let inventory = many::targets(&fleet, terminal)?;
+    let inventory = fleet_run::targets(&fleet, terminal)?;
     // Only root sees everything that a plan depends on, and the approved plan must be the one that is applied.
-    let means = many::means(&args.reach, args.reach.sudo || args.allow_write)?;
+    let means = fleet_run::means(&args.reach, args.reach.sudo || args.allow_write)?;
     let place = root.map_or_else(Vec::new, |root| vec![OsString::from("--root"), root.into_os_string()]);
     let hosts = Hosts {
         program: (PathBuf::from("/proc/self/exe"), place),
@@ -107,7 +107,7 @@ fn serve(args: &Serve, terminal: &mut Terminal) -> Result<u8, Failure> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         hosts,
         folders: AllowedFolders(args.folder.iter().map(|folder| existing(folder)).collect::<Result<_, _>>()?),
-        runs: many::runs(args.reach.runs.as_deref())?,
+        runs: fleet_run::runs(args.reach.runs.as_deref())?,
         state: state_dir(&args.place)?,
         allow_write: args.allow_write,
         host: host.clone(),
@@ -133,7 +133,7 @@ fn serve(args: &Serve, terminal: &mut Terminal) -> Result<u8, Failure> {
 pub fn state_dir(place: &StateArgs) -> Result<StateDir, Failure> {
     let folder = match &place.state {
         Some(folder) => std::path::absolute(folder).map_err(Failure::error)?,
-        None => many::state_folder("mcp", "--state DIR")?,
+        None => fleet_run::state_folder("mcp", "--state DIR")?,
     };
     StateDir::open(&folder, owner()).map_err(Failure::error)
 }

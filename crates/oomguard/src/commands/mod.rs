@@ -7,18 +7,24 @@ mod check;
 mod drill;
 mod drill_part;
 mod events;
+#[cfg(feature = "fleet")]
 mod fleet;
+#[cfg(feature = "fleet")]
 mod fleet_setup;
 mod generate;
 mod history;
 mod incident;
-mod many;
+#[cfg(feature = "fleet")]
+mod fleet_run;
+#[cfg(feature = "mcp")]
 mod mcp;
+#[cfg(feature = "mcp")]
 mod mcp_approve;
 mod plan;
 mod rank;
 mod record;
 mod recorder;
+#[cfg(feature = "fleet")]
 mod remote;
 mod rollback;
 mod runbook;
@@ -44,6 +50,7 @@ pub enum Command {
     Explain(Explain),
     #[command(flatten)]
     Load(Load),
+    #[cfg(feature = "fleet")]
     #[command(flatten)]
     ManyHosts(ManyHosts),
     #[command(flatten)]
@@ -82,6 +89,7 @@ pub enum Load {
     Advise(advise::Advise),
 }
 
+#[cfg(feature = "fleet")]
 #[derive(Debug, Subcommand)]
 pub enum ManyHosts {
     #[command(subcommand)]
@@ -97,6 +105,7 @@ pub enum Documents {
 
 #[derive(Debug, Subcommand)]
 pub enum Integration {
+    #[cfg(feature = "mcp")]
     Mcp(mcp::Mcp),
     Agent(agent::Agent),
 }
@@ -110,6 +119,7 @@ pub enum Other {
 /// What oomguard starts itself.
 #[derive(Debug, Subcommand)]
 pub enum Internal {
+    #[cfg(feature = "fleet")]
     #[command(hide = true)]
     Remote(remote::Remote),
     #[command(hide = true, subcommand)]
@@ -117,17 +127,18 @@ pub enum Internal {
 }
 
 /// The headings of the help, each with its commands.
-pub fn headings() -> [(&'static str, clap::Command); 7] {
+pub fn headings() -> Vec<(&'static str, clap::Command)> {
     let none = || clap::Command::new("oomguard");
-    [
+    Vec::from([
         ("This host", ThisHost::augment_subcommands(none())),
         ("Explain", Explain::augment_subcommands(none())),
         ("Load", Load::augment_subcommands(none())),
+        #[cfg(feature = "fleet")]
         ("Many hosts", ManyHosts::augment_subcommands(none())),
         ("Documents", Documents::augment_subcommands(none())),
         ("Integration", Integration::augment_subcommands(none())),
         ("Other", Other::augment_subcommands(none())),
-    ]
+    ])
 }
 
 /// Runs a command; the exit code.
@@ -146,12 +157,15 @@ pub fn run(command: Command, terminal: &mut Terminal) -> Result<u8, Failure> {
         Command::Explain(Explain::Runbook(args)) => args.run(terminal),
         Command::Load(Load::Drill(args)) => args.run(terminal),
         Command::Load(Load::Advise(args)) => args.run(terminal),
+        #[cfg(feature = "fleet")]
         Command::ManyHosts(ManyHosts::Fleet(args)) => args.run(terminal),
         Command::Documents(Documents::Spec(args)) => args.run(terminal),
         Command::Documents(Documents::Record(args)) => args.run(terminal),
+        #[cfg(feature = "mcp")]
         Command::Integration(Integration::Mcp(args)) => args.run(terminal),
         Command::Integration(Integration::Agent(args)) => args.run(),
         Command::Other(Other::Generate(args)) => args.run(terminal),
+        #[cfg(feature = "fleet")]
         Command::Internal(Internal::Remote(args)) => args.run(),
         Command::Internal(Internal::DrillPart(args)) => args.run(),
     }

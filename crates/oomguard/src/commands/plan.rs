@@ -4,11 +4,15 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 use oomguard_converge::{Facts, Plan};
+#[cfg(feature = "fleet")]
 use oomguard_fleet::job::Task;
 use oomguard_host::Host;
 
-use super::many::{self, Order};
-use crate::args::{FleetArgs, Format, HUMAN_JSON, PolicyArgs, QuietArgs, RootArgs, formats};
+#[cfg(feature = "fleet")]
+use super::fleet_run::{self, Order};
+#[cfg(feature = "fleet")]
+use crate::args::FleetArgs;
+use crate::args::{Format, HUMAN_JSON, PolicyArgs, QuietArgs, RootArgs, formats};
 use crate::failure::{Failure, code};
 use crate::output::check::not_read;
 use crate::output::{Terminal, plan};
@@ -32,6 +36,7 @@ pub struct PlanArgs {
     quiet: QuietArgs,
     #[command(flatten)]
     root: RootArgs,
+    #[cfg(feature = "fleet")]
     #[command(flatten)]
     fleet: FleetArgs,
 }
@@ -44,9 +49,10 @@ impl PlanArgs {
 }
 
 fn run(args: &PlanArgs, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
-    if many::asked(&args.fleet)? {
+    #[cfg(feature = "fleet")]
+    if fleet_run::asked(&args.fleet)? {
         if args.output.is_some() {
-            return Err(many::only_here("--output"));
+            return Err(fleet_run::only_here("--output"));
         }
         let order = Order {
             task: Task::Plan,
@@ -56,7 +62,7 @@ fn run(args: &PlanArgs, host: &Host, terminal: &mut Terminal) -> Result<u8, Fail
             yes: true,
             json: args.format == Format::Json,
         };
-        return many::run(&order, host, terminal);
+        return fleet_run::run(&order, host, terminal);
     }
 
     let source = policy_source::policy(&args.policy, terminal)?;

@@ -9,8 +9,11 @@ use oomguard_host::Host;
 use oomguard_incident::saved;
 use oomguard_report::record::{self, Occasion, Origin, RecordError, Session, Trial};
 
-use super::many;
-use crate::args::{RootArgs, RunsArgs};
+#[cfg(feature = "fleet")]
+use super::fleet_run;
+use crate::args::RootArgs;
+#[cfg(feature = "fleet")]
+use crate::args::RunsArgs;
 use crate::failure::{Failure, code};
 use crate::output::Terminal;
 
@@ -44,6 +47,7 @@ pub struct Record {
     /// Write to a new file; existing files are never overwritten
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     output: Option<PathBuf>,
+    #[cfg(feature = "fleet")]
     #[command(flatten)]
     place: RunsArgs,
     #[command(flatten)]
@@ -71,8 +75,13 @@ fn run(args: &Record, host: &Host, terminal: &mut Terminal) -> Result<u8, Failur
             Origin::Journal(id) => {
                 session.works.push(record::of_host(host, &super::host_name(host), id.as_deref())?);
             }
+            #[cfg(not(feature = "fleet"))]
+            Origin::Run(_) => {
+                return Err(Failure::usage("--from: this oomguard was built without runs on other hosts"));
+            }
+            #[cfg(feature = "fleet")]
             Origin::Run(id) => {
-                let run = many::runs(args.place.runs.as_deref())?.open(&id)?;
+                let run = fleet_run::runs(args.place.runs.as_deref())?.open(&id)?;
                 session.works.extend(oomguard_fleet::record::of_run(&run));
             }
             Origin::Incident(path) if is_drill(&path) => session.trials.push(drill(&path)?),

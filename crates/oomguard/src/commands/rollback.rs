@@ -2,15 +2,19 @@
 
 use clap::Args;
 use oomguard_converge::rollback;
+#[cfg(feature = "fleet")]
 use oomguard_fleet::job::Task;
 use oomguard_host::Host;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::apply::agreed;
-use super::many::{self, Order};
+#[cfg(feature = "fleet")]
+use super::fleet_run::{self, Order};
 use super::steps::Steps;
-use crate::args::{FleetArgs, Format, HUMAN_JSON, PolicyArgs, WaveArgs, formats};
+#[cfg(feature = "fleet")]
+use crate::args::{FleetArgs, PolicyArgs, WaveArgs};
+use crate::args::{Format, HUMAN_JSON, formats};
 use crate::failure::{Failure, code};
 use crate::output::{Terminal, plan, pretty};
 
@@ -37,8 +41,10 @@ pub struct Rollback {
     /// Print errors only; the exit status has the result
     #[arg(short, long, requires = "yes")]
     quiet: bool,
+    #[cfg(feature = "fleet")]
     #[command(flatten)]
     fleet: FleetArgs,
+    #[cfg(feature = "fleet")]
     #[command(flatten)]
     waves: WaveArgs,
 }
@@ -60,9 +66,10 @@ impl Rollback {
 }
 
 fn run(args: &Rollback, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
-    if many::asked(&args.fleet)? {
+    #[cfg(feature = "fleet")]
+    if fleet_run::asked(&args.fleet)? {
         if args.step {
-            return Err(many::only_here("--step"));
+            return Err(fleet_run::only_here("--step"));
         }
         let task = Task::Rollback { to: args.to.clone() };
         let order = Order {
@@ -73,7 +80,7 @@ fn run(args: &Rollback, host: &Host, terminal: &mut Terminal) -> Result<u8, Fail
             yes: args.yes,
             json: args.format == Format::Json,
         };
-        return many::run(&order, host, terminal);
+        return fleet_run::run(&order, host, terminal);
     }
 
     let json = args.format == Format::Json;

@@ -2,12 +2,16 @@
 
 use clap::Args;
 use oomguard_converge::Facts;
+#[cfg(feature = "fleet")]
 use oomguard_fleet::job::Task;
 use oomguard_host::Host;
 use oomguard_report::StatusReport;
 
-use super::many::{self, Order};
-use crate::args::{FleetArgs, Format, HUMAN_JSON, PolicyArgs, RootArgs, formats};
+#[cfg(feature = "fleet")]
+use super::fleet_run::{self, Order};
+#[cfg(feature = "fleet")]
+use crate::args::FleetArgs;
+use crate::args::{Format, HUMAN_JSON, PolicyArgs, RootArgs, formats};
 use crate::failure::{Failure, code};
 use crate::output::{Terminal, status};
 use crate::policy_source;
@@ -24,6 +28,7 @@ pub struct Status {
     format: Format,
     #[command(flatten)]
     root: RootArgs,
+    #[cfg(feature = "fleet")]
     #[command(flatten)]
     fleet: FleetArgs,
 }
@@ -35,7 +40,8 @@ impl Status {
 }
 
 fn run(args: &Status, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
-    if many::asked(&args.fleet)? {
+    #[cfg(feature = "fleet")]
+    if fleet_run::asked(&args.fleet)? {
         let order = Order {
             task: Task::Status,
             fleet: &args.fleet,
@@ -44,7 +50,7 @@ fn run(args: &Status, host: &Host, terminal: &mut Terminal) -> Result<u8, Failur
             yes: true,
             json: args.format == Format::Json,
         };
-        return many::run(&order, host, terminal);
+        return fleet_run::run(&order, host, terminal);
     }
 
     let source = policy_source::policy(&args.policy, terminal)?;

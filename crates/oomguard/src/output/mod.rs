@@ -4,6 +4,7 @@ pub mod advise;
 pub mod check;
 pub mod drill;
 pub mod events;
+#[cfg(feature = "fleet")]
 pub mod fleet;
 pub mod junit;
 pub mod minutes;

@@ -44,6 +44,7 @@ pub fn changes(plan: &Plan) -> String {
 }
 
 /// A change in one line.
+#[cfg(feature = "fleet")]
 pub fn line(change: &Change) -> String {
     one(change).lines().next().unwrap_or_default().to_owned()
 }

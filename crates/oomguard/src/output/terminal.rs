@@ -47,6 +47,7 @@ impl Terminal {
     }
 
     /// One without colors.
+    #[cfg(feature = "fleet")]
     pub fn plain() -> Self {
         Self { colour_out: false, colour_err: false, unread: false, quiet: false }
     }
