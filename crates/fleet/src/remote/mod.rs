@@ -57,7 +57,7 @@ pub enum JobError {
     #[error("--add: {0}")]
     Load(#[from] LoadError),
     /// Only a running machine can be changed.
-    #[error("a host that is a folder (--root) can only be read")]
+    #[error("a directory given with --root can only be read, not changed")]
     Folder,
     /// The program could not do its part.
     #[error("{0}")]

@@ -154,7 +154,7 @@ fn what_changes_hosts_is_reported_for_programs_too() {
         let said = ran.json();
         conforms("fleet", &said);
         assert_eq!(said["task"], task);
-        let undoes = ran.err.contains("Undoes on 2 hosts the apply 20260101T000000Z and all after it.");
+        let undoes = ran.err.contains("Roll back the apply 20260101T000000Z and all after it on 2 hosts.");
         assert_eq!(undoes, task == "rollback", "{}", ran.err);
         assert!(said["hosts"][0]["outcome"]["failure"]["message"].is_string(), "{said}");
         let warned = said["hosts"][0]["outcome"]["warnings"].to_string().contains("StrictHostKeyChecking");
