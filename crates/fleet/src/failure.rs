@@ -94,14 +94,12 @@ impl Failure {
     #[must_use]
     pub fn from_answer(answer: &Answer, said: &str) -> Self {
         match answer {
-            Answer::Need { arch } | Answer::Arch { arch } => Self::new(
-                Kind::WrongArchitecture,
-                format!("no oomguard program for {arch} beside this one"),
-            ),
-            Answer::NoSudo { user } => Self::new(
-                Kind::NoSudo,
-                format!("user {user} is not root, and `sudo -n true` failed"),
-            ),
+            Answer::Need { arch } | Answer::Arch { arch } => {
+                Self::new(Kind::WrongArchitecture, format!("no oomguard program for {arch} beside this one"))
+            }
+            Answer::NoSudo { user } => {
+                Self::new(Kind::NoSudo, format!("user {user} is not root, and `sudo -n true` failed"))
+            }
             Answer::NotWritten if is_full(said) => {
                 Self::new(Kind::DiskFull, format!("no space left for the oomguard program: {}", last(said)))
             }
@@ -111,10 +109,9 @@ impl Failure {
             Answer::Damaged if is_full(said) => {
                 Self::new(Kind::DiskFull, format!("no space left for the oomguard program: {}", last(said)))
             }
-            Answer::Damaged => Self::new(
-                Kind::ConnectionLost,
-                "the oomguard program arrived incomplete and was removed",
-            ),
+            Answer::Damaged => {
+                Self::new(Kind::ConnectionLost, "the oomguard program arrived incomplete and was removed")
+            }
         }
     }
 
@@ -191,16 +188,14 @@ impl Failure {
 
 fn advice(kind: Kind) -> &'static str {
     match kind {
-        Kind::Unreachable => "check that the host is up and `ssh` reaches it, then run `oomguard fleet resume`",
+        Kind::Unreachable => {
+            "check that the host is up and `ssh` reaches it, then run `oomguard fleet resume`"
+        }
         Kind::HostKeyChanged => {
             "if the host was reinstalled, verify its new key out of band, run `ssh-keygen -R HOST` and connect once with `ssh`"
         }
-        Kind::HostKeyUnknown => {
-            "connect once with `ssh` and verify the key, or add it to known_hosts"
-        }
-        Kind::PermissionDenied => {
-            "check the user and the key: `ssh` must log in without a prompt"
-        }
+        Kind::HostKeyUnknown => "connect once with `ssh` and verify the key, or add it to known_hosts",
+        Kind::PermissionDenied => "check the user and the key: `ssh` must log in without a prompt",
         Kind::NoSudo => "connect as root, or give that user `NOPASSWD: ALL` in sudoers",
         Kind::Refused => "remove the reasons, then run `oomguard fleet resume`",
         Kind::ConnectionLost => "run `oomguard fleet resume`: it continues from the host's own history",
@@ -211,9 +206,7 @@ fn advice(kind: Kind) -> &'static str {
             "fix the cause and run `oomguard fleet resume`, or undo with `oomguard rollback --host`"
         }
         Kind::NotHealthy => "check the host; `oomguard rollback --host` undoes the change",
-        Kind::OddAnswer => {
-            "check `ssh HOST true`: the login shell must print nothing"
-        }
+        Kind::OddAnswer => "check `ssh HOST true`: the login shell must print nothing",
         Kind::NoSsh => "install the OpenSSH client",
     }
 }

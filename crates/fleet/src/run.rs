@@ -147,7 +147,10 @@ impl Runs {
         let run: Run = read(&folder.join("run.json"))?;
         if run.schema != SCHEMA || run.id != id {
             let path = folder.join("run.json").display().to_string();
-            return Err(RunError::Damaged { path, why: "it has another version or belongs to another run".to_owned() });
+            return Err(RunError::Damaged {
+                path,
+                why: "it has another version or belongs to another run".to_owned(),
+            });
         }
         Ok(StoredRun { folder, run })
     }

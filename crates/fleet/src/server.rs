@@ -82,7 +82,9 @@ impl Server {
             let version = if self.version.is_empty() { "without a version" } else { self.version.as_str() };
             return Some(Refusal::new(
                 "debian-too-old",
-                format!("unsupported distribution: Debian {version} (Debian {OLDEST_DEBIAN} or later required)"),
+                format!(
+                    "unsupported distribution: Debian {version} (Debian {OLDEST_DEBIAN} or later required)"
+                ),
                 elsewhere,
             ));
         }
@@ -101,11 +103,7 @@ impl Server {
         (self.needs_command() && self.free < ROOM).then(|| {
             Refusal::new(
                 "disk-full",
-                format!(
-                    "/usr/local has {} MiB free; the program needs {} MiB",
-                    self.free >> 20,
-                    ROOM >> 20
-                ),
+                format!("/usr/local has {} MiB free; the program needs {} MiB", self.free >> 20, ROOM >> 20),
                 "free space on that file system",
             )
         })

@@ -322,7 +322,8 @@ impl Talk<'_> {
             if !line.starts_with(b"{\"line\":\"header\"") {
                 self.noise += 1;
                 if self.noise > MAX_NOISE_LINES {
-                    let message = format!("the login shell printed too much before the answer: {}", safe(&text));
+                    let message =
+                        format!("the login shell printed too much before the answer: {}", safe(&text));
                     return Err(Failure::new(Kind::OddAnswer, message));
                 }
                 return Ok(());

@@ -249,9 +249,7 @@ impl Looked<'_> {
 
     fn plan_words(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.plan.notes.clone();
-        lines.extend(
-            self.unfinished.map(|id| format!("apply {id} was interrupted; this one finishes it")),
-        );
+        lines.extend(self.unfinished.map(|id| format!("apply {id} was interrupted; this one finishes it")));
         lines.extend(self.refusals.iter().flat_map(refused));
         if self.refusals.is_empty() {
             lines.push(self.count());

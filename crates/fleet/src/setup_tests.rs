@@ -137,10 +137,7 @@ fn one_that_is_set_up_has_nothing_to_change_unless_an_apply_was_cut() {
     let fine = looked(&server, &plan, &[]);
     let said = fine.steps(&words);
     assert!(under(&said, Step::Plan).starts_with("nothing to change"), "{said:?}");
-    assert_eq!(
-        under(&said, Step::Install).lines().next().unwrap(),
-        "/usr/local/bin/oomguard is up to date"
-    );
+    assert_eq!(under(&said, Step::Install).lines().next().unwrap(), "/usr/local/bin/oomguard is up to date");
     assert!(!fine.must_change());
     let update = Server { command: InPlace::Other, ..server.clone() };
     let update = looked(&update, &plan, &[]);

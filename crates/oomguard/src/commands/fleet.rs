@@ -6,8 +6,8 @@ use oomguard_fleet::render;
 use oomguard_fleet::status::latest;
 use oomguard_host::Host;
 
-use super::fleet_setup::Setup;
 use super::fleet_run::{self, Asking, Order};
+use super::fleet_setup::Setup;
 use crate::args::{FleetArgs, Format, HUMAN_JSON, PolicyArgs, ReachArgs, RunsArgs, formats};
 use crate::failure::{Failure, code};
 use crate::output::{Terminal, fleet};

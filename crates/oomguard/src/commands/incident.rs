@@ -81,7 +81,9 @@ fn run(args: &Incident, host: &Host, terminal: &mut Terminal) -> Result<u8, Fail
     if fleet_run::asked(&args.fleet)? {
         let is_known = matches!(args.format, Format::Human | Format::Json);
         if !is_known || args.file.is_some() || args.recorder.is_some() {
-            return Err(fleet_run::only_here("a log file, --recorder, or a format other than human and json"));
+            return Err(fleet_run::only_here(
+                "a log file, --recorder, or a format other than human and json",
+            ));
         }
         let task = Task::Incident { since: args.since.clone(), boot: args.boot };
         let order = Order {

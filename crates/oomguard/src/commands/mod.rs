@@ -10,12 +10,12 @@ mod events;
 #[cfg(feature = "fleet")]
 mod fleet;
 #[cfg(feature = "fleet")]
+mod fleet_run;
+#[cfg(feature = "fleet")]
 mod fleet_setup;
 mod generate;
 mod history;
 mod incident;
-#[cfg(feature = "fleet")]
-mod fleet_run;
 #[cfg(feature = "mcp")]
 mod mcp;
 #[cfg(feature = "mcp")]

@@ -211,7 +211,9 @@ fn an_ordinary_user_keeps_two_commands_and_two_agents_on_a_host() {
 
 #[test]
 fn a_job_that_is_none_is_refused() {
-    crate::run::run_with_input(&["remote"], b"{}\n").exits(64).complains("no job in the form oomguard.fleet-job/1");
+    crate::run::run_with_input(&["remote"], b"{}\n")
+        .exits(64)
+        .complains("no job in the form oomguard.fleet-job/1");
 }
 
 /// What stands under a step, of one host alone.
@@ -236,7 +238,10 @@ fn a_setup_says_its_steps_and_a_dry_run_changes_nothing() {
     assert_eq!(heads.len(), 10, "{said}");
     assert_eq!((heads[5], heads[9]), ("Step 6 - Configure swap memory", "Step 10 - Show the swap status"));
     assert!(under(said, "Step 2").contains("debian 12, Linux "), "{said}");
-    assert!(under(said, "Step 4").contains("would install oomguard 0.1.0 as /usr/local/bin/oomguard"), "{said}");
+    assert!(
+        under(said, "Step 4").contains("would install oomguard 0.1.0 as /usr/local/bin/oomguard"),
+        "{said}"
+    );
     assert!(under(said, "Step 6").contains("create the swap file /swapfile of"), "{said}");
     assert!(under(said, "Step 6").contains("change /etc/fstab"), "{said}");
     assert!(under(said, "Step 7").contains("deltaos-validator.service.d/50-oomguard.conf"), "{said}");
@@ -249,7 +254,10 @@ fn a_setup_says_its_steps_and_a_dry_run_changes_nothing() {
     let ran = fleet.run(&["fleet", "setup", "fresh,good", "off", "--role", "ci", "--dry-run"]).exits(3);
     let said = &ran.out;
     assert!(said.contains("\nfresh: Step 10 - Show the swap status\n"), "{said}");
-    assert!(said.contains("good:   refused: unsupported distribution: ubuntu (Debian 11 or later required)\n"), "{said}");
+    assert!(
+        said.contains("good:   refused: unsupported distribution: ubuntu (Debian 11 or later required)\n"),
+        "{said}"
+    );
     assert!(!said.contains("good: Step 3") && !said.contains("\nStep "), "{said}");
 
     // A run as any other: it asks, says what came of each host, and is resumed. A folder is never changed.
