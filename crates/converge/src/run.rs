@@ -36,7 +36,7 @@ pub enum ApplyError {
         differences: Vec<String>,
     },
     /// Something speaks against it.
-    #[error("nothing was changed, for {} reason(s)", .0.len())]
+    #[error("nothing was changed, for {}", oomguard_text::counted(.0.len(), "reason", "reasons"))]
     Refused(Vec<Refusal>),
     /// A step failed.
     #[error("step {number} of {total} failed ({step}): {source}")]

@@ -21,10 +21,6 @@ fn tried(good: bool, what: impl Into<String>) -> Option<Tried> {
     Some(Tried { good, what: what.into() })
 }
 
-fn count(number: usize, one: &str, many: &str) -> String {
-    oomguard_text::counted(number, one, many)
-}
-
 fn of(report: &Report, role: Role) -> Vec<&Kill> {
     report.killed.iter().filter(|kill| kill.role == role).collect()
 }
@@ -39,7 +35,7 @@ fn limit(report: &Report) -> Option<Tried> {
     if ours > 0 {
         return tried(
             true,
-            format!("memory ran out, and the kernel killed {}", count(ours, "process", "processes")),
+            format!("memory ran out, and the kernel killed {}", oomguard_text::counted(ours, "process", "processes")),
         );
     }
     let why = match report.ending {
@@ -140,7 +136,7 @@ fn protected(report: &Report) -> Option<Tried> {
         return None;
     }
     if lost.is_empty() {
-        let all = count(all, "protected process", "protected processes");
+        let all = oomguard_text::counted(all, "protected process", "protected processes");
         return tried(true, format!("{all} of the host: the same as before"));
     }
     tried(false, format!("of {all} protected processes of the host {} lost: {}", lost.len(), lost.join(", ")))
