@@ -35,7 +35,10 @@ fn limit(report: &Report) -> Option<Tried> {
     if ours > 0 {
         return tried(
             true,
-            format!("memory ran out, and the kernel killed {}", oomguard_text::counted(ours, "process", "processes")),
+            format!(
+                "memory ran out, and the kernel killed {}",
+                oomguard_text::counted(ours, "process", "processes")
+            ),
         );
     }
     let why = match report.ending {

@@ -43,7 +43,7 @@ pub struct OomReport {
     pub last_time: Time,
     /// The head, when it is there.
     pub invoked: Option<Invoked>,
-    /// Who asked for memory.
+    /// The process that invoked the OOM killer.
     pub trigger: Option<(Vec<u8>, Option<u32>)>,
     /// The kernel's release.
     pub release: Option<Vec<u8>>,
@@ -75,7 +75,7 @@ pub struct OomReport {
     pub kills: Vec<Victim>,
     /// Victims beyond what is kept.
     pub kills_left_out: u64,
-    /// Whom the kernel chose; it may have killed a child.
+    /// The process that the kernel selected; it may have killed a child.
     pub selected: Option<Selected>,
     /// Named by the reaper.
     pub reaped: Vec<(u32, Option<Vec<u8>>)>,
@@ -127,7 +127,7 @@ impl OomReport {
     }
 }
 
-/// Puts records together.
+/// Assembles records into reports.
 #[derive(Debug, Default)]
 pub struct Assembler {
     current: Option<OomReport>,
@@ -158,7 +158,7 @@ impl Assembler {
         Some(report)
     }
 
-    /// Takes a record; the report that ended with it. Records that are not the kernel's are left alone.
+    /// Adds a record; returns the report that ended before it. Ignores records that are not the kernel's.
     pub fn take(&mut self, record: &Record, place: Place<'_>) -> Option<OomReport> {
         let ended = if self.starts_new(record, place.line) { self.finish() } else { None };
         let report = self.current.get_or_insert_with(|| OomReport::new(place.line, place.time));
@@ -247,7 +247,7 @@ impl OomReport {
         }
     }
 
-    /// Who asked for memory, and on which kernel.
+    /// The allocating process and the kernel.
     fn take_head(&mut self, record: &Record, place: Place<'_>) {
         match record {
             Record::Invoked(invoked) => {
@@ -337,7 +337,7 @@ impl OomReport {
         }
     }
 
-    /// Whom the kernel chose and killed.
+    /// The process that the kernel selected, and those it killed.
     fn take_kill(&mut self, record: &Record, place: Place<'_>) {
         self.confirmed = true;
         match record {
@@ -467,7 +467,7 @@ impl OomReport {
 }
 
 impl Killed {
-    /// Takes what is missing from another line about the same kill.
+    /// Fills missing values from another line about the same kill.
     pub fn fill(&mut self, other: &Self) {
         self.comm = self.comm.take().or_else(|| other.comm.clone());
         self.uid = self.uid.or(other.uid);

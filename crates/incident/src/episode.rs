@@ -21,14 +21,14 @@ const AFTERMATH_SECONDS: i64 = 900;
 /// Sessions that end within this of their keeper's end were ended by it; others may just have logged out.
 const SESSION_SECONDS: i64 = 120;
 
-/// A boot within this is part of it: somebody pressed the button.
+/// A boot within this time is part of the episode: the host was reset.
 const REBOOT_SECONDS: i64 = 3_600;
 
 /// What an episode keeps of each kind at most.
 const MAX_KILLS: usize = 10_000;
 const MAX_NAMES: usize = 500;
 
-/// Everything of one episode, unexplained.
+/// The data of one episode, before it is explained.
 #[derive(Clone, Debug, Default)]
 pub struct Episode {
     /// When it began.
@@ -45,9 +45,9 @@ pub struct Episode {
     pub oom_memcgs: BTreeSet<Vec<u8>>,
     /// The victims' cgroups.
     pub memcgs: BTreeSet<Vec<u8>>,
-    /// Who asked for memory.
+    /// The processes that invoked the OOM killer.
     pub triggers: Vec<Trigger>,
-    /// Who was killed.
+    /// The killed processes.
     pub kills: Vec<Kill>,
     /// Kills beyond what is kept.
     pub kills_left_out: u64,
@@ -61,12 +61,12 @@ pub struct Episode {
     pub boot: Option<Time>,
     /// Lines that prove something.
     pub proof: Vec<Evidence>,
-    /// Kills that only somebody else tells of, by their place in `kills`.
+    /// Kills reported only second-hand, by their index in `kills`.
     second_hand: BTreeSet<usize>,
     by_pid: HashMap<u32, usize>,
 }
 
-/// Puts episodes together.
+/// Assembles episodes.
 #[derive(Debug, Default)]
 pub struct Episodes {
     open: Option<Episode>,
@@ -95,7 +95,7 @@ impl Episodes {
         ended
     }
 
-    /// Takes a report; the episode that was over before it.
+    /// Adds a report; returns the episode that ended before it.
     pub fn report(&mut self, report: OomReport) -> Option<Episode> {
         let ended = self.announce(&report.time, report.line);
         if let Some(open) = &mut self.open {
@@ -104,7 +104,7 @@ impl Episodes {
         ended
     }
 
-    /// Takes what a program says; the episode that was over before it.
+    /// Adds a message of a program; returns the episode that ended before it.
     pub fn follow(&mut self, record: &Record, time: &Time, line: u64, text: &[u8]) -> Option<Episode> {
         if let Record::ProgramKill(kill) = record {
             let ended = self.announce(time, line);
@@ -148,7 +148,7 @@ impl Episodes {
 }
 
 impl Episode {
-    /// Whether something at a time and line is at most so many seconds after the last kill.
+    /// Whether a time and line are at most `seconds` after the last kill.
     fn reaches(&self, time: &Time, line: u64, seconds: i64) -> bool {
         match time.seconds_since(&self.end) {
             // A log may be out of order, and a boot begins from 0 again.

@@ -1,6 +1,6 @@
 //! Kernel log bytes to OOM kills, one explained incident for each episode, and its report in five forms.
 //!
-//! Bytes go through these layers, each with one idea: [`scan`] finds the lines that matter, [`line`](mod@line) takes off what
+//! Bytes go through these layers, each with one idea: [`scan`] finds the lines that matter, [`line`](mod@line) strips what
 //! whoever wrote the log put around a message, [`record`] knows a message by its shape, [`assemble`] puts messages to
 //! reports, [`episode`] reports to episodes, [`explain`] says what happened, and [`render`] writes it down.
 

@@ -1,4 +1,4 @@
-//! One line of a log, whoever wrote it down: its time, who said it, and what was said.
+//! One line of a log, in any format: its time, its origin and its message.
 //!
 //! Known by shape: syslog, `dmesg` (raw, -T in any locale, -x, ISO), journalctl (short, monotonic, ISO), records of
 //! /dev/kmsg (Documentation/ABI/testing/dev-kmsg), RFC 5424, and quotes of mails. JSON is in [`crate::json_line`].
@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use crate::bytes::{number, whole};
 use crate::time::{self, Shown, Time, Wall};
 
-/// Who said it.
+/// The origin of the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin<'a> {
     /// The kernel, as the log says.
@@ -38,7 +38,7 @@ pub struct Line<'a> {
 const MAX_PREFIXES: usize = 8;
 
 impl<'a> Line<'a> {
-    /// Takes a line apart. Never fails: what is no known prefix is what was said.
+    /// Splits a line. Never fails: everything after the known prefixes is the message.
     #[must_use]
     pub fn read(raw: &'a [u8]) -> Self {
         let mut line = Self {
@@ -59,7 +59,7 @@ impl<'a> Line<'a> {
         line
     }
 
-    /// Takes one prefix off.
+    /// Strips one prefix.
     fn prefix(&mut self, text: &'a [u8]) -> Option<&'a [u8]> {
         match text.first()? {
             b'<' => self.priority(text),
@@ -73,7 +73,7 @@ impl<'a> Line<'a> {
     fn priority(&mut self, text: &'a [u8]) -> Option<&'a [u8]> {
         let (value, rest) = number(text.get(1..)?)?;
         let rest = rest.strip_prefix(b">").filter(|_| value < 1024)?;
-        // Facility 0 is the kernel's; nobody else can write it to /dev/kmsg.
+        // Facility 0 is the kernel; user space cannot write it to /dev/kmsg.
         if value >= 8 && self.origin == Origin::Unknown {
             self.origin = Origin::Program(b"");
         }
@@ -106,7 +106,7 @@ impl<'a> Line<'a> {
             self.time.uptime_us = micros(seconds, digits, places);
             return Some(rest);
         }
-        // Who logged it, with CONFIG_PRINTK_CALLER: a thread or a processor.
+        // The caller (CONFIG_PRINTK_CALLER): a thread or a CPU.
         if let [b'T' | b'C', id @ ..] = inside
             && whole(id).is_some()
             && self.time.uptime_us.is_some()

@@ -13,7 +13,7 @@ use crate::scan::Scanner;
 /// Why a log was not read.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// The system says so.
+    /// An I/O error.
     #[error("cannot read the log: {0}")]
     Read(#[from] io::Error),
     /// The search for words could not be built: a fault of this program.
@@ -60,7 +60,7 @@ pub fn read<E: From<LogError> + From<io::Error>>(
     Ok(reader.lost())
 }
 
-/// The same for a file, looked through by so many threads.
+/// The same for a file, scanned by several threads.
 ///
 /// # Errors
 /// Those of reading, and those of `each`.
@@ -71,7 +71,7 @@ pub fn read_file<E: From<LogError> + From<io::Error>>(
     each: impl FnMut(Incident) -> Result<(), E>,
 ) -> Result<u64, E> {
     let about = file.metadata()?;
-    // What is no file has no length, and of a small one nobody needs help.
+    // Only a regular file has a length, and a small one needs one thread.
     if !about.is_file() || about.len() < SMALL {
         return read(file, options, each);
     }

@@ -53,7 +53,7 @@ pub struct Growth {
     pub from_kib: u64,
     /// KiB at its peak.
     pub to_kib: u64,
-    /// Over so many seconds, until then.
+    /// The seconds until then.
     pub seconds: i64,
     /// How many processes it had then.
     pub processes: usize,

@@ -1,4 +1,4 @@
-//! Lines to episodes: takes lines apart, joins wrapped ones, and says how long to look closely.
+//! Lines to episodes: parses lines, joins wrapped ones, and tells the scanner how long to read every line.
 
 use crate::assemble::{Assembler, Place};
 use crate::episode::{Episode, Episodes};
@@ -71,7 +71,7 @@ impl Reader {
         self.done.extend(self.episodes.finish());
     }
 
-    /// Takes one line.
+    /// Reads one line.
     pub fn line(&mut self, number: u64, raw: &[u8]) -> Seen {
         let raw = raw.get(..MESSAGE_LIMIT * 4).unwrap_or(raw);
         if memchr::memchr(ESCAPE, raw).is_some() {

@@ -1,13 +1,13 @@
-//! An incident out of what somebody kept of it: a log, or the report that was made of one.
+//! An incident from a saved file: a log, or a JSON report.
 
 use std::io::{self, BufRead, BufReader, Read};
 
 use crate::log::{LogError, Options, read};
 use crate::model::{Incident, Report, SCHEMA};
 
-/// A report that is longer is none, in bytes.
+/// The maximum size of a report.
 const MAX_REPORT_BYTES: u64 = 64 << 20;
-/// So far into a file the name of its form is looked for, in bytes.
+/// The schema name must be within this many bytes of the start.
 const HEAD: usize = 256;
 
 /// Why there is no incident.
@@ -19,7 +19,7 @@ pub enum SavedError {
     /// The system says so.
     #[error("cannot read it: {0}")]
     Read(#[from] io::Error),
-    /// A report that somebody changed, or of another version.
+    /// A malformed report, or one of another version.
     #[error("it is not a report with schema {SCHEMA}: {0}")]
     Report(String),
     /// There was no OOM kill.

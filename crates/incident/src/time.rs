@@ -41,7 +41,7 @@ const MAX_BYTES: usize = 64;
 const MAX_CHARS: usize = 48;
 
 impl Shown {
-    /// Takes the bytes; what is longer is cut.
+    /// Copies the bytes, cut at the maximum.
     #[must_use]
     pub fn new(text: &[u8]) -> Self {
         let length = text.len().min(MAX_BYTES);
@@ -93,7 +93,7 @@ impl Time {
     }
 
     /// Seconds from an earlier time to this one; `None` when they cannot be compared. The kernel's own clock goes
-    /// before the calendar: syslog's lags behind under load, and `dmesg -T` drifts.
+    /// before the wall clock: syslog's lags behind under load, and `dmesg -T` drifts.
     #[must_use]
     pub fn seconds_since(&self, earlier: &Self) -> Option<i64> {
         if let (Some(from), Some(to)) = (earlier.uptime_us, self.uptime_us)
@@ -115,7 +115,7 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
-/// A leap year that stands for the year that a log does not name.
+/// A leap year, used for logs without years.
 const UNNAMED_YEAR: i64 = 1972;
 
 /// Reads a date and time from the words around `HH:MM:SS`: month names of English or as a number with a sign after it

@@ -1,7 +1,7 @@
 //! What oomguard reports about a host, as types.
 //!
 //! Each report is the JSON of one command, and what a host sends to another oomguard. Commands print them, `fleet` stores
-//! them and `mcp` passes them on; nobody has to read a report by its keys.
+//! them and `mcp` passes them on, all as types.
 
 mod check;
 mod host;

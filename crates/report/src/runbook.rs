@@ -1,4 +1,4 @@
-//! The runbooks: what to do when an alert comes. The pages of docs/runbooks, embedded once for all who show them.
+//! The runbooks for alerts: the pages of docs/runbooks, embedded once for the command and the MCP server.
 
 /// A runbook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,7 +9,7 @@ pub struct Runbook {
     pub text: &'static str,
 }
 
-/// All of them, in the order in which an alert leads from one to the next.
+/// All runbooks, in the order in which they refer to each other.
 pub const ALL: [Runbook; 7] = [
     Runbook { name: "swap-usage", text: include_str!("../../../docs/runbooks/swap-usage.md") },
     Runbook { name: "swap-nearly-full", text: include_str!("../../../docs/runbooks/swap-nearly-full.md") },
@@ -34,7 +34,7 @@ impl Runbook {
     }
 }
 
-/// The runbook of that name, or the one that an alert of that name leads to.
+/// The runbook with this name, or the runbook of this alert.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Runbook> {
     let named = ALL.iter().find(|runbook| runbook.name == name);

@@ -30,7 +30,7 @@ impl Builtin {
     }
 }
 
-/// A name that is no built-in role's.
+/// The name of no built-in role.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a built-in role; built-in roles: workstation, ci, validator")]
 pub struct UnknownBuiltin(pub String);

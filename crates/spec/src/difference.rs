@@ -26,7 +26,7 @@ pub struct Difference {
 /// What two documents ask differently of one role.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct OfRole {
-    /// The role in the first document. `None`: it has none of that name.
+    /// The role in the first document. `None`: it has no such role.
     pub before: Option<String>,
     /// The role in the second document.
     pub after: Option<String>,
@@ -155,7 +155,7 @@ pub fn settings(policy: &Policy) -> BTreeMap<String, String> {
     }
     let alerts = &policy.alerts;
     if let Some(usage) = &alerts.swap_usage {
-        // `swap_usage: {}` asks for the alert, and for none of its steps.
+        // `swap_usage: {}` enables the alert without any level.
         add("alerts.swap_usage", "asked for".to_owned());
         for (name, step) in [("warning", usage.warning), ("critical", usage.critical)] {
             if let Some(step) = step {

@@ -56,7 +56,7 @@ impl std::error::Error for Rejected {}
 /// Why a document gives no policy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
-    /// It has none.
+    /// The document has no policy.
     #[error(
         "`{document}` has no policy: neither `memory_config` nor `deployment_requirements`; \
          `oomguard spec show` prints one to start from"
@@ -65,7 +65,7 @@ pub enum PolicyError {
         /// What the document is called.
         document: String,
     },
-    /// It has policies for other roles.
+    /// The document has policies only for other roles.
     #[error("`{document}` has no role `{role}`{}; its roles are: {}", did_you_mean(.nearest.as_deref()), .roles.join(", "))]
     UnknownRole {
         /// What the document is called.
@@ -77,7 +77,7 @@ pub enum PolicyError {
         /// The role that was probably meant.
         nearest: Option<String>,
     },
-    /// It has several, and none was named.
+    /// The document has several roles, and no role was given.
     #[error("`{document}` has several roles; choose one of: {}", .roles.join(", "))]
     WhichRole {
         /// What the document is called.
@@ -138,7 +138,7 @@ impl Document {
         &self.root
     }
 
-    /// What was said while it was read: never an error. See [`Self::lint`] for what its policies are worth.
+    /// Warnings and notes from reading, never errors. See [`Self::lint`] for its policies.
     #[must_use]
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics
@@ -162,13 +162,13 @@ impl Document {
         roles::names(&self.root)
     }
 
-    /// The role that is meant when none is named: the base of the others, or the only one.
+    /// The default role: the base of the others, or the only one.
     #[must_use]
     pub fn default_role(&self) -> Option<String> {
         roles::default_name(&self.root)
     }
 
-    /// The policy of a role; of [`Self::default_role`] when none is named.
+    /// The policy of a role; `None` means [`Self::default_role`].
     ///
     /// The names of the built-in roles are understood: `ci` finds `ci_servers`.
     ///
@@ -186,13 +186,13 @@ impl Document {
         roles::policy(self, role)
     }
 
-    /// The hosts it lists, with what was last known of each.
+    /// The listed hosts, with their last known facts.
     #[must_use]
     pub fn hosts(&self) -> Vec<HostEntry> {
         roles::hosts(self)
     }
 
-    /// Everything that is to be said about its policies: errors, warnings and notes, of all roles.
+    /// All errors, warnings and notes about the policies of all roles.
     #[must_use]
     pub fn lint(&self) -> Vec<Diagnostic> {
         roles::lint(self)

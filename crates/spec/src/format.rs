@@ -1,6 +1,6 @@
 //! The document as strict YAML that any parser takes.
 //!
-//! The text is not written anew but changed where it must be, so a comment or an alignment cannot get lost: each
+//! The text is edited only where needed, so that comments and alignment are kept: each
 //! change is a range of bytes and what to put there. What comes out is read again and compared.
 
 mod indent;

@@ -106,7 +106,7 @@ fn is_mantissa(text: &str) -> bool {
 fn decimal(text: &str) -> Value {
     let digits = text.strip_prefix('+').unwrap_or(text);
     digits.parse::<i64>().map(Value::from).or_else(|_| digits.parse::<u64>().map(Value::from)).unwrap_or_else(
-        // Too long for a number here: kept as it is written, as PyYAML would.
+        // Too large for a number: kept as text, as PyYAML does.
         |_| Value::String(text.to_owned()),
     )
 }

@@ -20,7 +20,7 @@ use crate::text::{LineIndex, nearest};
 use hosts::HostEntry;
 use partial::Partial;
 
-/// The name of a policy at the outermost level of a document that gives it none.
+/// The role name of a top-level policy without a `role`.
 const UNNAMED: &str = "default";
 /// The role that the others of `deployment_requirements` build on.
 const BASE: &str = "all_servers";

@@ -14,7 +14,7 @@ pub struct Score(i16);
 impl Score {
     /// Never killed, not even when nothing else is left.
     pub const NEVER: Self = Self(-1000);
-    /// Neither protected nor expendable: what a process has when nobody says otherwise.
+    /// The default: neither protected nor expendable.
     pub const NORMAL: Self = Self(0);
 
     /// A score within the kernel's range.

@@ -14,7 +14,7 @@ const MIB: u64 = 1 << 20;
 pub struct Bytes(pub u64);
 
 impl Bytes {
-    /// So many gibibytes.
+    /// A number of gibibytes.
     #[must_use]
     pub const fn gib(n: u64) -> Self {
         Self(n << 30)
@@ -39,7 +39,7 @@ impl Bytes {
     }
 }
 
-/// A text that is no size, and why.
+/// Text that is not a valid size, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a valid size: {why}")]
 pub struct SizeError {

@@ -10,7 +10,7 @@ const WIDTH: usize = 100;
 pub enum Yaml {
     /// A text from anywhere, in quotes.
     Text(String),
-    /// A word, a path or a date of our own choice: without quotes where every reader takes it for that text.
+    /// A word or path, without quotes if every YAML parser reads it as this text.
     Word(String),
     /// A day, `2026-01-23`.
     Day(String),
@@ -57,7 +57,7 @@ impl Yaml {
 
     /// The pairs at the outermost level, an empty line before each that has several lines.
     ///
-    /// What is no map is written as it is.
+    /// Anything but a map is written on one line.
     #[must_use]
     pub fn document(&self) -> String {
         let Self::Map(pairs) = self else { return format!("{}\n", self.inline().unwrap_or_default()) };
@@ -195,7 +195,7 @@ fn quoted(text: &str) -> String {
     out
 }
 
-/// A word as it is where every reader takes it for that text, otherwise in quotes.
+/// A word, in quotes unless every YAML parser reads it as this text.
 fn word(text: &str) -> String {
     let safe = |c: char| c.is_ascii_alphanumeric() || "._-/@%".contains(c);
     let plain = text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/')
@@ -206,7 +206,7 @@ fn word(text: &str) -> String {
     if plain { text.to_owned() } else { quoted(text) }
 }
 
-/// What any reader of YAML takes as it is, and what shows itself.
+/// Whether a character needs no escape.
 fn is_plain(c: char) -> bool {
     !oomguard_text::is_unsafe(c)
 }

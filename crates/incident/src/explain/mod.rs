@@ -1,4 +1,4 @@
-//! One episode, explained: what died and what went down with it, who ate the memory, whose limit, why these victims,
+//! One episode, explained: the victims, what else was lost, the largest processes, the limit, why these victims,
 //! the cause with the lines that prove it, and what to change.
 
 mod advice;

@@ -153,7 +153,7 @@ fn of_victim(main: &OomReport, kill: &Kill) -> Option<String> {
     }
 }
 
-/// Those that held more than any victim and were left alone, because somebody protected them.
+/// The program that held more than any victim and survived because it was protected.
 fn spared(main: &OomReport, incident: &Incident) -> Option<String> {
     let culprit = incident.culprit.as_ref().filter(|culprit| culprit.killed == 0)?;
     let own: Vec<&Task> = main

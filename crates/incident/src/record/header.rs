@@ -1,4 +1,4 @@
-//! The lines that say who asked for memory, and which limit was hit.
+//! The lines that name the allocating process and the limit that was hit.
 
 use super::{Record, Shape};
 use crate::bytes::{after, has, id, signed, split_once};
@@ -6,13 +6,13 @@ use crate::bytes::{after, has, id, signed, split_once};
 /// `foo invoked oom-killer: gfp_mask=0x1(GFP_KERNEL), order=0, oom_score_adj=0`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invoked {
-    /// Who asked for memory.
+    /// The process that invoked the OOM killer.
     pub comm: Vec<u8>,
     /// What for, as the kernel prints it (include/linux/gfp_types.h).
     pub gfp: Option<Vec<u8>>,
     /// For how much: 2^order pages in one piece; -1 is SysRq-f.
     pub order: Option<i64>,
-    /// oom_score_adj of who asked.
+    /// oom_score_adj of that process.
     pub oom_score_adj: Option<i64>,
 }
 

@@ -54,7 +54,7 @@ const MARKS: [&str; 25] = [
 static MARK: LazyLock<Option<Searcher>> = LazyLock::new(|| Searcher::new(MARKS));
 
 fn has_mark(text: &[u8]) -> bool {
-    // Without the fast search every line is looked at closely.
+    // Without the fast search, every line is parsed.
     MARK.as_ref().is_none_or(|marks| marks.find(text).is_some())
 }
 
@@ -110,7 +110,7 @@ pub enum Record {
     Cut,
     /// Nothing could be killed, and the kernel panics.
     NothingToKill,
-    /// A program killed somebody, or says so.
+    /// A user-space program killed a process, or reports a kill.
     ProgramKill(ProgramKill),
     /// What systemd says of a unit.
     Unit(UnitEvent),

@@ -1,4 +1,4 @@
-//! Pictures as inline SVG: who held what at the kill, where the memory was, and the minutes before.
+//! Inline SVG: memory per process at the kill, memory by type, and the minutes before.
 //!
 //! Colours are classes of the page, so that they follow its light and dark. Each picture has a text for those who
 //! cannot see it.

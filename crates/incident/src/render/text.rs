@@ -1,4 +1,4 @@
-//! One screen for somebody at a terminal.
+//! One screen of text for a terminal.
 
 use textwrap::core::display_width;
 

@@ -25,7 +25,7 @@ struct Block {
     hit: bool,
 }
 
-/// Blocks that are looked at by whoever has time.
+/// Blocks, scanned by whichever thread is free.
 struct Batch<'a> {
     scanner: &'a Scanner,
     file: &'a File,
@@ -113,7 +113,7 @@ impl Scanner {
                     });
                 }
                 self.lines_of(&batch, &mut carried, reader, &mut done).inspect_err(|_| {
-                    // Nobody needs the other blocks any more.
+                    // The other blocks are no longer needed.
                     batch.next.store(count, Ordering::Relaxed);
                 })
             })?;

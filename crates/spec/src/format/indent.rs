@@ -83,7 +83,7 @@ fn content(text: &str, indent: usize, levels: &mut Vec<Level>) -> Option<(String
     Some((line, by))
 }
 
-/// The level that begins at this column, opened when there is none yet.
+/// The level that starts at this column; creates it if needed.
 fn enter(levels: &mut Vec<Level>, old: usize) -> Level {
     while levels.last().is_some_and(|level| level.old > old) {
         levels.pop();

@@ -42,7 +42,7 @@ pub(crate) struct Repeated {
     pub(crate) flow: bool,
 }
 
-/// What came of parsing.
+/// The result of parsing.
 pub(crate) struct Parsed {
     pub(crate) root: Option<Node>,
     pub(crate) layout: Layout,
@@ -55,7 +55,7 @@ pub(crate) struct Parsed {
 /// What is said of more than [`MAX_DEPTH`] levels.
 pub(crate) const TOO_DEEP: &str = "lists and mappings are nested more than 64 levels deep";
 
-/// After so many syntax errors the rest is most likely nothing that a person wrote.
+/// After this many syntax errors, the file is probably not a document at all.
 const MAX_SYNTAX_ERRORS: usize = 20;
 
 /// Parses a source. A syntax error does not end it: reading goes on at the next key of the outermost level.

@@ -1,6 +1,6 @@
 //! A quoted word followed by more text: `- updated: "What it does" section`.
 //!
-//! YAML takes the quoted word for the whole value and then stumbles over the rest. Such lines are found here by
+//! YAML reads the quoted word as the whole value and then fails on the rest. Such lines are found here by
 //! their shape, and the rest of the line is put into quotes. Whether a line that looks like it really is one is
 //! settled afterwards by the parser: it must find a text of the block style at that very byte (see `parse`).
 

@@ -11,7 +11,7 @@ use crate::score::Score;
 use crate::size::Bytes;
 use crate::unit::UnitPattern;
 
-/// Where new swap files go when nobody says otherwise.
+/// The default path of a new swap file.
 const SWAP_FILE: &str = "/swapfile";
 
 /// A value and where it stands.
@@ -27,7 +27,7 @@ pub(crate) struct Partial {
     /// Where swap is spoken of.
     pub(crate) swap: Option<Range<usize>>,
     pub(crate) size: Option<At<SwapSize>>,
-    /// A size is stated, but it is none; that has been reported.
+    /// A size is given but invalid; that has been reported.
     pub(crate) size_unreadable: bool,
     pub(crate) minimum: Option<At<Bytes>>,
     pub(crate) file: Option<At<String>>,

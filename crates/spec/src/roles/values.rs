@@ -8,9 +8,9 @@ use crate::size::Bytes;
 use crate::text::quoted;
 use crate::unit::UnitPattern;
 
-/// No machine has so much swap; a slip of the unit does.
+/// No machine has more swap; a larger size is a typo in the unit.
 const LARGEST: Bytes = Bytes(64 << 40);
-/// mkswap needs ten pages, and nobody means less than this.
+/// mkswap needs ten pages; a smaller size is a typo.
 const SMALLEST: Bytes = Bytes(1 << 20);
 /// The largest share of memory: 16x.
 const LARGEST_PERMILLE: u32 = 16_000;
@@ -100,7 +100,7 @@ pub(crate) fn parse_size(text: &str) -> Result<Bytes, String> {
     }
 }
 
-/// A number with at most three decimals, times a thousand. No leading zeros: YAML 1.1 takes those for octal.
+/// A number with at most three decimals, in thousandths. No leading zeros: YAML 1.1 reads those as octal.
 fn thousandths(text: &str) -> Option<u64> {
     let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
     let digits = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
@@ -245,7 +245,7 @@ pub(crate) fn swap_file(node: &Node, sink: &mut Sink<'_>) -> Option<String> {
     None
 }
 
-/// The program that is told of events.
+/// The program that is run for each event.
 pub(crate) fn hook(node: &Node, sink: &mut Sink<'_>) -> Option<String> {
     let text = text(node, "the path of a program", "/usr/local/bin/tell-us", sink)?;
     let problem = if !text.starts_with('/') {
