@@ -1,4 +1,4 @@
-//! Largest processes, and why the kernel took those that it took.
+//! Largest processes, and why the kernel chose its victims.
 
 use std::collections::{HashMap, HashSet};
 
