@@ -1,10 +1,11 @@
-//! `oomguard generate`: JSON schemas, shell completions and man pages, all from the definitions that the program uses.
+//! `oomguard generate`: JSON schemas, shell completions, man pages and alert rules.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
+use oomguard_agent::rules::{RUNBOOK_BASE, RuleSet};
 use oomguard_agent::{event, event_log};
 use oomguard_converge::Plan;
 use oomguard_converge::advise::Advice;
@@ -21,12 +22,13 @@ use crate::failure::{Failure, code};
 use crate::output::fleet;
 use crate::output::{Terminal, pretty, recorder, spec_check};
 
-/// Generate shell completions, man pages or JSON schemas
+/// Generate completions, man pages, schemas or alert rules
 #[derive(Debug, Subcommand)]
 pub enum Generate {
     Schema(Schema),
     Completions(Completions),
     Man(Man),
+    Rules(Rules),
 }
 
 /// Print the JSON schema of an output or input
@@ -52,6 +54,26 @@ pub struct Man {
     /// Write one file per command to this directory
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     out: Option<PathBuf>,
+}
+
+/// Print the Prometheus alert rules
+#[derive(Debug, Args)]
+pub struct Rules {
+    /// Hosts that the rules are for
+    #[arg(long = "for", value_name = "HOSTS", default_value = "agent")]
+    hosts: RulesFor,
+
+    /// URL of your copy of docs/runbooks, for the links in alerts
+    #[arg(long, value_name = "URL", default_value = RUNBOOK_BASE)]
+    runbook_base: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum RulesFor {
+    /// Hosts that run the oomguard agent
+    Agent,
+    /// Hosts that run only node_exporter
+    NodeExporter,
 }
 
 /// Each with the command that prints it.
@@ -109,6 +131,7 @@ impl Generate {
                 clap_complete::generate(args.shell, &mut Cli::command(), "oomguard", &mut script);
                 terminal.print(&String::from_utf8_lossy(&script))?;
             }
+            Self::Rules(rules) => terminal.print(&rules.text()?)?,
             Self::Man(Man { out: Some(dir) }) => man_pages(dir)?,
             Self::Man(Man { out: None }) => {
                 let mut page = Vec::new();
@@ -118,6 +141,16 @@ impl Generate {
             }
         }
         Ok(code::SUCCESS)
+    }
+}
+
+impl Rules {
+    fn text(&self) -> Result<String, Failure> {
+        let rules = match self.hosts {
+            RulesFor::Agent => RuleSet::Agent,
+            RulesFor::NodeExporter => RuleSet::NodeExporter,
+        };
+        rules.with_runbook_base(&self.runbook_base).map_err(|error| Failure::usage(error.to_string()))
     }
 }
 

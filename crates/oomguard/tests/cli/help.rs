@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::run::{oomguard, ran, run, run_with_input};
 
-pub const COMMANDS: [&str; 36] = [
+pub const COMMANDS: [&str; 37] = [
     "check",
     "plan",
     "apply",
@@ -41,6 +41,7 @@ pub const COMMANDS: [&str; 36] = [
     "generate schema",
     "generate completions",
     "generate man",
+    "generate rules",
 ];
 
 #[test]

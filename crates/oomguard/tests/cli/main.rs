@@ -35,6 +35,7 @@ mod plan;
 mod rank;
 mod record;
 mod recorder;
+mod rules;
 mod run;
 mod runbook;
 mod schema;
