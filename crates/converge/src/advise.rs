@@ -167,27 +167,27 @@ pub fn advise(evidence: &Evidence) -> Advice {
         sum.push(Line { sign: sign.to_owned(), what: what.to_owned(), bytes, from });
     };
     let rest = recorded.map_or(evidence.held_now, |recorded| recorded.least);
-    let from = recorded.map_or_else(|| "held now".to_owned(), |seen| format!("the least of {}", span(&seen)));
-    add("", "what the host holds without the load", rest, from);
+    let from = recorded.map_or_else(|| "in use now".to_owned(), |seen| format!("minimum of {}", span(&seen)));
+    add("", "in use without the load", rest, from);
     let compilers = u64::from(load.processes).saturating_mul(load.each);
     add("+", &format!("{} processes of the load", load.processes), compilers, load_words(evidence));
     let mut demand = rest.saturating_add(compilers);
-    add("=", "demand", demand, "both together".to_owned());
+    add("=", "demand", demand, "sum of both".to_owned());
     if let Some(seen) = recorded {
-        add("max", "the recorded peak", seen.peak, format!("the most of {}", span(seen)));
+        add("max", "the recorded peak", seen.peak, format!("maximum of {}", span(seen)));
         demand = demand.max(seen.peak);
     }
     let spare = memory / 10;
     add("+", "memory that stays free", spare, "a tenth, for the kernel and files".to_owned());
     add("-", "memory", *memory, "MemTotal".to_owned());
     let wanted = demand.saturating_add(spare).saturating_sub(*memory);
-    add("=", "not covered by memory", wanted, "what swap is for".to_owned());
+    add("=", "not covered by memory", wanted, "for swap to cover".to_owned());
     let least = (memory / 2).min(4 * GIB);
     let covered = wanted < least;
     if covered {
         // What nobody needs has a place, and a peak has a warning before it has a victim.
         let why = "4 GiB, or half of a small memory";
-        add("max", "the least that is worth having", least, why.to_owned());
+        add("max", "useful minimum", least, why.to_owned());
     }
     let rounded = rounded_up(wanted.max(least));
     add("=", "rounded up", rounded, "to GiB, below 4 GiB to 256 MiB".to_owned());
@@ -195,7 +195,7 @@ pub fn advise(evidence: &Evidence) -> Advice {
     let mut limited_by = None;
     let most = rounded_up(*memory);
     if swap > most {
-        add("min", "as much as memory", most, "more only makes a host slow for longer".to_owned());
+        add("min", "as much as memory", most, "more swap only makes a host slow for longer".to_owned());
         (swap, limited_by) = (most, Some(Limit::Memory));
     }
     if let Some(room) = room.map(rounded_down)
@@ -230,9 +230,9 @@ fn span(seen: &Recorded) -> String {
 fn load_words(evidence: &Evidence) -> String {
     let each = Bytes(evidence.load.each);
     match (evidence.load.stated, evidence.cores) {
-        (true, _) => format!("as was said, {each} each"),
+        (true, _) => format!("as given, {each} each"),
         (false, Some(cores)) => format!("one for each of {cores} processors, {each} each"),
-        (false, None) => "processors not known; see --compilers".to_owned(),
+        (false, None) => "number of processors unknown; see --compilers".to_owned(),
     }
 }
 
@@ -244,18 +244,18 @@ fn beside(evidence: &Evidence, swap: u64, limited_by: Option<Limit>, covered: bo
         _ => Beside::Within,
     };
     let why = match (advice_is, limited_by) {
-        (_, None) if covered => "memory covers the demand, and this is the least that is worth having",
+        (_, None) if covered => "memory covers the demand, and this is the useful minimum",
         (Beside::Below, Some(Limit::Disk)) => "the disk has no room for half the memory",
         (Beside::Below, _) => {
-            "memory covers most of the demand, so that half of it as swap would never be used"
+            "memory covers most of the demand, so half of it as swap would stay unused"
         }
         (Beside::Within, Some(Limit::Memory)) => {
-            "the demand is larger than memory and as much swap; the rule knows nothing of it, and more swap does not help"
+            "the demand is larger than memory and as much swap; the rule ignores demand, and more swap does not help"
         }
         (Beside::Within, _) => {
-            "the demand goes beyond memory by an amount that the rule happens to allow for"
+            "the demand exceeds memory by an amount within the rule"
         }
-        (Beside::Above, _) => "the demand goes beyond memory by more than the rule knows of",
+        (Beside::Above, _) => "the demand exceeds memory by more than the rule allows",
     };
     RuleOfThumb { low, high, advice_is, why: why.to_owned() }
 }
@@ -265,11 +265,11 @@ fn notes(evidence: &Evidence, swap: u64, limited_by: Option<Limit>, fit: u64) ->
     let mut notes = Vec::new();
     match &evidence.recorded {
         None => notes.push(
-            "nothing was recorded, so the sum rests on what is expected: `oomguard recorder run` during a real load makes it better"
+            "no recording: this uses the expected load; `oomguard recorder run` during a real load makes it more accurate"
                 .to_owned(),
         ),
         Some(seen) if seen.killed => notes.push(
-            "the OOM killer struck while it was recorded: the peak was cut off, and the real demand is larger than it".to_owned(),
+            "the OOM killer ran during the recording: the real demand is larger than the recorded peak".to_owned(),
         ),
         Some(_) => {}
     }
@@ -280,9 +280,9 @@ fn notes(evidence: &Evidence, swap: u64, limited_by: Option<Limit>, fit: u64) ->
         };
         match fit {
             fit if fit >= u64::from(load.processes) => {}
-            0 => notes.push(format!("not one process of the load fits into {what}: it needs another host")),
+            0 => notes.push(format!("no process of the load fits into {what}: use another host")),
             fit => notes.push(format!(
-                "{fit} of {} processes of the load fit into {what}: run no more at a time",
+                "{fit} of {} processes of the load fit into {what}: run at most that many at a time",
                 load.processes
             )),
         }
@@ -290,12 +290,12 @@ fn notes(evidence: &Evidence, swap: u64, limited_by: Option<Limit>, fit: u64) ->
     if !load.stated && load.processes > 0 && load.each == COMPILER.0 {
         let less = u64::from(load.processes).saturating_mul(COMPILER.0 - SMALL_COMPILER.0);
         notes.push(format!(
-            "a compiler takes 3 to 4 GB, and 4 are counted; at 3 the demand is {} less",
+            "a compiler uses 3 to 4 GB, and this counts 4; with 3 the demand is {} less",
             Bytes(less)
         ));
     }
     if evidence.swap_now.saturating_add(MIB) >= swap && evidence.swap_now > 0 {
-        notes.push(format!("the {} of swap that are on now are enough", Bytes(evidence.swap_now)));
+        notes.push(format!("the {} of swap that are on are enough", Bytes(evidence.swap_now)));
     }
     notes
 }

@@ -277,12 +277,12 @@ fn differences(saved: &Plan, now: &Plan) -> Vec<String> {
         lines.push("the plan is for another policy".to_owned());
     }
     let gone = saved.steps.iter().filter(|step| !now.steps.contains(step));
-    lines.extend(gone.map(|step| format!("no longer needed or possible: {step}")));
+    lines.extend(gone.map(|step| format!("no longer planned: {step}")));
     let new = now.steps.iter().filter(|step| !saved.steps.contains(step));
-    lines.extend(new.map(|step| format!("needed now: {step}")));
+    lines.extend(new.map(|step| format!("planned now: {step}")));
     if lines.is_empty() {
         lines.push(
-            "the same steps, with other contents: compare `oomguard plan` with the saved plan".to_owned(),
+            "same steps, other contents: compare `oomguard plan` with the saved plan".to_owned(),
         );
     }
     lines

@@ -20,17 +20,17 @@ pub enum StepError {
     #[error(transparent)]
     Host(#[from] HostError),
     /// The host is not as it was when the plan was made.
-    #[error("{0} has changed since the plan was made, and was not touched")]
+    #[error("{0} has changed since the plan was made; it was left as it is")]
     Changed(String),
     /// A swap did not come on.
-    #[error("{0} was switched on, and /proc/swaps does not show it")]
+    #[error("swapon succeeded, but /proc/swaps does not list {0}")]
     NotOn(String),
     /// A swap did not go off.
-    #[error("{0} was switched off, and /proc/swaps still shows it")]
+    #[error("swapoff succeeded, but /proc/swaps still lists {0}")]
     StillOn(String),
     /// Memory has no room for what is in a swap.
     #[error(
-        "{path} holds {used} bytes in use, and memory with the other swap no longer has room for that with a fifth to spare"
+        "{used} bytes of {path} are in use, and memory and the other swap no longer have room for them with a fifth to spare"
     )]
     NoRoom {
         /// The swap.
@@ -39,10 +39,10 @@ pub enum StepError {
         used: u64,
     },
     /// A file that is about to be deleted is not ours.
-    #[error("{0} does not have oomguard's label, and was not touched")]
+    #[error("{0} does not have oomguard's label; it was left as it is")]
     NotOurs(String),
     /// The new fstab has errors that the old one does not have.
-    #[error("findmnt does not accept the new /etc/fstab: {0}; the old one was not touched")]
+    #[error("findmnt does not accept the new /etc/fstab: {0}; the old one is unchanged")]
     Fstab(String),
     /// The kernel took another value than it was given.
     #[error("{what} is {is} after {wanted} was written")]

@@ -78,7 +78,7 @@ impl Edit<'_> {
         } else if let Some(entry) = self.entry(|entry| retired.contains(&entry.path)).cloned() {
             self.fstab = self.fstab.with_line_replaced(entry.line, line.as_bytes());
             self.because(
-                "our swap file's line names the file before a resize",
+                "our swap file's line names the file from before a resize",
                 should,
                 format!("rewrite line {}", entry.line),
             );
@@ -102,7 +102,7 @@ impl Edit<'_> {
             self.fstab = self.fstab.without_line(line);
             self.because(
                 format!("line {line} names a swap file that is deleted"),
-                "no such line",
+                "no line",
                 "delete the line",
             );
         }

@@ -137,7 +137,7 @@ pub enum HistoryError {
     #[error(transparent)]
     Host(#[from] HostError),
     /// A record that nobody can read.
-    #[error("{path} cannot be read: {why}; it may be of another version of oomguard, or the disk is damaged")]
+    #[error("cannot read {path}: {why}; another version of oomguard may have written it, or the disk is damaged")]
     Damaged {
         /// The file.
         path: String,
@@ -145,7 +145,7 @@ pub enum HistoryError {
         why: String,
     },
     /// There is no such apply.
-    #[error("the journal has no {id}; `oomguard history list` shows what it has")]
+    #[error("no apply {id} in the history; `oomguard history list` shows all of them")]
     Unknown {
         /// The name that was asked for.
         id: String,
@@ -185,11 +185,11 @@ pub fn read(host: &Host, id: &str) -> Result<Entry, HistoryError> {
     let damaged = |why: String| HistoryError::Damaged { path: path.clone(), why };
     let record: Record = serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
     if record.schema != SCHEMA {
-        return Err(damaged(format!("it has the form {}, and this oomguard reads {SCHEMA}", record.schema)));
+        return Err(damaged(format!("its schema is {}, and this version reads {SCHEMA}", record.schema)));
     }
     for (path, before) in &record.before.files {
         if before.as_ref().is_some_and(|before| sha256(&before.bytes.0) != before.sha256) {
-            return Err(damaged(format!("the bytes that it keeps of {path} do not match their hash")));
+            return Err(damaged(format!("the saved contents of {path} do not match their hash")));
         }
     }
     let lines = |name: &str| -> Result<Vec<String>, HistoryError> {
@@ -206,7 +206,7 @@ fn state(host: &Host, id: &str) -> Result<State, HistoryError> {
         Some(b"applied\n") => Ok(State::Applied),
         Some(b"rolling-back\n") => Ok(State::RollingBack),
         Some(b"rolled-back\n") => Ok(State::RolledBack),
-        Some(_) => Err(HistoryError::Damaged { path, why: "it has no known word".to_owned() }),
+        Some(_) => Err(HistoryError::Damaged { path, why: "unknown state".to_owned() }),
     }
 }
 

@@ -101,7 +101,7 @@ pub fn agent_unit(program: &str) -> ManagedFile {
     ManagedFile {
         path: AGENT_UNIT.to_owned(),
         text: format!("{HEADER}{}", &unit[from..]),
-        why: "the agent keeps protection on keepers and off the load, as they start".to_owned(),
+        why: "the agent sets the scores of keepers and load as they start".to_owned(),
     }
 }
 
@@ -111,10 +111,10 @@ pub fn agent_policy(policy: &Policy) -> ManagedFile {
     ManagedFile {
         path: AGENT_POLICY.to_owned(),
         text: format!(
-            "{HEADER}# The agent keeps it; `systemctl reload oomguard-agent` after a change.\n{}",
+            "{HEADER}# The agent enforces it; `systemctl reload oomguard-agent` after a change.\n{}",
             policy_to_document(policy, "host")
         ),
-        why: "the policy that the agent keeps".to_owned(),
+        why: "the policy that the agent enforces".to_owned(),
     }
 }
 
@@ -158,7 +158,7 @@ pub fn user_manager(score: Score, systemd: u32) -> ManagedFile {
     ManagedFile {
         path: USER_MANAGER.to_owned(),
         text,
-        why: format!("user managers that start from now on run at {score}"),
+        why: format!("new user managers run at {score}"),
     }
 }
 

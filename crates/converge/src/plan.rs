@@ -49,13 +49,13 @@ pub struct Plan {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadPlan {
     /// No JSON, or of another form.
-    #[error("this is no plan of oomguard ({0}); make one with `oomguard plan -o FILE`")]
+    #[error("not an oomguard plan ({0}); make one with `oomguard plan -o FILE`")]
     Unreadable(String),
     /// Another version of the form.
-    #[error("this plan has the form {0}, and this oomguard reads {SCHEMA}; make it again with this version")]
+    #[error("the plan's schema is {0}, and this version reads {SCHEMA}; make the plan again with this version")]
     Schema(String),
     /// Somebody changed it.
-    #[error("this plan was changed after it was made: its digest does not match; make it again")]
+    #[error("the plan was edited: its digest does not match; make the plan again")]
     Digest,
 }
 
@@ -116,7 +116,7 @@ impl Plan {
         match value.get("schema").and_then(serde_json::Value::as_str) {
             Some(SCHEMA) => {}
             Some(other) => return Err(BadPlan::Schema(other.chars().take(60).collect())),
-            None => return Err(BadPlan::Unreadable("it has no `schema`".to_owned())),
+            None => return Err(BadPlan::Unreadable("no `schema`".to_owned())),
         }
         let mut plan: Self = serde_json::from_value(value).map_err(|e| BadPlan::Unreadable(e.to_string()))?;
         if plan.digest != plan.digest_of_data() {
@@ -203,7 +203,7 @@ impl Maker<'_> {
                 path: layout::FSTAB.to_owned(),
                 before: facts.swap.fstab.clone(),
                 after: Blob(edit.after.clone()),
-                why: "the next boot switches the swap on".to_owned(),
+                why: "switch the swap on at boot".to_owned(),
             }),
             Err(e) => self.refusals.push(Refusal::new(
                 "fstab-path",

@@ -39,16 +39,16 @@ pub fn refusals(host: &Host, plan: &Plan) -> Vec<Refusal> {
 
 /// A file is replaced only where nobody but root could have put something in its way.
 fn file(host: &Host, path: &str, kind: Kind) -> Option<Refusal> {
-    let advice = "let root own it, with no symbolic link on the way and no right to write for others";
+    let advice = "make root its owner, remove symbolic links from its path and write access for other users";
     let refuse = |reason: String| Some(Refusal::new("untrusted-path", reason, advice));
     match host.lstat(path) {
         Err(e) => return refuse(e.to_string()),
         Ok(Some(meta)) if meta.kind != kind => {
             let wanted = if kind == Kind::File { "regular file" } else { "symbolic link" };
-            return refuse(format!("{path} is no {wanted}"));
+            return refuse(format!("{path} is not a {wanted}"));
         }
         Ok(Some(meta)) if meta.uid != host.trusted_uid() => {
-            return refuse(format!("{path} belongs to user {} and not to root", meta.uid));
+            return refuse(format!("{path} belongs to user {}, not to root", meta.uid));
         }
         Ok(_) => {}
     }
@@ -56,9 +56,9 @@ fn file(host: &Host, path: &str, kind: Kind) -> Option<Refusal> {
     while dir != "/" {
         match host.lstat(dir) {
             Err(e) => return refuse(e.to_string()),
-            Ok(Some(meta)) if meta.kind != Kind::Directory => return refuse(format!("{dir} is no folder")),
+            Ok(Some(meta)) if meta.kind != Kind::Directory => return refuse(format!("{dir} is not a directory")),
             Ok(Some(meta)) if meta.uid != host.trusted_uid() || meta.mode & 0o022 != 0 => {
-                return refuse(format!("others than root may write in {dir}"));
+                return refuse(format!("users other than root can write to {dir}"));
             }
             Ok(_) => {}
         }

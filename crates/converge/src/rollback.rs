@@ -120,7 +120,7 @@ pub(crate) fn finish(
 fn undo(host: &Host, record: &Record) -> Result<Plan, ApplyError> {
     let last = record.plans.last().ok_or_else(|| history::HistoryError::Damaged {
         path: record.id.clone(),
-        why: "it has no plan".to_owned(),
+        why: "no plan in it".to_owned(),
     })?;
     let facts = Facts::read(host, &last.policy)?;
     let mut undo = Undo { host, record, facts: &facts, changes: Vec::new(), refusals: Vec::new() };
@@ -240,9 +240,9 @@ impl Undo<'_> {
                 self.refusals.push(Refusal::new(
                     "changed-since",
                     format!(
-                        "{path} was changed by somebody else after the apply, and their change would be lost"
+                        "{path} was changed after the apply, and a rollback would lose that change"
                     ),
-                    "undo that change first, or put the file as you want it by hand",
+                    "undo that change first, or edit the file by hand",
                 ));
                 continue;
             }
@@ -319,7 +319,7 @@ impl Undo<'_> {
             self.refusals.push(Refusal::new(
                 "no-room",
                 format!(
-                    "{} hold {used} bytes in use, and memory does not have room for that",
+                    "{used} bytes of {} are in use, and memory has no room for them",
                     goes.join(", ")
                 ),
                 "wait until less swap is in use",

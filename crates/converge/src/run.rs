@@ -23,7 +23,7 @@ pub enum ApplyError {
     NotRoot,
     /// Somebody else is at it.
     #[error(
-        "another oomguard (pid {pid}) is changing this host; wait for it, or see what it does with `ps {pid}`"
+        "another oomguard (pid {pid}) is changing this host; wait until it is done (`ps {pid}` shows it)"
     )]
     Locked {
         /// The other process.
@@ -52,7 +52,7 @@ pub enum ApplyError {
     },
     /// The watcher said stop.
     #[error(
-        "stopped after step {number} of {total}; the same command again finishes it, `oomguard rollback` undoes it"
+        "stopped after step {number} of {total}; run the same command again to finish, or `oomguard rollback` to undo it"
     )]
     Stopped {
         /// 1-based.

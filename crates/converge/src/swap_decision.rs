@@ -207,7 +207,7 @@ fn rounded_down(bytes: u64) -> u64 {
 fn disk_words(place: &Place, wanted: u64) -> String {
     let free = place.disk.map_or(0, |disk| disk.free);
     format!(
-        "{} are wanted, and the disk of {} has {} free, of which a tenth of the disk or 2 GiB stays free",
+        "the policy asks for {}; the disk of {} has {} free, and a tenth of the disk or 2 GiB must stay free",
         Bytes(wanted),
         place.file,
         Bytes(free)
@@ -219,12 +219,12 @@ fn disk_refusal(place: &Place, least: u64) -> Refusal {
     Refusal::new(
         "disk-full",
         format!(
-            "{} of swap at {} would leave too little: {} are free, and a tenth of the disk or 2 GiB must stay free",
+            "not enough disk space for {} of swap at {}: {} free, and a tenth of the disk or 2 GiB must stay free",
             Bytes(least),
             place.file,
             Bytes(free)
         ),
-        "free some disk, or name a `file` on another disk in the policy's `swap`",
+        "free disk space, or name a `file` on another disk in the policy's `swap`",
     )
 }
 
@@ -236,14 +236,14 @@ fn refuse_place(facts: &Facts, place: &Place, decision: &mut SwapDecision) {
         refuse(
             "untrusted-path",
             format!("no swap file at {}: {why}", place.file),
-            "name a file in folders that only root may change, without symbolic links",
+            "name a file in directories that only root can change, without symbolic links",
         );
     }
     if let Some(what) = &place.occupied_by {
         refuse(
             "occupied",
-            format!("{} is there already: {what}", place.file),
-            "look at it; move it away, or name another `file` in the policy's `swap`",
+            format!("{} already exists: {what}", place.file),
+            "move it elsewhere, or name another `file` in the policy's `swap`",
         );
     }
     match place.fs_type.as_deref() {
@@ -253,8 +253,7 @@ fn refuse_place(facts: &Facts, place: &Place, decision: &mut SwapDecision) {
                 refuse(
                     "btrfs-devices",
                     format!(
-                        "{} lies on a btrfs with several devices, where a swap file cannot be \
-                    switched on",
+                        "{} is on a btrfs with several devices, which does not support swap files",
                         place.file
                     ),
                     "name a file on a file system with one device",
@@ -270,26 +269,26 @@ fn refuse_place(facts: &Facts, place: &Place, decision: &mut SwapDecision) {
         }
         Some(other) => refuse(
             "file-system",
-            format!("{} lies on {other}, where no swap file is safe or possible", place.file),
+            format!("{} is on {other}, which does not support swap files safely", place.file),
             "name a file on ext4, xfs or btrfs (one device)",
         ),
         None => refuse(
             "file-system",
-            format!("the file system of {} is not known (/proc/self/mountinfo)", place.file),
+            format!("the file system of {} is unknown (/proc/self/mountinfo)", place.file),
             "mount /proc, or name a file on another file system",
         ),
     }
     if place.disk.is_none() {
         refuse(
             "disk-space",
-            format!("the free space at {} is not known", place.file),
-            "see whether the folder exists",
+            format!("the free space at {} is unknown", place.file),
+            "check that the directory exists",
         );
     }
     if facts.swap.kubelet_refuses_swap {
         refuse(
             "kubelet",
-            "a kubelet is configured here, and it refuses to start on a host with swap".to_owned(),
+            "a kubelet is configured on this host, and it refuses to start with swap".to_owned(),
             "set `failSwapOn: false` in /var/lib/kubelet/config.yaml first, or leave `swap` out of the policy",
         );
     }
@@ -304,9 +303,9 @@ fn refuse_retiring(facts: &Facts, decision: &mut SwapDecision) {
         decision.refusals.push(Refusal::new(
             "hibernation",
             format!(
-                "the kernel resumes from a swap file (resume_offset={offset}), and moving it would lose that"
+                "the kernel resumes from a swap file (resume_offset={offset}), and a new file would break hibernation"
             ),
-            "take resume= and resume_offset= off the kernel's command line first",
+            "remove resume= and resume_offset= from the kernel's command line first",
         ));
     }
     let goes = |area: &&Area| decision.retire.contains(&area.path);
@@ -319,14 +318,14 @@ fn refuse_retiring(facts: &Facts, decision: &mut SwapDecision) {
         decision.refusals.push(Refusal::new(
             "no-room",
             format!(
-                "{} hold {} in use, and memory ({} available) with the swap that stays ({}) does not have room for \
-                 that with a fifth to spare",
-                decision.retire.join(", "),
+                "{} of {} are in use; memory ({} available) and the remaining swap ({}) have no room for that with a fifth \
+                 to spare",
                 Bytes(used),
+                decision.retire.join(", "),
                 Bytes(available),
                 Bytes(stays + comes)
             ),
-            "wait until less swap is in use, or ask for a larger size",
+            "wait until less swap is in use, or set a larger size",
         ));
     }
 }
@@ -335,7 +334,7 @@ fn container_refusal(kind: &str, swap: &SwapPolicy) -> Refusal {
     Refusal::new(
         "container",
         format!(
-            "this is a container ({kind}): {} would be made on its host's behalf, and swap is the host's",
+            "this is a container ({kind}): {} would belong to its host, which manages swap",
             swap.file
         ),
         "run oomguard on the host; in the container, use a policy without `swap` and `swappiness`",

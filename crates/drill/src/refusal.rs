@@ -38,18 +38,18 @@ fn container(facts: &Facts) -> Option<Refusal> {
     let advice = "run the drill on the host itself";
     refuse(
         "container",
-        format!("this is a container ({kind}): its memory and its kernel's log are the host's"),
+        format!("this is a container ({kind}): its memory and kernel log belong to the host"),
         advice,
     )
 }
 
 fn systemd(facts: &Facts) -> Option<Refusal> {
-    let advice = "a drill is a unit of systemd 243 or later";
+    let advice = "a drill needs systemd 243 or later";
     match facts.systemd {
         _ if !facts.agent.booted => refuse("no-systemd", "systemd does not run this host", advice),
         Some(version) if version < OOM_POLICY_SINCE => refuse(
             "old-systemd",
-            format!("systemd {version} ends a whole unit with the first process that is killed"),
+            format!("systemd {version} stops a whole unit when one of its processes is killed"),
             advice,
         ),
         _ => None,
@@ -59,7 +59,7 @@ fn systemd(facts: &Facts) -> Option<Refusal> {
 fn controller(host: &Host, facts: &Facts) -> Option<Refusal> {
     let advice = "boot with systemd.unified_cgroup_hierarchy=1 and without cgroup_disable=memory";
     if facts.cgroups != Cgroups::V2 {
-        return refuse("no-cgroup-v2", "cgroup version 2 is not the only hierarchy here", advice);
+        return refuse("no-cgroup-v2", "this host does not use cgroup v2 alone", advice);
     }
     let controllers = host.read(CONTROLLERS).unwrap_or_default();
     let has_memory = String::from_utf8_lossy(&controllers).split_whitespace().any(|name| name == "memory");
@@ -68,7 +68,7 @@ fn controller(host: &Host, facts: &Facts) -> Option<Refusal> {
     }
     refuse(
         "no-memory-controller",
-        format!("{CONTROLLERS} does not name `memory`, so nothing can be limited"),
+        format!("{CONTROLLERS} does not list `memory`, so a limit is not possible"),
         advice,
     )
 }
@@ -85,29 +85,29 @@ fn panics(host: &Host, scope: Scope) -> Option<Refusal> {
     panics.then(|| {
         let reason =
             format!("vm.panic_on_oom is {value}: the kernel would panic instead of killing a process");
-        Refusal::new("panic-on-oom", reason, "`sysctl vm.panic_on_oom=0` for the time of the drill")
+        Refusal::new("panic-on-oom", reason, "run `sysctl vm.panic_on_oom=0` before the drill")
     })
 }
 
 fn another(host: &Host) -> Option<Refusal> {
     let names = host.list_dir(&format!("/sys/fs/cgroup/{SLICE}")).unwrap_or_default();
     let unit = names.into_iter().find(|name| is_unit(name))?;
-    refuse("another-drill", format!("another drill runs: {unit}"), "wait for it, or `systemctl stop` it")
+    refuse("another-drill", format!("another drill is running: {unit}"), "wait for it, or `systemctl stop` it")
 }
 
 fn room(facts: &Facts, order: &Order) -> Option<Refusal> {
     let Some(available) = facts.memory.mem_available else {
         return refuse(
             "no-figure",
-            "the kernel does not say how much memory is available",
-            "Linux 3.14 or later says it",
+            "the kernel does not report available memory",
+            "use Linux 3.14 or later",
         );
     };
     let (limit, most) = (order.limit.0, max_limit(available));
     let advice = "try again when more memory is available";
     if most < MIN_LIMIT {
         let reason = format!(
-            "{} of memory are available; a drill takes an eighth of that at most, and needs {}",
+            "{} of memory are available; a drill uses at most an eighth of that, and needs {}",
             Bytes(available),
             Bytes(MIN_LIMIT)
         );
@@ -119,12 +119,12 @@ fn room(facts: &Facts, order: &Order) -> Option<Refusal> {
             order.limit,
             Bytes(available)
         );
-        return refuse("no-room", reason, "give a smaller --memory");
+        return refuse("no-room", reason, "set a smaller --memory");
     }
-    let reason = format!("a limit of {} has no room for keeper, bystander and load", order.limit);
+    let reason = format!("a limit of {} is too small for keeper, bystander and load", order.limit);
     // A command may need as little as it likes.
     let too_small = limit < if matches!(order.work, Work::Scene(_)) { MIN_LIMIT } else { MIN_LIMIT / 2 };
-    if too_small { refuse("too-small", reason, "give at least --memory 64MB") } else { None }
+    if too_small { refuse("too-small", reason, "set at least --memory 64MB") } else { None }
 }
 
 /// Where the slice above is at its own limit, the kernel kills in all of it.
@@ -139,12 +139,12 @@ fn slice(host: &Host, order: &Order) -> Option<Refusal> {
         return None;
     }
     let reason = format!(
-        "{SLICE} has a limit of its own ({}), and the drill would bring it near that: users' processes could be killed",
+        "{SLICE} has a limit of its own ({}), and the drill would come close to it: users' processes could be killed",
         Bytes(limit)
     );
     refuse(
         "slice-limit",
         reason,
-        "try again when users' sessions have less memory, or give a smaller --memory",
+        "try again when users' sessions have less memory, or set a smaller --memory",
     )
 }

@@ -147,8 +147,8 @@ impl<'h> Stage<'h> {
         let must = |name: &str, wanted: &str| match read(name) {
             Some(value) if value == wanted => Ok(()),
             value => {
-                let is = value.unwrap_or_else(|| "not there".to_owned());
-                Err(DrillError::NoLimit(format!("{name} of {} is {is} and not {wanted}", self.cgroup())))
+                let is = value.unwrap_or_else(|| "missing".to_owned());
+                Err(DrillError::NoLimit(format!("{name} of {} is {is}, not {wanted}", self.cgroup())))
             }
         };
         // With 1 the kernel would kill keeper and load together.
@@ -251,10 +251,10 @@ mod tests {
         assert!(
             said(false)
                 .unwrap_err()
-                .contains("memory.max of /user.slice/oomguard-drill-7.service is not there")
+                .contains("memory.max of /user.slice/oomguard-drill-7.service is missing")
         );
         write("memory.max", "max\n");
-        assert!(said(false).unwrap_err().contains("is max and not 134217728"));
+        assert!(said(false).unwrap_err().contains("is max, not 134217728"));
         write("memory.max", "134217728\n");
         assert_eq!(said(false), Ok(()), "no swap, and a kernel that does not count it");
         assert!(said(true).unwrap_err().contains("memory.swap.max"));

@@ -30,7 +30,7 @@ fn limit(report: &Report) -> Option<Tried> {
     let ours = report.killed.iter().filter(|kill| kill.role != Role::Elsewhere).count();
     if report.unnamed_kills > 0 {
         let unnamed = report.unnamed_kills;
-        return tried(false, format!("the kernel killed {unnamed} more than it named, so nobody knows whom"));
+        return tried(false, format!("the kernel killed {unnamed} more than it reported, so the victims are unknown"));
     }
     if ours > 0 {
         return tried(
@@ -42,8 +42,8 @@ fn limit(report: &Report) -> Option<Tried> {
         );
     }
     let why = match report.ending {
-        Ending::TimeOver => "the time was over before memory ran out: give more --for, or less --memory",
-        _ => "memory did not run out, so nothing was tried: give less --memory, or a larger load",
+        Ending::TimeOver => "time ran out before memory did: increase --for, or decrease --memory",
+        _ => "memory did not run out, so nothing was tested: decrease --memory, or use a larger load",
     };
     tried(false, why)
 }
@@ -74,7 +74,7 @@ fn keeper_score(report: &Report) -> Option<Tried> {
         }
         // It lived because it is small; that is no proof of protection, and said so.
         None => {
-            tried(true, format!("the keeper ran at {score}: the policy protects no such keeper ({agent})"))
+            tried(true, format!("the keeper ran at {score}: the policy does not protect such a keeper ({agent})"))
         }
     }
 }
@@ -142,7 +142,7 @@ fn protected(report: &Report) -> Option<Tried> {
         let all = oomguard_text::counted(all, "protected process", "protected processes");
         return tried(true, format!("{all} of the host: the same as before"));
     }
-    tried(false, format!("of {all} protected processes of the host {} lost: {}", lost.len(), lost.join(", ")))
+    tried(false, format!("{} of {all} protected processes of the host lost: {}", lost.len(), lost.join(", ")))
 }
 
 #[cfg(test)]
@@ -226,9 +226,9 @@ mod tests {
                 r.killed.clear();
                 r.ending = Ending::TimeOver;
             },
-            "the time was over",
+            "time ran out",
         );
-        fails(|r| r.unnamed_kills = 1, "1 more than it named");
+        fails(|r| r.unnamed_kills = 1, "1 more than it reported");
         fails(|r| r.ending = Ending::KeeperDied, "the keeper (tmux: server, pid 5) died");
         fails(|r| r.ending = Ending::ShellDied, "lost the shell");
         fails(|r| r.protection.keeper.score = 0, "ran at 0, and the policy says -800 (the agent runs)");
@@ -239,7 +239,7 @@ mod tests {
             "the keeper and the shell of the pane were killed",
         );
         fails(|r| r.protection.load = Some(-800), "the load ran at -800");
-        fails(|r| r.protected[0].outcome = Outcome::Killed, "1 lost: v (pid 3, killed)");
+        fails(|r| r.protected[0].outcome = Outcome::Killed, "1 of 1 protected processes of the host lost: v (pid 3, killed)");
         fails(|r| r.protected[0].outcome = Outcome::Gone, "gone, not by the OOM killer");
         fails(
             |r| {

@@ -133,7 +133,7 @@ fn drill_proves_protection_and_detects_missing_protection() {
     // An interrupted drill leaves nothing behind, and only one drill can run.
     let mut long = vm.spawn("exec oomguard drill --yes --command 'sleep 500' 2>&1").unwrap();
     while !long.read_line(host::LINE).unwrap().contains("runs at -800") {}
-    run(&vm, "oomguard drill --yes").exits(1).says("another drill runs: oomguard-drill-");
+    run(&vm, "oomguard drill --yes").exits(1).says("another drill is running: oomguard-drill-");
     ok(&vm, "pkill -INT -x oomguard");
     assert_eq!(long.wait(host::LINE), Some(1));
     run(&vm, "ls -d /run/oomguard-drill-* /sys/fs/cgroup/user.slice/oomguard-drill-*").exits(2);

@@ -70,13 +70,13 @@ pub(super) fn read(
         unread.push(Unread::new(
             "the agent's program, oomguard-agent",
             why,
-            "whether the agent is of this version",
+            "whether the agent is this version",
         ));
     }
     let program = file.and_then(|file| match program(host, &file) {
         Ok(program) => Some(program),
         Err(e) => {
-            unread.push(Unread::new("the agent's program", e, "whether the agent is of this version"));
+            unread.push(Unread::new("the agent's program", e, "whether the agent is this version"));
             None
         }
     });

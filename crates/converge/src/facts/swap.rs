@@ -349,10 +349,10 @@ fn occupied(host: &Host, file: &str, own: &[OwnSwapFile], areas: &[Area]) -> Opt
                 "a file that only root may read; root can tell whether oomguard made it".to_owned()
             }
             Kind::File => "a file that oomguard did not make".to_owned(),
-            Kind::Directory => "a folder".to_owned(),
+            Kind::Directory => "a directory".to_owned(),
             Kind::Symlink => "a symbolic link".to_owned(),
             Kind::BlockDevice => "a block device".to_owned(),
-            Kind::Other => "something that is no file".to_owned(),
+            Kind::Other => "something that is not a regular file".to_owned(),
         }),
         Err(e) => Some(e.to_string()),
     }
@@ -381,13 +381,13 @@ fn untrusted(host: &Host, dir: &str) -> Option<String> {
         Ok(Some(meta)) => match meta.kind {
             Kind::Symlink => Some(format!("{way} is a symbolic link")),
             Kind::Directory if meta.uid != host.trusted_uid() => {
-                Some(format!("{way} belongs to user {} and not to root", meta.uid))
+                Some(format!("{way} belongs to user {}, not to root", meta.uid))
             }
             Kind::Directory if meta.mode & 0o022 != 0 => {
-                Some(format!("others than root may write in {way} (mode {:04o})", meta.mode))
+                Some(format!("users other than root can write to {way} (mode {:04o})", meta.mode))
             }
             Kind::Directory => None,
-            _ => Some(format!("{way} is no folder")),
+            _ => Some(format!("{way} is not a directory")),
         },
     })
 }

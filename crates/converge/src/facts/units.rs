@@ -85,7 +85,7 @@ pub(super) fn read(
         match host.read_optional(&path) {
             Ok(Some(bytes)) => drop(facts.managed_files.insert(path, Blob(bytes))),
             Ok(None) => {}
-            Err(e) => unread.push(Unread::new(path, e, "whether it is as the policy says")),
+            Err(e) => unread.push(Unread::new(path, e, "whether it matches the policy")),
         }
     }
     facts

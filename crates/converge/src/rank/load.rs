@@ -50,14 +50,14 @@ impl FromStr for Load {
             Err(LoadError { text: shown.clone(), at, len: part.chars().count(), what })
         };
         let Some(colon) = text.rfind(':') else {
-            return fail(text.len(), "", "the size is missing: a `:` stands before it".to_owned());
+            return fail(text.len(), "", "the size is missing: write it after a `:`".to_owned());
         };
         let (name, rest) = (&text[..colon], &text[colon + 1..]);
         if name.is_empty() {
             return fail(0, ":", "the name is missing".to_owned());
         }
         if name.len() > MAX_NAME_BYTES || name.contains(oomguard_text::is_unsafe) {
-            return fail(0, name, format!("a name has at most {MAX_NAME_BYTES} bytes and is on one line"));
+            return fail(0, name, format!("a name is one line of at most {MAX_NAME_BYTES} bytes"));
         }
         let (size, count) = rest.split_once('*').map_or((rest, None), |(size, count)| (size, Some(count)));
         let size_bytes = match size.parse::<Bytes>() {
@@ -72,7 +72,7 @@ impl FromStr for Load {
                 return fail(
                     from,
                     count,
-                    format!("after the `*` stands a whole number from 1 to {MAX_PROCESSES}"),
+                    format!("the count after `*` must be a whole number from 1 to {MAX_PROCESSES}"),
                 );
             }
         };

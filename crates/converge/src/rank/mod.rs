@@ -129,7 +129,7 @@ pub fn rank(host: &Host, facts: &Facts, policy: Option<&Policy>, loads: &[Load])
         let meant = Meant::of(&candidate, process, policy);
         let reason = if candidate.is_passed_over(total) {
             Some(
-                if candidate.pid == 1 { "the first process" } else { "the kernel passes it over now" }
+                if candidate.pid == 1 { "the first process" } else { "the kernel skips it now" }
                     .to_owned(),
             )
         } else {

@@ -34,7 +34,7 @@ fn what_is_said_counts_and_json_has_it_all() {
         serde_json::json!({"processes": 2, "each": 1u64 << 30, "stated": true})
     );
     assert_eq!(json["evidence"]["cores"], 20);
-    // 6.2 GiB held, 2 for the load, 6.2 free of 62: the least that is worth having.
+    // 6.2 GiB held, 2 for the load, 6.2 free of 62: the useful minimum.
     assert_eq!((json["swap"].as_u64(), &json["limited_by"]), (Some(4 << 30), &serde_json::Value::Null));
     assert_eq!(json["rule_of_thumb"]["advice_is"], "below");
     // What it says to write is a policy of that size.
@@ -55,7 +55,7 @@ fn a_recording_is_evidence() {
     std::fs::write(&file, recording).unwrap();
     let host = server();
     let args = ["advise", "--recorder", file.to_str().unwrap(), "--compilers", "0"];
-    host.run(&args).exits(0).quietly().prints("the recorded peak").prints("the most of ");
+    host.run(&args).exits(0).quietly().prints("the recorded peak").prints("maximum of ");
     let json = host.run(&[&args[..], &["--format", "json"]].concat()).exits(0).json();
     conforms("advise", &json);
     let seen = &json["evidence"]["recorded"];
@@ -70,5 +70,5 @@ fn what_is_wrong_is_said() {
     host.run(&["advise", "--recorder", "/nowhere"]).exits(1).complains("cannot read /nowhere");
     host.run(&["advise", "--recorder", "/etc/hostname"]).exits(1).complains("no records in /etc/hostname");
     // A host that does not say how many processors it has.
-    Folder::fresh().run(&["advise"]).exits(0).prints("processors not known; see --compilers");
+    Folder::fresh().run(&["advise"]).exits(0).prints("number of processors unknown; see --compilers");
 }

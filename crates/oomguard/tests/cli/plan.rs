@@ -129,13 +129,13 @@ fn what_is_no_plan_is_refused() {
     let text = std::fs::read_to_string(&path).unwrap();
     let other = dir.path().join("other.json");
     for (content, says) in [
-        (&text[..text.len() / 2], "this is no plan of oomguard"),
-        ("", "this is no plan of oomguard"),
-        ("{}", "this is no plan of oomguard (it has no `schema`)"),
-        ("\0\u{1}\u{2}", "this is no plan of oomguard"),
-        (&"[".repeat(10_000), "this is no plan of oomguard"),
-        (&text.replace("oomguard.plan/2", "oomguard.plan/1"), "this plan has the form oomguard.plan/1"),
-        (&text.replacen("\"digest\"", "\"extra\": 1, \"digest\"", 1), "this is no plan of oomguard"),
+        (&text[..text.len() / 2], "not an oomguard plan"),
+        ("", "not an oomguard plan"),
+        ("{}", "not an oomguard plan (no `schema`)"),
+        ("\0\u{1}\u{2}", "not an oomguard plan"),
+        (&"[".repeat(10_000), "not an oomguard plan"),
+        (&text.replace("oomguard.plan/2", "oomguard.plan/1"), "the plan's schema is oomguard.plan/1"),
+        (&text.replacen("\"digest\"", "\"extra\": 1, \"digest\"", 1), "not an oomguard plan"),
     ] {
         std::fs::write(&other, content).unwrap();
         refused(&other, &format!("other.json: {says}"));
