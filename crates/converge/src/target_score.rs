@@ -145,7 +145,7 @@ fn own_unit(process: &Process) -> TargetScore {
     let least = declared.and_then(|setting| setting.score()).unwrap_or(0).min(0);
     let source = match declared {
         Some(setting) => format!("{}:{}", setting.path, setting.line),
-        None => "no score: its unit sets none".to_owned(),
+        None => "a unit that sets no score".to_owned(),
     };
     // What a named process starts inherits what the policy gave it, so the policy takes it off again.
     TargetScore { bound: Bound::AtLeast(least), source, fixable: process.under_keeper }
