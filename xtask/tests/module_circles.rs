@@ -51,9 +51,10 @@ fn modules_do_not_import_each_other_in_circles() {
         imports(&crates.join(name).join("src"), None, &mut graph);
         assert!(graph.len() > 3, "{name}: only {graph:?}");
         circles.extend(
-            graph.keys().filter(|module| reachable(&graph, module).contains(module.as_str())).map(
-                |module| format!("{name}::{module}"),
-            ),
+            graph
+                .keys()
+                .filter(|module| reachable(&graph, module).contains(module.as_str()))
+                .map(|module| format!("{name}::{module}")),
         );
     }
     assert!(circles.is_empty(), "these modules import each other: {circles:?}");

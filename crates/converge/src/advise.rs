@@ -246,15 +246,11 @@ fn beside(evidence: &Evidence, swap: u64, limited_by: Option<Limit>, covered: bo
     let why = match (advice_is, limited_by) {
         (_, None) if covered => "memory covers the demand, and this is the useful minimum",
         (Beside::Below, Some(Limit::Disk)) => "the disk has no room for half the memory",
-        (Beside::Below, _) => {
-            "memory covers most of the demand, so half of it as swap would stay unused"
-        }
+        (Beside::Below, _) => "memory covers most of the demand, so half of it as swap would stay unused",
         (Beside::Within, Some(Limit::Memory)) => {
             "the demand is larger than memory and as much swap; the rule ignores demand, and more swap does not help"
         }
-        (Beside::Within, _) => {
-            "the demand exceeds memory by an amount within the rule"
-        }
+        (Beside::Within, _) => "the demand exceeds memory by an amount within the rule",
         (Beside::Above, _) => "the demand exceeds memory by more than the rule allows",
     };
     RuleOfThumb { low, high, advice_is, why: why.to_owned() }

@@ -281,9 +281,7 @@ fn differences(saved: &Plan, now: &Plan) -> Vec<String> {
     let new = now.steps.iter().filter(|step| !saved.steps.contains(step));
     lines.extend(new.map(|step| format!("planned now: {step}")));
     if lines.is_empty() {
-        lines.push(
-            "same steps, other contents: compare `oomguard plan` with the saved plan".to_owned(),
-        );
+        lines.push("same steps, other contents: compare `oomguard plan` with the saved plan".to_owned());
     }
     lines
 }

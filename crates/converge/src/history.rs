@@ -137,7 +137,9 @@ pub enum HistoryError {
     #[error(transparent)]
     Host(#[from] HostError),
     /// A record that nobody can read.
-    #[error("cannot read {path}: {why}; another version of oomguard may have written it, or the disk is damaged")]
+    #[error(
+        "cannot read {path}: {why}; another version of oomguard may have written it, or the disk is damaged"
+    )]
     Damaged {
         /// The file.
         path: String,

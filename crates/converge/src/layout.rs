@@ -155,11 +155,7 @@ pub fn user_manager(score: Score, systemd: u32) -> ManagedFile {
     if systemd >= since::MANAGED_OOM_PREFERENCE && score < Score::NORMAL {
         text.push_str("ManagedOOMPreference=avoid\n");
     }
-    ManagedFile {
-        path: USER_MANAGER.to_owned(),
-        text,
-        why: format!("new user managers run at {score}"),
-    }
+    ManagedFile { path: USER_MANAGER.to_owned(), text, why: format!("new user managers run at {score}") }
 }
 
 /// The file that takes the protection off what a user manager starts.

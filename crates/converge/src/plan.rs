@@ -52,7 +52,9 @@ pub enum BadPlan {
     #[error("not an oomguard plan ({0}); make one with `oomguard plan -o FILE`")]
     Unreadable(String),
     /// Another version of the form.
-    #[error("the plan's schema is {0}, and this version reads {SCHEMA}; make the plan again with this version")]
+    #[error(
+        "the plan's schema is {0}, and this version reads {SCHEMA}; make the plan again with this version"
+    )]
     Schema(String),
     /// Somebody changed it.
     #[error("the plan was edited: its digest does not match; make the plan again")]

@@ -56,7 +56,9 @@ fn file(host: &Host, path: &str, kind: Kind) -> Option<Refusal> {
     while dir != "/" {
         match host.lstat(dir) {
             Err(e) => return refuse(e.to_string()),
-            Ok(Some(meta)) if meta.kind != Kind::Directory => return refuse(format!("{dir} is not a directory")),
+            Ok(Some(meta)) if meta.kind != Kind::Directory => {
+                return refuse(format!("{dir} is not a directory"));
+            }
             Ok(Some(meta)) if meta.uid != host.trusted_uid() || meta.mode & 0o022 != 0 => {
                 return refuse(format!("users other than root can write to {dir}"));
             }

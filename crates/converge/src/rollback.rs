@@ -239,9 +239,7 @@ impl Undo<'_> {
             if !self.is_as_written(path, now.as_ref()) {
                 self.refusals.push(Refusal::new(
                     "changed-since",
-                    format!(
-                        "{path} was changed after the apply, and a rollback would lose that change"
-                    ),
+                    format!("{path} was changed after the apply, and a rollback would lose that change"),
                     "undo that change first, or edit the file by hand",
                 ));
                 continue;
@@ -318,10 +316,7 @@ impl Undo<'_> {
         if used > 0 && !crate::facts::swap::has_room_for(used, &self.facts.memory, stays + comes) {
             self.refusals.push(Refusal::new(
                 "no-room",
-                format!(
-                    "{used} bytes of {} are in use, and memory has no room for them",
-                    goes.join(", ")
-                ),
+                format!("{used} bytes of {} are in use, and memory has no room for them", goes.join(", ")),
                 "wait until less swap is in use",
             ));
         }

@@ -333,10 +333,7 @@ fn refuse_retiring(facts: &Facts, decision: &mut SwapDecision) {
 fn container_refusal(kind: &str, swap: &SwapPolicy) -> Refusal {
     Refusal::new(
         "container",
-        format!(
-            "this is a container ({kind}): {} would belong to its host, which manages swap",
-            swap.file
-        ),
+        format!("this is a container ({kind}): {} would belong to its host, which manages swap", swap.file),
         "run oomguard on the host; in the container, use a policy without `swap` and `swappiness`",
     )
 }

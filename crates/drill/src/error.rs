@@ -19,9 +19,7 @@ pub enum DrillError {
     #[error("the drill's memory limit is not in force: {0}; no load was started")]
     NoLimit(String),
     /// The keeper did not start.
-    #[error(
-        "the drill's keeper did not start within {0} s; see `journalctl -u 'oomguard-drill-*'`"
-    )]
+    #[error("the drill's keeper did not start within {0} s; see `journalctl -u 'oomguard-drill-*'`")]
     NoKeeper(u64),
     /// Somebody ended it.
     #[error("the drill was interrupted; all its processes were ended")]

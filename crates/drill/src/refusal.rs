@@ -92,16 +92,16 @@ fn panics(host: &Host, scope: Scope) -> Option<Refusal> {
 fn another(host: &Host) -> Option<Refusal> {
     let names = host.list_dir(&format!("/sys/fs/cgroup/{SLICE}")).unwrap_or_default();
     let unit = names.into_iter().find(|name| is_unit(name))?;
-    refuse("another-drill", format!("another drill is running: {unit}"), "wait for it, or `systemctl stop` it")
+    refuse(
+        "another-drill",
+        format!("another drill is running: {unit}"),
+        "wait for it, or `systemctl stop` it",
+    )
 }
 
 fn room(facts: &Facts, order: &Order) -> Option<Refusal> {
     let Some(available) = facts.memory.mem_available else {
-        return refuse(
-            "no-figure",
-            "the kernel does not report available memory",
-            "use Linux 3.14 or later",
-        );
+        return refuse("no-figure", "the kernel does not report available memory", "use Linux 3.14 or later");
     };
     let (limit, most) = (order.limit.0, max_limit(available));
     let advice = "try again when more memory is available";

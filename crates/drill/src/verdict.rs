@@ -30,7 +30,10 @@ fn limit(report: &Report) -> Option<Tried> {
     let ours = report.killed.iter().filter(|kill| kill.role != Role::Elsewhere).count();
     if report.unnamed_kills > 0 {
         let unnamed = report.unnamed_kills;
-        return tried(false, format!("the kernel killed {unnamed} more than it reported, so the victims are unknown"));
+        return tried(
+            false,
+            format!("the kernel killed {unnamed} more than it reported, so the victims are unknown"),
+        );
     }
     if ours > 0 {
         return tried(
@@ -73,9 +76,10 @@ fn keeper_score(report: &Report) -> Option<Tried> {
             tried(false, format!("the keeper ran at {score}, and the policy says {should} ({agent})"))
         }
         // It lived because it is small; that is no proof of protection, and said so.
-        None => {
-            tried(true, format!("the keeper ran at {score}: the policy does not protect such a keeper ({agent})"))
-        }
+        None => tried(
+            true,
+            format!("the keeper ran at {score}: the policy does not protect such a keeper ({agent})"),
+        ),
     }
 }
 
@@ -239,7 +243,10 @@ mod tests {
             "the keeper and the shell of the pane were killed",
         );
         fails(|r| r.protection.load = Some(-800), "the load ran at -800");
-        fails(|r| r.protected[0].outcome = Outcome::Killed, "1 of 1 protected processes of the host lost: v (pid 3, killed)");
+        fails(
+            |r| r.protected[0].outcome = Outcome::Killed,
+            "1 of 1 protected processes of the host lost: v (pid 3, killed)",
+        );
         fails(|r| r.protected[0].outcome = Outcome::Gone, "gone, not by the OOM killer");
         fails(
             |r| {

@@ -128,10 +128,7 @@ pub fn rank(host: &Host, facts: &Facts, policy: Option<&Policy>, loads: &[Load])
         let process = processes.get(&candidate.pid).copied().filter(|p| p.start_time == candidate.start_time);
         let meant = Meant::of(&candidate, process, policy);
         let reason = if candidate.is_passed_over(total) {
-            Some(
-                if candidate.pid == 1 { "the first process" } else { "the kernel skips it now" }
-                    .to_owned(),
-            )
+            Some(if candidate.pid == 1 { "the first process" } else { "the kernel skips it now" }.to_owned())
         } else {
             (meant.score == -1000).then(|| format!("its score is -1000{}", meant.by()))
         };
