@@ -35,14 +35,6 @@ pub struct Sample {
     pub full_avg60: Option<f64>,
 }
 
-impl Sample {
-    /// Whether a quarter of all memory is available and no task is stalled.
-    #[must_use]
-    pub fn has_plenty(&self) -> bool {
-        self.memory_available >= self.memory_total / 4 && self.full_avg60.unwrap_or(0.0) <= 0.0
-    }
-}
-
 /// The alerts of a policy.
 #[derive(Clone, Debug, Default)]
 pub struct Watch {

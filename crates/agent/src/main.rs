@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
@@ -55,7 +55,9 @@ fn start(arguments: Arguments) -> ExitCode {
         notify_socket: std::env::var_os("NOTIFY_SOCKET"),
         watchdog_usec: std::env::var("WATCHDOG_USEC").ok().and_then(|usec| usec.parse().ok()),
     };
-    match run(&Host::live(), around) {
+    // It judges an agent by its own program: the kernel's link to it holds although the file was replaced.
+    let host = Host::live().with_agent_program(Path::new("/proc/self/exe"));
+    match run(&host, around) {
         Ok(()) => return ExitCode::SUCCESS,
         Err(error @ AgentError::NotRoot) => fail(&error, "`oomguard apply` installs it as a service"),
         Err(error) => fail(&error, ""),

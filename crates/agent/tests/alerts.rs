@@ -43,14 +43,6 @@ fn step(events: &[Event]) -> Option<SwapStep> {
 }
 
 #[test]
-fn plenty_is_a_quarter_and_nobody_who_waits() {
-    assert!(host(0, 0).has_plenty());
-    assert!(Sample { memory_available: 16 * GIB, full_avg60: None, ..host(0, 0) }.has_plenty());
-    assert!(!Sample { memory_available: 16 * GIB - 1, ..host(0, 0) }.has_plenty());
-    assert!(!Sample { full_avg60: Some(0.01), ..host(0, 0) }.has_plenty());
-}
-
-#[test]
 fn half_of_swap_warns_after_five_minutes_and_not_before() {
     let mut watch = Watch::new(&policy());
     assert_eq!(step(&watch.sample(&host(0, 6))), None);

@@ -188,6 +188,7 @@ fn scenes(release: Release) {
     a_user_s_service_cannot_protect_itself_again(&vm);
     lost_events_cause_a_look_at_all(&vm);
     hardened(&vm);
+    locked_in_memory(&vm);
     a_broken_policy_changes_nothing(&vm);
     without_the_connector(&vm);
     ok(&vm, "rm -r /etc/systemd/system/oomguard-agent.service.d; systemctl daemon-reload");
@@ -240,6 +241,23 @@ fn hardened(vm: &Vm) {
     let score = said.split_whitespace().find_map(|word| word.parse::<f32>().ok()).expect("a score");
     eprintln!("{}", said.trim());
     assert!(score <= 3.0, "{said}");
+}
+
+/// Every page of the agent is in memory and stays there, and all of them fit its budget.
+fn locked_in_memory(vm: &Vm) {
+    let status = ok(vm, "cat /proc/$(systemctl show -p MainPID --value oomguard-agent)/status");
+    let kib = |key: &str| -> u64 {
+        let line = status.lines().find_map(|line| line.strip_prefix(key)).expect(key);
+        line.trim_matches([':', ' ', '\t']).trim_end_matches(" kB").parse().expect("a number of KiB")
+    };
+    eprintln!("{} KiB mapped, {} locked, {} resident", kib("VmSize"), kib("VmLck"), kib("VmRSS"));
+    // The kernel's own pages (vdso, vvar) are mapped and never locked.
+    assert!(kib("VmLck") + 64 >= kib("VmSize"), "{status}");
+    assert!(kib("VmRSS") + 128 >= kib("VmLck"), "{status}");
+    assert!(kib("VmRSS") <= 4096, "{status}");
+    assert_eq!(kib("VmSwap"), 0, "{status}");
+    let log = "journalctl -u oomguard-agent -o cat --no-pager | grep -c 'locked memory'; true";
+    assert_eq!(ok(vm, log).trim(), "0", "the unit lets it lock its memory");
 }
 
 /// A reload of a broken policy keeps the old one; an agent started with it changes nothing until it is fixed.

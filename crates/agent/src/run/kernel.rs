@@ -20,11 +20,6 @@ use oomguard_text::DisplayText;
 
 /// The cgroups whose kills are told of beside those of the services that the policy names.
 const SLICES: [&str; 2] = ["/user.slice", "/system.slice"];
-const REHEARSED: [&str; 2] = [
-    "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/a.slice,task=a,pid=1,uid=0",
-    "Out of memory: Killed process 1 (a) total-vm:1kB, anon-rss:1kB, file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:1kB \
-     oom_score_adj:0",
-];
 /// As many as can be waited for.
 const MOST_CGROUPS: usize = 24;
 
@@ -77,14 +72,6 @@ impl Kernel {
             kills: Kills::default(),
             watch: Watch::default(),
             gauges: None,
-        }
-    }
-
-    /// Reads the lines of a kill that never was, so that the code for it is in memory when there is none left to fetch it.
-    pub(super) fn rehearse() {
-        let mut kills = Kills::default();
-        for line in REHEARSED {
-            let _ = kills.line(line);
         }
     }
 

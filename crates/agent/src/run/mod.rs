@@ -22,7 +22,7 @@ use oomguard_host::connector::{Connector, Next};
 use oomguard_host::notify::Notifier;
 use oomguard_host::signals::Signals;
 use oomguard_host::wait::{Interest, wait};
-use oomguard_host::{Host, HostError, memory};
+use oomguard_host::{Host, HostError, mlock};
 use oomguard_spec::policy::Policy;
 
 use crate::event::{Event, Source};
@@ -109,8 +109,8 @@ pub fn run(host: &Host, mut around: Surroundings<'_>) -> Result<(), AgentError> 
     let signals = Signals::catch()?;
     let notifier = Notifier::new(around.notify_socket.as_deref())?;
     let mut events = Vec::new();
-    if let Err(e) = memory::lock_on_fault() {
-        events.push(missing("locked memory", &e.to_string(), "the agent may be swapped out"));
+    if let Err(e) = mlock::lock_all() {
+        events.push(missing("locked memory", &e.to_string(), "a shortage of memory may delay the agent"));
     }
     let (metrics, registry) = Metrics::new(around.version);
     let beat = Beat::new(host, HEALTHY_MS);
@@ -144,7 +144,6 @@ pub fn run(host: &Host, mut around: Surroundings<'_>) -> Result<(), AgentError> 
     agent.look_at_all();
     agent.due.take_drift(host.tick());
     agent.look_for_drift();
-    agent.let_go_of_rare_code();
     notifier.say(&format!("READY=1\nSTATUS={}", agent.status()));
     loop {
         let now = host.tick();
@@ -387,9 +386,6 @@ impl Agent<'_> {
         }
         if self.due.take_drift(now) {
             self.look_for_drift();
-            if self.latest.within(RECENT, now).is_some_and(|reading| reading.sample.has_plenty()) {
-                self.let_go_of_rare_code();
-            }
         }
         if let Some(dir) = &self.textfile
             && self.due.take_textfile(now)
@@ -414,15 +410,6 @@ impl Agent<'_> {
             findings = found(self).unwrap_or(findings);
         }
         self.metrics.set_findings(&findings);
-    }
-
-    /// Reading a policy and a host needs most of the program, and all else a twentieth of it.
-    fn let_go_of_rare_code(&mut self) {
-        let _ = memory::let_go_of_code();
-        // What is needed when memory runs out is fetched now: the report's way, the page of the metrics, the line of a kill.
-        self.report();
-        let _ = self.page.print(Format::Text);
-        Kernel::rehearse();
     }
 
     fn look_at_all(&mut self) {
