@@ -124,7 +124,7 @@ fn a_fresh_server_is_said_step_by_step() {
         under(&said, Step::Install).starts_with("would install oomguard 1.2.3 as /usr/local/bin/oomguard")
     );
     let plan_words =
-        "1 change in the steps 6 to 8, made by one apply in its own order, and the program of Step 4";
+        "1 change in steps 6 to 8, made by one apply in its own order, and the program of Step 4";
     assert_eq!(under(&said, Step::Plan), plan_words);
     assert!(under(&said, Step::Swap).contains("/swapfile"), "{said:?}");
     assert_eq!(under(&said, Step::Protect), "nothing to do");
