@@ -91,6 +91,8 @@ proptest! {
             prop_assert!(!screen.contains(|c| c != '\n' && oomguard_text::is_unsafe(c)), "{screen:?}");
             prop_assert!(screen.lines().all(|line| textwrap::core::display_width(line) <= 100), "{screen}");
             prop_assert!(screen.lines().count() <= 24, "{screen}");
+            let narrow = text::fitted(incident, "-", 0, 80);
+            prop_assert!(narrow.lines().all(|line| textwrap::core::display_width(line) <= 80), "{narrow}");
             let document = cspec::cspec(incident, "-");
             for form in [&markdown::markdown(incident, "-", 0), &html::html(incident, "-", 0, None), &document] {
                 prop_assert!(!form.contains(|c| c != '\n' && oomguard_text::is_unsafe(c)), "{form:?}");

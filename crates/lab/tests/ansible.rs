@@ -135,7 +135,7 @@ fn from_check_mode_to_rollback(release: Release) {
 
     let first = site.play("op", "role: ci", sudo).changes(1).says("\"binary_installed\": true").text;
     assert!(first.contains("\"apply_id\": \"0001-") && !first.contains("after: /etc/fstab"), "{first}");
-    run(&vm, "oomguard check --role ci").exits(0).says("Fine");
+    run(&vm, "oomguard check --role ci").exits(0).says("OK: this host");
     ok(
         &vm,
         "stat -c '%a %U' /usr/local/bin/oomguard | grep -x '755 root'; systemctl is-active oomguard-agent",

@@ -86,21 +86,21 @@ fn rollout_over_five_faulty_servers_is_completed_by_resume() {
     vms[4].power_cut();
     said(applying).exits(3).says("connection").says("step");
     vms[4].power_on().unwrap();
-    client.run(&resume).exits(0).says("what was cut before is finished").says("Fine: 5 of 5 hosts.");
+    client.run(&resume).exits(0).says("what was cut before is finished").says("OK: 5 of 5 hosts");
 
     // All of them after a reboot.
     for vm in &mut vms[2..] {
         vm.reboot().unwrap();
     }
     let later = ["--inventory", "testnet.cspec", "--limit", "!testnet001*,!testnet002*"];
-    client.run(&[&["check"], &later[..]].concat()).exits(0).says("Fine: 3 of 3 hosts.");
+    client.run(&[&["check"], &later[..]].concat()).exits(0).says("OK: 3 of 3 hosts");
     for (back, off) in [(0, 2), (1, 3)] {
         let slot = vms[off].suspend().unwrap();
         vms[back].resume(slot).unwrap();
     }
     let first = ["--inventory", "testnet.cspec", "--limit", "testnet001*,testnet002*"];
-    client.run(&[&["check"], &first[..]].concat()).exits(0).says("Fine: 2 of 2 hosts.");
-    client.run(&[&["apply", "--yes"], &first[..]].concat()).exits(0).says("Fine: 2 of 2 hosts.");
+    client.run(&[&["check"], &first[..]].concat()).exits(0).says("OK: 2 of 2 hosts");
+    client.run(&[&["apply", "--yes"], &first[..]].concat()).exits(0).says("OK: 2 of 2 hosts");
     client.run(&[&["status"], &first[..]].concat()).exits(0).says("of swap");
     client.run(&[&["incident"], &first[..]].concat()).exits(0).says("no OOM kill in its log");
     let seen = client.run(&["fleet", "status", "--format", "cspec"]).exits(0).out;

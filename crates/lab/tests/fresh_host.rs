@@ -26,7 +26,7 @@ fn from_fresh_to_protected_and_back(release: Release) {
     ok(&vm, "sysctl -qw vm.swappiness=60");
     assert_eq!(etc(&vm), before, "what was refused changed something");
 
-    run(&vm, "oomguard apply --role ci --yes").exits(0).says("Fine").says("swapon --show").says("/swapfile");
+    run(&vm, "oomguard apply --role ci --yes").exits(0).says("OK: this host").says("swapon --show").says("/swapfile");
     assert_eq!(session_scores(&vm), [-900, -800, 0], "live, right after the apply");
     let files = ok(&vm, "stat -c '%n %Y %i' $(find /etc -name '*oomguard*' -type f) /etc/fstab /swapfile");
     let reloads = "journalctl -b -t systemd --grep 'Reloading' -q | wc -l";
@@ -40,7 +40,7 @@ fn from_fresh_to_protected_and_back(release: Release) {
 
     drop(session);
     vm.reboot().unwrap();
-    run(&vm, "oomguard check --role ci").exits(0).says("Fine: this host is as the policy says.");
+    run(&vm, "oomguard check --role ci").exits(0).says("OK: this host matches the policy.");
     assert_eq!(
         ok(&vm, "swapon --show=NAME,SIZE,PRIO --noheadings").split_whitespace().collect::<Vec<_>>(),
         ["/swapfile", "16G", "10"]
@@ -57,7 +57,7 @@ fn from_fresh_to_protected_and_back(release: Release) {
     vm.run_as("dev", "tmux new-window -d -t work 'sleep 301'").unwrap();
     ok(&vm, "until pgrep -u dev -f 'sleep 301' >/dev/null; do sleep 0.2; done; sleep 0.5");
     assert_eq!(score(&vm, "-u dev -f 'sleep 301'"), 0);
-    run(&vm, "oomguard check --role ci").exits(0).says("Fine");
+    run(&vm, "oomguard check --role ci").exits(0).says("OK: this host");
     // Without the agent, check finds the missing agent, the unprotected server and the leak; apply fixes all of them.
     ok(&vm, "systemctl stop oomguard-agent");
     found(&vm, "--role ci").exits(2).says("agent-not-running");
@@ -69,7 +69,7 @@ fn from_fresh_to_protected_and_back(release: Release) {
         .says("keeper-unprotected | tmux: server")
         .says("protection-leak | sleep");
     run(&vm, "oomguard apply --role ci --yes").exits(0);
-    run(&vm, "oomguard check --role ci").exits(0).says("Fine");
+    run(&vm, "oomguard check --role ci").exits(0).says("OK: this host");
     assert_eq!(score(&vm, "-u dev -f 'sleep 302'"), 0);
     vm.run_as("dev", "tmux -L other kill-server").unwrap();
     run(&vm, "oomguard status --role ci")

@@ -76,13 +76,13 @@ fn documents_of_the_repository_apply_on_a_real_host() {
         run(&vm, &format!("oomguard check --spec /root/document.cspec{role}")).exits(2);
         host::found(&vm, &format!("--spec /root/document.cspec{role}")).says("no-swap");
         run(&vm, &format!("oomguard apply --spec /root/document.cspec{role} --yes"));
-        run(&vm, &format!("oomguard check --spec /root/document.cspec{role}")).exits(0).says("Fine");
+        run(&vm, &format!("oomguard check --spec /root/document.cspec{role}")).exits(0).says("OK: this host");
         run(&vm, "oomguard rollback --yes").exits(0);
         assert_eq!(host::etc(&vm), before, "{document}");
     }
     for role in ["workstation", "validator"] {
         run(&vm, &format!("oomguard apply --role {role} --yes"));
-        run(&vm, &format!("oomguard check --role {role}")).exits(0).says("Fine");
+        run(&vm, &format!("oomguard check --role {role}")).exits(0).says("OK: this host");
         run(&vm, "oomguard rollback --yes").exits(0);
     }
 }

@@ -120,7 +120,7 @@ fn script_sets_up_a_fresh_server_from_a_laptop() {
     let said = from_laptop(&vm, "op", &["--role", "validator", SERVER]).exits(0).text;
     steps_in_order(&said);
     assert!(said.contains("Step 6 [ 1/") && said.contains("start the agent"), "{said}");
-    assert!(under(&said, "Step 9").contains("Fine: this host is as the policy says."), "{said}");
+    assert!(under(&said, "Step 9").contains("OK: this host matches the policy."), "{said}");
     let status = under(&said, "Step 10");
     assert!(status.contains("/swapfile") && status.contains("Swap:"), "{said}");
     assert!(!said.contains("Undone") && !said.contains("error"), "{said}");
@@ -141,10 +141,10 @@ fn script_sets_up_a_fresh_server_from_a_laptop() {
     assert_eq!((everything(&vm), ok(&vm, inodes)), applied, "the second run changed something");
 
     vm.reboot().unwrap();
-    from_laptop(&vm, "root", &["--dry-run", SERVER]).exits(0).says("running as root").says("Fine");
+    from_laptop(&vm, "root", &["--dry-run", SERVER]).exits(0).says("running as root").says("OK: this host");
     let document = script().with_file_name("../specs/testnet-deployment-requirements.cspec");
     let document = document.to_str().unwrap();
-    from_laptop(&vm, "root", &["--spec", document, SERVER]).exits(0).says("nothing to do").says("Fine");
+    from_laptop(&vm, "root", &["--spec", document, SERVER]).exits(0).says("nothing to do").says("OK: this host");
     ok(&vm, "grep -q MemoryLow /etc/systemd/system/adnet.service.d/50-oomguard.conf");
     assert_eq!(strays(&vm), "");
 }
@@ -177,7 +177,7 @@ fn script_sets_up_a_server_locally() {
     let said =
         run(&vm, "sh /root/setup-testnet-server.sh --local --spec /root/deployment.cspec --role validator")
             .text;
-    assert!(said.contains("adnet.service.d/50-oomguard.conf") && said.contains("Fine"), "{said}");
+    assert!(said.contains("adnet.service.d/50-oomguard.conf") && said.contains("OK: this host"), "{said}");
     run(&vm, "oomguard check --spec /root/deployment.cspec --role validator").exits(0);
 }
 
@@ -233,7 +233,7 @@ fn command_sets_up_a_fresh_server() {
     steps_in_order(&said);
     assert!(said.contains("\n  Step 4 /usr/local/bin/oomguard is up to date\n"), "{said}");
     assert!(said.contains("Step 8 [") && said.contains("start the agent"), "{said}");
-    assert!(under(&said, "Step 9").contains("Fine: this host is as the policy says."), "{said}");
+    assert!(under(&said, "Step 9").contains("OK: this host matches the policy."), "{said}");
     let status = under(&said, "Step 10");
     assert!(status.contains("/swapfile") && status.contains("Swap:"), "{said}");
     ok(

@@ -23,9 +23,13 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            if !asked {
+                Terminal::new(args::Color::Auto).usage(&error);
+                return ExitCode::from(code::USAGE);
+            }
             let failed = match error.print() {
                 // `oomguard --help | head` is no error.
-                Err(unwritten) if asked && unwritten.kind() != std::io::ErrorKind::BrokenPipe => {
+                Err(unwritten) if unwritten.kind() != std::io::ErrorKind::BrokenPipe => {
                     Some(unwritten)
                 }
                 _ => None,
@@ -33,8 +37,7 @@ fn main() -> ExitCode {
             return ExitCode::from(match failed {
                 Some(unwritten) => Terminal::new(args::Color::Auto)
                     .fail(&Failure::error(format!("cannot write the output: {unwritten}"))),
-                None if asked => code::SUCCESS,
-                None => code::USAGE,
+                None => code::SUCCESS,
             });
         }
     };

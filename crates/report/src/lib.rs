@@ -74,6 +74,6 @@ impl Report {
 /// A report as a command prints it.
 #[must_use]
 pub fn to_json(report: &impl Serialize) -> String {
-    // A report is made of strings, numbers and lists of them, which serde_json always writes.
-    serde_json::to_string_pretty(report).unwrap_or_default() + "\n"
+    // A report is made of strings, numbers and lists of them, which are always written.
+    oomguard_text::json_pretty(report).unwrap_or_default() + "\n"
 }

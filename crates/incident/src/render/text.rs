@@ -5,8 +5,8 @@ use textwrap::core::display_width;
 use crate::model::{Incident, Kill};
 use crate::shown::{size, size_or_dash};
 
-/// The columns that are used.
-const WIDTH: usize = 100;
+/// The columns that are used where the terminal is not narrower.
+pub const MAX_WIDTH: usize = 100;
 
 /// The lines that are used: a prompt has room, too.
 const HEIGHT: usize = 24;
@@ -17,7 +17,13 @@ const MAX_ENTRIES: usize = 3;
 /// One incident in at most one screen of 24 lines and 100 columns.
 #[must_use]
 pub fn text(incident: &Incident, source: &str, lost_records: u64) -> String {
-    let mut page = Page::default();
+    fitted(incident, source, lost_records, MAX_WIDTH)
+}
+
+/// One incident in at most one screen of 24 lines and `width` columns.
+#[must_use]
+pub fn fitted(incident: &Incident, source: &str, lost_records: u64, width: usize) -> String {
+    let mut page = Page { items: Vec::new(), width: width.clamp(40, MAX_WIDTH) };
     killed_part(&mut page, incident);
     memory_part(&mut page, incident);
     cause_part(&mut page, incident);
@@ -150,9 +156,9 @@ fn memory(incident: &Incident) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
-#[derive(Default)]
 struct Page {
     items: Vec<Item>,
+    width: usize,
 }
 
 /// Some lines.
@@ -170,18 +176,18 @@ const MAX_LINES: usize = 2;
 
 impl Page {
     fn line(&mut self, text: &str) {
-        let text = oomguard_text::shown(text, WIDTH) + "\n";
+        let text = oomguard_text::shown(text, self.width) + "\n";
         self.items.push(Item { text, spare: false });
     }
 
     /// A word and a text beside it.
     fn item(&mut self, word: &str, text: &str) {
-        self.items.push(Item { text: wrapped(word, text), spare: false });
+        self.items.push(Item { text: wrapped(word, text, self.width), spare: false });
     }
 
     /// One of a list, of which the first is what matters most.
     fn one_of_many(&mut self, number: usize, word: &str, text: &str) {
-        self.items.push(Item { text: wrapped(word, text), spare: number > 0 });
+        self.items.push(Item { text: wrapped(word, text, self.width), spare: number > 0 });
     }
 
     /// The screen; what does not fit on it is left out, the last of the lists first.
@@ -196,9 +202,9 @@ impl Page {
 }
 
 /// A word and a text beside it, wrapped and cut after two lines.
-fn wrapped(word: &str, text: &str) -> String {
+fn wrapped(word: &str, text: &str, width: usize) -> String {
     let (first, rest) = (format!("{word:INDENT$}"), " ".repeat(INDENT));
-    let options = textwrap::Options::new(WIDTH)
+    let options = textwrap::Options::new(width)
         .initial_indent(&first)
         .subsequent_indent(&rest)
         // Paths and unit names are to be copied.
@@ -208,7 +214,7 @@ fn wrapped(word: &str, text: &str) -> String {
         lines.truncate(MAX_LINES);
         if let Some(last) = lines.last_mut() {
             let mut text = last.trim_end().to_owned();
-            while display_width(&text) + 3 > WIDTH {
+            while display_width(&text) + 3 > width {
                 text.pop();
             }
             *last = (text + "...").into();

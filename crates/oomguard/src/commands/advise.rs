@@ -41,7 +41,7 @@ impl Advise {
     pub fn run(&self, terminal: &mut Terminal) -> Result<u8, Failure> {
         let advice = advice(self, &self.root.host()?)?;
         terminal.print(&match self.format {
-            Format::Json => serde_json::to_string_pretty(&advice).unwrap_or_default() + "\n",
+            Format::Json => crate::output::pretty(&advice),
             _ => output::text(&super::host_name(&self.root.host()?), &advice, terminal),
         })?;
         Ok(code::SUCCESS)

@@ -137,7 +137,12 @@ fn run(args: &Apply, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure
         Some(id) => terminal.print(&format!("Done. `oomguard rollback --to {id}` undoes it.\n\n"))?,
         None => terminal.print("Nothing to change.\n\n")?,
     }
-    terminal.print(&check::table(&report, &outcome.facts, &source.args, terminal))?;
+    terminal.print(&check::text(
+        &report,
+        &outcome.facts,
+        check::Shown { args: &source.args, verbose: false },
+        terminal,
+    ))?;
     terminal.print(&swap_status(host, terminal))?;
     Ok(code)
 }

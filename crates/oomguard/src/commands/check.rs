@@ -29,7 +29,7 @@ pub struct Check {
     format: Format,
     #[command(flatten)]
     quiet: QuietArgs,
-    /// List all findings, also when many are alike
+    /// Show all findings, and all of their text
     #[arg(short, long)]
     verbose: bool,
     #[command(flatten)]
@@ -72,7 +72,10 @@ fn run(args: &Check, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure
     let text = match args.format {
         Format::Json => oomguard_report::to_json(&report),
         Format::Junit => junit::document(&report),
-        _ => check::table(&report, &facts, &source.args, terminal),
+        _ => {
+            let shown = check::Shown { args: &source.args, verbose: args.verbose };
+            check::text(&report, &facts, shown, terminal)
+        }
     };
     terminal.print(&text)?;
     Ok(if report.fine { code::SUCCESS } else { code::DIFFERS })

@@ -141,7 +141,7 @@ fn run(args: &DrillArgs, host: &Host, terminal: &mut Terminal) -> Result<u8, Fai
     let mut tell = |told: Told<'_>| terminal.note(&output::progress(&told));
     let report = drill.run(std::process::id(), &|| stop.load(Ordering::Relaxed), &mut tell)?;
     terminal.print(&match args.format {
-        Format::Json => serde_json::to_string_pretty(&report).unwrap_or_default() + "\n",
+        Format::Json => crate::output::pretty(&report),
         _ => output::text(&report, terminal),
     })?;
     Ok(if report.proved { code::SUCCESS } else { code::DIFFERS })

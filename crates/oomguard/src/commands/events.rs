@@ -45,7 +45,7 @@ fn run(args: &Events, host: &Host, terminal: &mut Terminal) -> Result<u8, Failur
     })?;
     let log = log.filter(since, args.kind.as_deref());
     let text = match args.format {
-        Format::Json => serde_json::to_string_pretty(&log).unwrap_or_default() + "\n",
+        Format::Json => crate::output::pretty(&log),
         _ => events::text(&log, args.since.is_some() || args.kind.is_some(), terminal),
     };
     terminal.print(&text)?;

@@ -95,7 +95,7 @@ impl Fleet {
                 let outcomes = kept.outcomes();
                 terminal.print(&match args.format {
                     Format::Json => fleet::json(&kept, &outcomes),
-                    _ => fleet::table(&kept, &outcomes, terminal),
+                    _ => fleet::text(&kept, &outcomes, terminal),
                 })?;
                 Ok(fleet_run::exit_code(&kept.run.task, &outcomes))
             }
@@ -125,7 +125,7 @@ fn status(args: &Status, host: &Host, terminal: &mut Terminal) -> Result<u8, Fai
         Format::Json => fleet::status_json(&standings),
         Format::Html => render::html(&standings, host.now()),
         Format::Cspec => render::cspec(&standings),
-        _ => fleet::status_table(&standings, terminal),
+        _ => fleet::status_text(&standings, terminal),
     })?;
     let outcomes: Vec<_> = standings.into_iter().map(|standing| standing.outcome).collect();
     Ok(fleet_run::exit_code(&Task::Check, &outcomes))

@@ -109,7 +109,7 @@ pub fn finish(
         return Ok(code::ERROR);
     }
     let outcomes = kept.outcomes();
-    let text = if json { fleet::json(kept, &outcomes) } else { fleet::table(kept, &outcomes, terminal) };
+    let text = if json { fleet::json(kept, &outcomes) } else { fleet::text(kept, &outcomes, terminal) };
     terminal.print(&text)?;
     Ok(exit_code(&kept.run.task, &outcomes))
 }

@@ -129,7 +129,7 @@ impl Generate {
             Self::Completions(args) => {
                 let mut script = Vec::new();
                 clap_complete::generate(args.shell, &mut Cli::command(), "oomguard", &mut script);
-                terminal.print(&String::from_utf8_lossy(&script))?;
+                terminal.print_document(&String::from_utf8_lossy(&script))?;
             }
             Self::Rules(rules) => terminal.print(&rules.text()?)?,
             Self::Man(Man { out: Some(dir) }) => man_pages(dir)?,
@@ -137,7 +137,7 @@ impl Generate {
                 let mut page = Vec::new();
                 let rendered = clap_mangen::Man::new(cli::for_man()).render(&mut page);
                 rendered.map_err(|error| Failure::error(format!("cannot make the man page: {error}")))?;
-                terminal.print(&String::from_utf8_lossy(&page))?;
+                terminal.print_document(&String::from_utf8_lossy(&page))?;
             }
         }
         Ok(code::SUCCESS)

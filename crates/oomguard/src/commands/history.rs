@@ -62,7 +62,7 @@ impl History {
 
 fn list(entries: &[Entry], format: Format) -> String {
     if format == Format::Json {
-        return serde_json::to_string_pretty(entries).unwrap_or_default() + "\n";
+        return crate::output::pretty(&entries);
     }
     if entries.is_empty() {
         return "Nothing has been applied on this host yet.\n".to_owned();
@@ -82,7 +82,7 @@ fn list(entries: &[Entry], format: Format) -> String {
 
 fn show(entry: &Entry, format: Format) -> String {
     if format == Format::Json {
-        return serde_json::to_string_pretty(entry).unwrap_or_default() + "\n";
+        return crate::output::pretty(&entry);
     }
     let mut text = format!("{}: {}\n", entry.record.id, entry.state.word());
     for line in &entry.asked {

@@ -286,7 +286,7 @@ impl TakesLog for Printer<'_, '_> {
             Format::Markdown => markdown::markdown(&incident, source, lost),
             Format::Html => html::html(&incident, source, lost, options.minutes),
             Format::Cspec => cspec::cspec(&incident, source),
-            _ => text::text(&incident, source, lost),
+            _ => text::fitted(&incident, source, lost, terminal.width()),
         })
     }
 }

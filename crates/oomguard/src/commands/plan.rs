@@ -78,7 +78,7 @@ fn run(args: &PlanArgs, host: &Host, terminal: &mut Terminal) -> Result<u8, Fail
         })?;
     }
     let text = match args.format {
-        Format::Json => plan.to_json(),
+        Format::Json => crate::output::pretty(&plan),
         _ => plan::text(&plan, &next, terminal),
     };
     terminal.print(&text)?;

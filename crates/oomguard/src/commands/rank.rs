@@ -48,7 +48,7 @@ fn run(args: &Rank, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure>
     let report = RankReport::read(host, &policy, asked, &loads)?;
     let text = match args.format {
         Format::Json => oomguard_report::to_json(&report),
-        _ => rank::table(&report, args.all, terminal),
+        _ => rank::text(&report, args.all, terminal),
     };
     terminal.print(&text)?;
     Ok(code::SUCCESS)

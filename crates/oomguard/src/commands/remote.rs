@@ -81,12 +81,12 @@ impl Program for ThisProgram<'_> {
 
     fn check_lines(&self, report: &CheckReport, facts: &Facts) -> Vec<String> {
         let text = if report.fine {
-            check::table(report, facts, "", &self.plain)
+            check::text(report, facts, check::Shown::default(), &self.plain)
         } else {
             let differs = report.findings.iter().filter(|finding| finding.severity.differs());
             let (fixed, left): (Vec<_>, Vec<_>) = differs.partition(|finding| finding.fix.is_some());
             let counts = format!("{} would be fixed, {} need a person.\n", fixed.len(), left.len());
-            check::found(report, facts, &self.plain) + &counts
+            check::found(report, facts, check::Shown::default(), &self.plain) + &counts
         };
         text.lines().map(str::to_owned).collect()
     }

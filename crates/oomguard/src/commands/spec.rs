@@ -69,7 +69,7 @@ fn fmt(file: &Path, write: bool, terminal: &mut Terminal) -> Result<u8, Failure>
     let strict = document.to_strict_yaml();
     if !write {
         terminal.note(&document.render(document.diagnostics(), terminal.error_style()));
-        terminal.print(&strict)?;
+        terminal.print_document(&strict)?;
         return Ok(code::SUCCESS);
     }
     if file == Path::new("-") {
@@ -89,7 +89,7 @@ fn show(args: &Show, terminal: &mut Terminal) -> Result<u8, Failure> {
     if let Some(role) = &args.builtin {
         let role = builtin_role(role)?;
         let text = if json { pretty(&builtin::policy(role)) } else { builtin::source(role).to_owned() };
-        terminal.print(&text)?;
+        terminal.print_document(&text)?;
         return Ok(code::SUCCESS);
     }
     let role = args.role.as_deref();
@@ -102,7 +102,7 @@ fn show(args: &Show, terminal: &mut Terminal) -> Result<u8, Failure> {
         _ => Failure::usage(&error),
     })?;
     let role = role.map(str::to_owned).or_else(|| document.default_role());
-    terminal.print(&if json {
+    terminal.print_document(&if json {
         pretty(&policy)
     } else {
         policy_to_document(&policy, role.as_deref().unwrap_or("all"))

@@ -41,7 +41,7 @@ fn run(args: &Diff, terminal: &mut Terminal) -> Result<u8, Failure> {
     let comparison = documents(&before, &after, args.role.as_deref())
         .map_err(|(document, error)| no_policy(document, &error, style))?;
     terminal.print(&match args.format {
-        Format::Json => serde_json::to_string_pretty(&comparison).unwrap_or_default() + "\n",
+        Format::Json => crate::output::pretty(&comparison),
         _ => spec_diff::text(&comparison),
     })?;
     Ok(if comparison.same { code::SUCCESS } else { code::DIFFERS })

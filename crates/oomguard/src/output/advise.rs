@@ -3,7 +3,7 @@
 use oomguard_converge::advise::{Advice, Beside};
 use oomguard_spec::size::Bytes;
 
-use super::wrap::wrap;
+use super::lines::wrap;
 use super::{Paint, Terminal};
 
 /// The sum, line by line.
@@ -25,7 +25,7 @@ pub fn text(host: &str, advice: &Advice, terminal: &Terminal) -> String {
         Beside::Within => "within that",
         Beside::Above => "more",
     };
-    let width = terminal.width().into();
+    let width = Some(terminal.width());
     text.push_str(&format!(
         "\n{}\n",
         wrap(
@@ -35,11 +35,12 @@ pub fn text(host: &str, advice: &Advice, terminal: &Terminal) -> String {
                 Bytes(rule.high),
                 rule.why
             ),
+            0,
             width
         )
     ));
     for note in &advice.notes {
-        text.push_str(&format!("{}\n", wrap(&format!("Note: {note}"), width)));
+        text.push_str(&format!("{}\n", wrap(&format!("Note: {note}"), 0, width)));
     }
     let size = format!("{}MB", advice.swap >> 20);
     let size = if advice.swap.is_multiple_of(1 << 30) { format!("{}GB", advice.swap >> 30) } else { size };

@@ -1,30 +1,37 @@
-//! The report of `check`: JSON for programs, a short table for a tired person.
+//! The report of `check` for people: up to three lines a finding, the summary last.
 
 use std::collections::BTreeMap;
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width};
 use oomguard_converge::facts::Unread;
 use oomguard_converge::rank::First;
 use oomguard_converge::{Facts, Finding, Severity};
 use oomguard_report::CheckReport;
 use oomguard_spec::size::Bytes;
 
-use super::wrap::wrap;
+use super::lines::{cut, wrap};
 use super::{Paint, Terminal, counted};
 
-/// More findings of one kind than this are shown as one line.
-const SHOWN_OF_A_KIND: usize = 5;
+/// Findings of one kind that are shown without --verbose.
+const MAX_OF_A_KIND: usize = 5;
 
-/// `CRITICAL` with a blank on each side.
-const MARK_WIDTH: u16 = 10;
+/// `CRITICAL` and a blank.
+const INDENT: usize = 9;
 
-/// What could not be read, for a person.
+/// How the report is printed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shown<'a> {
+    /// The arguments that give the same policy to another command.
+    pub args: &'a str,
+    /// Show all findings, and all of their text.
+    pub verbose: bool,
+}
+
+/// What could not be read.
 pub fn not_read(unread: &[Unread]) -> String {
     let line = |one: &Unread| {
         // The reason often begins with the path that stands before it.
         let why = one.why.strip_prefix(&format!("cannot read {}: ", one.what)).unwrap_or(&one.why);
-        format!("  {}: {why}\n    not known: {}\n", one.what, one.unknown)
+        format!("  {}: {why}\n    unknown: {}\n", one.what, one.unknown)
     };
     if unread.is_empty() {
         String::new()
@@ -33,17 +40,20 @@ pub fn not_read(unread: &[Unread]) -> String {
     }
 }
 
-/// The report for a person: the table comes last, and the verdict after it.
-pub fn table(report: &CheckReport, facts: &Facts, args: &str, terminal: &Terminal) -> String {
-    let mut text = found(report, facts, terminal);
-    text.push_str(&verdict(report, args, terminal));
-    let first = report.dies_first.as_ref().map(|first| wrap(&first_words(first), terminal.width().into()));
+/// The report, with what to do next.
+pub fn text(report: &CheckReport, facts: &Facts, shown: Shown<'_>, terminal: &Terminal) -> String {
+    let mut text = found(report, facts, shown, terminal);
+    if !report.findings.is_empty() {
+        text.push('\n');
+    }
+    let first = report.dies_first.as_ref().map(|first| cut(&first_words(first), terminal.columns()));
     text.extend(first.map(|line| line + "\n"));
+    text.push_str(&summary(report, shown.args, terminal));
     text
 }
 
-/// The table alone, without what to type next.
-pub fn found(report: &CheckReport, facts: &Facts, terminal: &Terminal) -> String {
+/// The findings alone.
+pub fn found(report: &CheckReport, facts: &Facts, shown: Shown<'_>, terminal: &Terminal) -> String {
     let mut text = format!(
         "{}: {}\npolicy: {}\n",
         terminal.paint(Paint::Bold, &report.host),
@@ -52,8 +62,50 @@ pub fn found(report: &CheckReport, facts: &Facts, terminal: &Terminal) -> String
     );
     text.push_str(&not_read(&report.unread));
     if !report.findings.is_empty() {
-        text.push_str(&findings_table(&report.findings, terminal.width()));
         text.push('\n');
+    }
+    let mut of_a_kind: BTreeMap<&str, usize> = BTreeMap::new();
+    for finding in &report.findings {
+        let seen = of_a_kind.entry(finding.kind.id()).or_default();
+        *seen += 1;
+        if shown.verbose || *seen <= MAX_OF_A_KIND {
+            text.push_str(&lines(finding, shown.verbose, terminal));
+        }
+    }
+    for (id, seen) in of_a_kind {
+        let more = seen.saturating_sub(MAX_OF_A_KIND);
+        if more > 0 && !shown.verbose {
+            text.push_str(&format!("{:INDENT$}{more} more of {id}; --verbose lists them\n", ""));
+        }
+    }
+    text
+}
+
+/// What is and should be; why it matters; how it is fixed.
+fn lines(finding: &Finding, verbose: bool, terminal: &Terminal) -> String {
+    let (mark, paint) = match finding.severity {
+        Severity::Critical => ("CRITICAL", Some(Paint::Red)),
+        Severity::Warning => ("warning", Some(Paint::Yellow)),
+        Severity::Advice => ("advice", None),
+    };
+    let columns = terminal.columns();
+    let fit = |line: String| if verbose { wrap(&line, INDENT + 5, columns) } else { cut(&line, columns) };
+    let head = fit(format!("{mark:<INDENT$}{}: {}; should be {}", finding.subject, finding.is, finding.should));
+    let head = match (paint, head.split_at_checked(mark.len())) {
+        (Some(paint), Some((mark, rest))) => terminal.paint(paint, mark) + rest,
+        _ => head,
+    };
+    let mut text = head + "\n";
+    let mut line = |word: &str, said: &str| {
+        if !said.is_empty() {
+            text.push_str(&(fit(format!("{:INDENT$}{word:<5}{said}", "")) + "\n"));
+        }
+    };
+    line("why:", &finding.why);
+    match (&finding.fix, &finding.advice) {
+        (Some(fix), _) => line("fix:", fix),
+        (None, Some(advice)) => line("you:", advice),
+        (None, None) => {}
     }
     text
 }
@@ -61,7 +113,7 @@ pub fn found(report: &CheckReport, facts: &Facts, terminal: &Terminal) -> String
 fn first_words(first: &First) -> String {
     let unit = first.unit.as_ref().map(|unit| format!(" in {unit}")).unwrap_or_default();
     format!(
-        "Killed first if memory ran out now: {} (pid {}{unit}), {}, score {}.",
+        "First to be killed now: {} (pid {}{unit}), {}, score {}",
         first.name,
         first.pid,
         Bytes(first.size),
@@ -77,69 +129,13 @@ fn host_words(facts: &Facts) -> String {
     format!("{} of memory, {swap}, Linux {}{container}", Bytes(facts.memory.mem_total), facts.kernel)
 }
 
-fn findings_table(findings: &[Finding], width: u16) -> String {
-    // A blank stands between two columns.
-    let column = width.saturating_sub(MARK_WIDTH + 3) / 3;
-    // A blank on each side of a cell.
-    let cell = |text: &str| wrap(text, usize::from(column.saturating_sub(2)));
-    let mut table = Table::new();
-    table
-        .load_style(UTF8_HORIZONTAL_ONLY)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(width)
-        .set_header(["", "What is wrong", "Why it matters", "What `apply` does"]);
-    let mut of_a_kind: BTreeMap<&str, usize> = BTreeMap::new();
-    for finding in findings {
-        let seen = of_a_kind.entry(finding.kind.id()).or_default();
-        *seen += 1;
-        if *seen <= SHOWN_OF_A_KIND {
-            table.add_row([
-                mark(finding.severity).to_owned(),
-                cell(&wrong(finding)),
-                cell(&finding.why),
-                cell(&action(finding)),
-            ]);
-        }
-    }
-    for (id, seen) in of_a_kind.into_iter().filter(|(_, seen)| *seen > SHOWN_OF_A_KIND) {
-        let more = format!("and {} more of {id}; `--format json` lists them all", seen - SHOWN_OF_A_KIND);
-        table.add_row([String::new(), cell(&more), String::new(), String::new()]);
-    }
-    for (at, width) in [MARK_WIDTH, column, column, column].into_iter().enumerate() {
-        if let Some(column) = table.column_mut(at) {
-            column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(width)));
-        }
-    }
-    table.trim_fmt()
-}
-
-fn mark(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Critical => "CRITICAL",
-        Severity::Warning => "warning",
-        Severity::Advice => "advice",
-    }
-}
-
-fn wrong(finding: &Finding) -> String {
-    format!("{}\nis {}\nshould be {}", finding.subject, finding.is, finding.should)
-}
-
-fn action(finding: &Finding) -> String {
-    match (&finding.fix, &finding.advice) {
-        (Some(fix), _) => fix.clone(),
-        (None, Some(advice)) => format!("nothing; {advice}"),
-        (None, None) => "nothing".to_owned(),
-    }
-}
-
-fn verdict(report: &CheckReport, args: &str, terminal: &Terminal) -> String {
+fn summary(report: &CheckReport, args: &str, terminal: &Terminal) -> String {
     let (critical, warnings) = (report.count(Severity::Critical), report.count(Severity::Warning));
     if report.fine {
         let fine = if report.unread.is_empty() {
-            "Fine: this host is as the policy says."
+            "OK: this host matches the policy."
         } else {
-            "Fine as far as it can be read: all of that is as the policy says."
+            "OK: everything that could be read matches the policy."
         };
         return format!("{}\n", terminal.paint(Paint::Green, fine));
     }
@@ -149,35 +145,62 @@ fn verdict(report: &CheckReport, args: &str, terminal: &Terminal) -> String {
         (_, 0) => format!("{critical} critical"),
         _ => format!("{critical} critical, {}", counted(warnings, "warning")),
     };
-    let counts = terminal.paint(paint, &format!("{counts}."));
     let differing = report.findings.iter().filter(|finding| finding.severity.differs());
-    let next = match (differing.filter(|finding| finding.fix.is_some()).count(), critical + warnings) {
-        (0, _) => "`apply` mends none of this; the last column says what you can do.".to_owned(),
-        _ if !report.refusals.is_empty() => refused(report),
-        (mends, all) => {
-            let mends = match (mends, all) {
+    let fixed = differing.filter(|finding| finding.fix.is_some()).count();
+    let next = match (fixed, critical + warnings) {
+        (0, _) => "`apply` fixes none of these; see the lines `you:`".to_owned(),
+        _ if !report.refusals.is_empty() => return refused(report) + &terminal.paint(paint, &counts) + "\n",
+        (fixed, all) => {
+            let fixes = match (fixed, all) {
                 (1, 1) => "it".to_owned(),
                 (2, 2) => "both".to_owned(),
-                (mends, all) if mends == all => format!("all {all}"),
-                (mends, all) => format!("{mends} of {all}"),
+                (fixed, all) if fixed == all => format!("all {all}"),
+                (fixed, all) => format!("{fixed} of {all}"),
             };
-            let next = [
-                format!("`sudo oomguard apply{args}` mends {mends}"),
-                format!("`oomguard plan{args}` shows every change."),
-            ];
-            // A path is not broken: the line is there to be copied.
-            if args.is_empty() { next.join("; ") } else { format!("\n{}", next.join("\n")) }
+            // A command is not broken: it is there to be copied.
+            format!("`sudo oomguard apply{args}` fixes {fixes}")
         }
     };
-    let blank = if next.starts_with('\n') { "" } else { " " };
-    format!("{counts}{blank}{next}\n")
+    format!("{}: {next}\n", terminal.paint(paint, &counts))
 }
 
-/// The table says what `apply` does, and this why it would not.
+/// Why `apply` would do nothing of what the findings say.
 fn refused(report: &CheckReport) -> String {
-    let mut text = "But `apply` would refuse, and change nothing, until this is settled:".to_owned();
+    let mut text = "`apply` would be refused:\n".to_owned();
     for refusal in &report.refusals {
-        text.push_str(&format!("\n  {}\n  -> {}", refusal.reason, refusal.advice));
+        text.push_str(&format!("  {}\n  -> {}\n", refusal.reason, refusal.advice));
     }
     text
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    fn finding() -> Finding {
+        serde_json::from_value(serde_json::json!({
+            "id": "user-manager-unprotected", "severity": "critical",
+            "subject": "/etc/systemd/system/user@.service.d/50-oomguard.conf", "is": "missing",
+            "should": "OOMScoreAdjust=-900, OOMPolicy=continue and ManagedOOMPreference=avoid, by the policy's systemd_user",
+            "why": "a killed user manager takes every session of its user along, with all that runs in them",
+            "fix": "write /etc/systemd/system/user@.service.d/50-oomguard.conf, for managers that start from now on",
+            "advice": null
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_finding_has_three_lines_that_fit_the_terminal() {
+        for columns in [80, 120] {
+            let text = lines(&finding(), false, &Terminal::plain_with(Some(columns)));
+            assert_eq!(text.lines().count(), 3, "{text}");
+            assert!(text.lines().all(|line| line.chars().count() <= usize::from(columns)), "{text}");
+        }
+        let all = lines(&finding(), true, &Terminal::plain_with(Some(80)));
+        assert!(all.lines().count() > 3 && !all.contains("..."), "{all}");
+        // To a pipe nothing is cut.
+        let piped = lines(&finding(), false, &Terminal::plain());
+        assert!(piped.lines().count() == 3 && piped.contains("by the policy's systemd_user"), "{piped}");
+    }
 }

@@ -4,7 +4,7 @@ use oomguard_converge::Facts;
 use oomguard_drill::{Kill, Order, Outcome, Pressure, Report, Role, Scope, Told, Work};
 use oomguard_spec::size::Bytes;
 
-use super::wrap::wrap;
+use super::lines::wrap;
 use super::{Paint, Terminal};
 
 /// What is about to be done.
@@ -29,7 +29,7 @@ pub fn announcement(order: &Order, facts: &Facts, policy: &str) -> String {
     };
     format!(
         "{}\nPolicy: {policy}. The kills are real: the agent tells of them, and alerts on OOM kills come.\n{agent}",
-        wrap(&format!("A tmux server with {load} in its pane, in {place}."), 100)
+        wrap(&format!("A tmux server with {load} in its pane, in {place}."), 0, Some(100))
     )
 }
 

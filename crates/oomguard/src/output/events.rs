@@ -1,30 +1,22 @@
-//! The event log for a person: an event a line.
+//! The event log for people, the latest event last.
 
 use oomguard_agent::event::{Entry, Level};
 use oomguard_agent::event_log::Log;
 
+use super::lines::wrap;
 use super::{Paint, Terminal, counted};
 
-/// The events, the latest last. `chosen`: only some of the log were asked for.
+/// A time to the second, a level and their blanks.
+const INDENT: usize = 32;
+
+/// The events. `chosen`: only some of the log were asked for.
 pub fn text(log: &Log, chosen: bool, terminal: &Terminal) -> String {
-    let widest = log.events.iter().map(|entry| entry.event.kind().len()).max().unwrap_or(0);
-    let line = |entry: &Entry| {
-        let level = format!("{:<8}", entry.level.as_str());
-        let level = match entry.level {
-            Level::Critical | Level::Error => terminal.paint(Paint::Red, &level),
-            Level::Warning => terminal.paint(Paint::Yellow, &level),
-            Level::Notice | Level::Info => level,
-        };
-        // Whoever wrote the line: a time that is none could be anything.
-        let time = if entry.time_ms().is_some() { entry.time.as_str() } else { "(no time)" };
-        format!("{time}  {level}  {:<widest$}  {}\n", entry.event.kind(), entry.message)
-    };
-    let mut text: String = log.events.iter().map(line).collect();
+    let mut text: String = log.events.iter().map(|entry| one(entry, terminal)).collect();
     if log.events.is_empty() {
         text.push_str(if chosen {
-            "There are no such events in the log of this host.\n"
+            "No such events in the log of this host.\n"
         } else {
-            "There are no events on this host; the agent writes them (`systemctl status oomguard-agent`).\n"
+            "No events on this host; the agent records them (`systemctl status oomguard-agent`).\n"
         });
     }
     if log.unreadable_lines > 0 {
@@ -32,4 +24,21 @@ pub fn text(log: &Log, chosen: bool, terminal: &Terminal) -> String {
         text.push_str(&format!("{} of the log could not be read.\n", counted(lines, "line")));
     }
     text
+}
+
+fn one(entry: &Entry, terminal: &Terminal) -> String {
+    let level = format!("{:<8}", entry.level.as_str());
+    // An unparsable time could be any text.
+    let time = match entry.time_ms() {
+        Some(_) => entry.time.get(..19).unwrap_or(&entry.time).replace('T', " ") + "Z",
+        None => format!("{:<20}", "(no time)"),
+    };
+    let said = format!("{time}  {level}  {}: {}", entry.event.kind(), entry.message);
+    let said = wrap(&said, INDENT, terminal.columns());
+    let said = match entry.level {
+        Level::Critical | Level::Error => said.replacen(&level, &terminal.paint(Paint::Red, &level), 1),
+        Level::Warning => said.replacen(&level, &terminal.paint(Paint::Yellow, &level), 1),
+        Level::Notice | Level::Info => said,
+    };
+    said + "\n"
 }

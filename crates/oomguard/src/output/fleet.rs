@@ -4,8 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{ContentArrangement, Table};
 use indicatif::{MultiProgress, ProgressBar};
 use oomguard_converge::Plan;
 use oomguard_fleet::failure::safe;
@@ -22,7 +20,8 @@ use oomguard_spec::size::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Paint, Terminal, counted};
+use super::lines::wrap;
+use super::{Paint, Terminal, counted, pretty};
 
 /// What is reported of several hosts.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -56,10 +55,6 @@ pub struct HostReport {
 
 const SCHEMA: &str = "oomguard.fleet/1";
 
-fn pretty(value: &impl Serialize) -> String {
-    serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
-}
-
 /// A run for programs.
 pub fn json(kept: &StoredRun, outcomes: &[Outcome]) -> String {
     let host = |(outcome, member): (&Outcome, &oomguard_fleet::run::Member)| HostReport {
@@ -92,38 +87,59 @@ pub fn status_json(standings: &[HostStatus]) -> String {
     pretty(&Report { schema: SCHEMA.to_owned(), run: None, task: None, hosts })
 }
 
-/// A run for a person: the worst host first, and what to do next.
-pub fn table(kept: &StoredRun, outcomes: &[Outcome], terminal: &Terminal) -> String {
+/// A run for people: the worst host first, the summary last.
+pub fn text(kept: &StoredRun, outcomes: &[Outcome], terminal: &Terminal) -> String {
     let mut sorted: Vec<&Outcome> = outcomes.iter().collect();
     sorted.sort_by_key(|outcome| outcome.state);
-    let mut table = new_table(terminal, &["Host", "State", "What"]);
-    for outcome in &sorted {
+    let widest = widest(sorted.iter().copied());
+    let mut text = String::new();
+    for outcome in sorted {
         let what = match kept.run.task {
             Task::Incident { .. } => incident_words(kept, outcome),
             Task::Status => status_words(kept, outcome),
             _ => what(outcome),
         };
-        table.add_row([outcome.target.name.as_str(), outcome.state.word(), &what]);
+        text.push_str(&host_lines(outcome, widest, &what, terminal));
     }
     let failed = outcomes.iter().filter(|outcome| outcome.state <= State::NotReached).count();
     let differ = outcomes.iter().filter(|outcome| outcome.state == State::Differs).count();
     let all = outcomes.len();
-    let verdict = match (failed, differ) {
-        (0, 0) => terminal.paint(Paint::Green, &format!("Fine: {} of {all} hosts.", all)),
+    let id = &kept.run.id;
+    if failed > 0 {
+        text.push_str(&format!("`oomguard fleet resume {id}` retries the failed hosts.\n"));
+    }
+    let (paint, words) = match (failed, differ) {
+        (0, 0) => (Paint::Green, format!("OK: {all} of {}", counted(all, "host"))),
         _ => {
             let paint = if failed > 0 { Paint::Red } else { Paint::Yellow };
-            let words = format!(
-                "{failed} of {} failed or not reached, {differ} differ(s), {} fine.",
-                counted(all, "host"),
-                all - failed - differ
-            );
-            terminal.paint(paint, &words)
+            (paint, format!("{failed} of {} failed, {differ} differ, {} OK", counted(all, "host"), all - failed - differ))
         }
     };
-    let id = &kept.run.id;
-    let next =
-        if failed > 0 { format!("`oomguard fleet resume {id}` asks those again; ") } else { String::new() };
-    format!("{}\n{verdict} {next}`oomguard fleet show {id}` shows this again.\n", table.trim_fmt())
+    format!("{text}{} (`oomguard fleet show {id}`)\n", terminal.paint(paint, &words))
+}
+
+/// The state of a host, its name, and what is to be said, indented below itself.
+fn host_lines(outcome: &Outcome, widest: usize, what: &str, terminal: &Terminal) -> String {
+    let state = format!("{:<11}", outcome.state.word());
+    let painted = match outcome.state {
+        State::Failed | State::NotReached => terminal.paint(Paint::Red, &state),
+        State::Differs => terminal.paint(Paint::Yellow, &state),
+        _ => state.clone(),
+    };
+    let indent = 11 + 1 + widest + 2;
+    let mut text = String::new();
+    for (number, line) in what.lines().enumerate() {
+        let name = if number == 0 { outcome.target.name.as_str() } else { "" };
+        let head = if number == 0 { state.as_str() } else { "" };
+        let line = wrap(&format!("{head:<11} {name:<widest$}  {line}"), indent, terminal.columns());
+        text.push_str(&(if number == 0 { line.replacen(&state, &painted, 1) } else { line }));
+        text.push('\n');
+    }
+    text
+}
+
+fn widest<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> usize {
+    outcomes.map(|outcome| outcome.target.name.as_str().chars().count()).max().unwrap_or(0)
 }
 
 fn what(outcome: &Outcome) -> String {
@@ -171,28 +187,27 @@ fn status_words(kept: &StoredRun, outcome: &Outcome) -> String {
     )
 }
 
-/// How hosts stand, for a person.
-pub fn status_table(standings: &[HostStatus], terminal: &Terminal) -> String {
+/// The last known state of each host, for people.
+pub fn status_text(standings: &[HostStatus], terminal: &Terminal) -> String {
     if standings.is_empty() {
-        return "No host was asked yet: `oomguard check --inventory FILE` does.\n".to_owned();
+        return "No hosts yet: `oomguard check --inventory FILE` checks some.\n".to_owned();
     }
-    let mut table = new_table(terminal, &["Host", "State", "Last seen", "What differs"]);
-    for standing in standings {
-        let outcome = &standing.outcome;
-        let name = outcome.target.name.as_str();
-        table.add_row([name, outcome.state.word(), &moment(standing.seen), &what(outcome)]);
-    }
-    format!("{}\n", table.trim_fmt())
+    let widest = widest(standings.iter().map(|standing| &standing.outcome));
+    let line = |standing: &HostStatus| {
+        let what = format!("{}  {}", moment(standing.seen), what(&standing.outcome));
+        host_lines(&standing.outcome, widest, &what, terminal)
+    };
+    standings.iter().map(line).collect()
 }
 
-/// All runs, for a person.
+/// All runs, for people.
 pub fn runs_table(runs: &[StoredRun]) -> String {
     if runs.is_empty() {
         return "No runs yet: `oomguard check --inventory FILE` makes one.\n".to_owned();
     }
     let line = |kept: &StoredRun| {
         let [hosts, failed] = counts(kept);
-        let open = if failed == 0 { String::new() } else { format!(", {failed} failed or not reached") };
+        let open = if failed == 0 { String::new() } else { format!(", {failed} failed") };
         format!("{}  {:<8}  {}{open}\n", kept.run.id, kept.run.task.name(), counted(hosts, "host"))
     };
     runs.iter().map(line).collect()
@@ -234,13 +249,6 @@ pub fn runs_json(runs: &[StoredRun]) -> String {
 
 fn counts(kept: &StoredRun) -> [usize; 2] {
     [kept.run.hosts.len(), kept.unfinished().len()]
-}
-
-fn new_table(terminal: &Terminal, head: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_width(terminal.width()).set_header(head.to_vec());
-    table
 }
 
 /// A line for each host in hand on a terminal; plain lines elsewhere. On standard error, both.

@@ -1,4 +1,4 @@
-//! Everything that is printed.
+//! Everything that is printed. Text of a host, a log or a document is escaped by crates/text.
 
 pub mod advise;
 pub mod check;
@@ -14,14 +14,14 @@ pub mod recorder;
 pub mod spec_check;
 pub mod spec_diff;
 pub mod status;
+mod lines;
 mod terminal;
-mod wrap;
 
 pub use terminal::{Paint, Terminal};
 
-/// JSON for programs.
+/// JSON for programs; unsafe characters are written as `\uXXXX`.
 pub fn pretty(value: &impl serde::Serialize) -> String {
-    serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
+    oomguard_text::json_pretty(value).unwrap_or_default() + "\n"
 }
 
 /// `1 change`, `2 changes`.

@@ -5,7 +5,7 @@ use oomguard_converge::change::Change;
 use oomguard_converge::diff;
 use oomguard_spec::size::Bytes;
 
-use super::wrap::wrap;
+use super::lines::wrap;
 use super::{Paint, Terminal, counted};
 
 /// A plan with everything that a person needs before saying yes. `next` is the command that applies it.
@@ -13,12 +13,12 @@ pub fn text(plan: &Plan, next: &str, terminal: &Terminal) -> String {
     if plan.is_empty() {
         return format!(
             "{}\n",
-            terminal.paint(Paint::Green, "Nothing to change: this host is as the policy says.")
+            terminal.paint(Paint::Green, "Nothing to change: this host matches the policy.")
         );
     }
     let mut text = changes(plan);
     for note in &plan.notes {
-        text.push_str(&format!("{}\n", wrap(&format!("Note: {note}"), terminal.width().into())));
+        text.push_str(&format!("{}\n", wrap(&format!("Note: {note}"), 0, Some(terminal.width()))));
     }
     for refusal in &plan.refusals {
         let head = terminal.paint(Paint::Red, "Refused:");

@@ -44,7 +44,7 @@ impl Report {
 
     /// The report for programs.
     pub fn to_json(&self) -> String {
-        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+        super::pretty(self)
     }
 }
 

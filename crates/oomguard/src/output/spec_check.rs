@@ -83,7 +83,7 @@ fn summary(said: &[Diagnostic]) -> String {
 impl Report {
     /// For programs.
     pub fn to_json(&self) -> String {
-        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+        super::pretty(self)
     }
 
     /// SARIF 2.1.0, as code hosts show it beside the lines.
@@ -128,7 +128,7 @@ impl Report {
                 "results": results,
             }],
         });
-        serde_json::to_string_pretty(&sarif).unwrap_or_default() + "\n"
+        super::pretty(&sarif)
     }
 
     /// JUnit XML: a suite for each document, a case for each thing that was said.

@@ -1,4 +1,4 @@
-//! Standard output and error: colours only where they are wanted, and a closed pipe that ends quietly.
+//! Standard output and error: colors only where they are wanted, and a closed pipe that ends quietly.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
@@ -7,14 +7,14 @@ use oomguard_spec::Style;
 use crate::args::Color;
 use crate::failure::{Failure, code};
 
-/// The colours that are used.
+/// The colors that are used.
 #[derive(Clone, Copy, Debug)]
 pub enum Paint {
     /// Critical.
     Red,
     /// A warning.
     Yellow,
-    /// Fine.
+    /// Success.
     Green,
     /// A heading.
     Bold,
@@ -29,6 +29,8 @@ pub struct Terminal {
     unread: bool,
     /// Only errors are printed.
     quiet: bool,
+    /// The width of the terminal on standard output.
+    columns: Option<u16>,
 }
 
 impl Terminal {
@@ -43,13 +45,20 @@ impl Terminal {
             colour_err: wanted(io::stderr().is_terminal()),
             unread: false,
             quiet: false,
+            columns: columns().filter(|_| io::stdout().is_terminal()),
         }
     }
 
-    /// One without colors.
-    #[cfg(feature = "fleet")]
+    /// One without colors and width.
+    #[cfg(any(feature = "fleet", test))]
     pub fn plain() -> Self {
-        Self { colour_out: false, colour_err: false, unread: false, quiet: false }
+        Self::plain_with(None)
+    }
+
+    /// One without colors.
+    #[cfg(any(feature = "fleet", test))]
+    pub fn plain_with(columns: Option<u16>) -> Self {
+        Self { colour_out: false, colour_err: false, unread: false, quiet: false, columns }
     }
 
     /// Prints errors only from now on.
@@ -63,9 +72,19 @@ impl Terminal {
         if self.unread || self.quiet {
             return Ok(());
         }
+        self.write(&oomguard_text::output(text))
+    }
+
+    /// Prints a user's document as it is, except to a terminal.
+    pub fn print_document(&mut self, text: &str) -> Result<(), Failure> {
+        if io::stdout().is_terminal() || self.unread || self.quiet {
+            return self.print(text);
+        }
+        self.write(text)
+    }
+
+    fn write(&mut self, text: &str) -> Result<(), Failure> {
         let mut out = io::stdout().lock();
-        // A file or a pipe gets the bytes as they are: a document, JSON.
-        let text = if out.is_terminal() { oomguard_text::output(text) } else { text.into() };
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 self.unread = true;
@@ -96,7 +115,13 @@ impl Terminal {
         let _ = io::stderr().lock().write_all(oomguard_text::output(text).as_bytes());
     }
 
-    /// A text in a colour, where colours are wanted on standard output.
+    /// Prints why a command line is wrong. It repeats words of the command line, so it is escaped like any other text.
+    pub fn usage(&mut self, error: &clap::Error) {
+        let text = error.render();
+        self.error(&if self.colour_err { text.ansi().to_string() } else { text.to_string() });
+    }
+
+    /// A text in a color, where colors are wanted on standard output.
     pub fn paint(&self, paint: Paint, text: &str) -> String {
         if !self.colour_out {
             return text.to_owned();
@@ -120,10 +145,14 @@ impl Terminal {
         if self.colour_out { Style::Colour } else { Style::Plain }
     }
 
-    /// How many columns there are; enough for a wide one when the output is no terminal.
-    pub fn width(&self) -> u16 {
-        let known = columns().filter(|_| io::stdout().is_terminal());
-        known.unwrap_or(100).clamp(60, 140)
+    /// The width that lines have to fit; a pipe has none.
+    pub fn columns(&self) -> Option<usize> {
+        self.columns.map(|columns| usize::from(columns.max(40)))
+    }
+
+    /// The width of running text: that of the terminal, but not too wide to be read.
+    pub fn width(&self) -> usize {
+        self.columns().unwrap_or(100).min(100)
     }
 
     /// Asks a yes-or-no question on standard error; `None` when standard input is not a terminal.
@@ -138,7 +167,7 @@ impl Terminal {
         Ok(Some(matches!(answer.trim(), "y" | "Y" | "yes")))
     }
 
-    /// Says why a command failed; the exit code to end with.
+    /// Prints why a command failed; returns the exit status.
     pub fn fail(&mut self, failure: &Failure) -> u8 {
         let (text, code) = match failure {
             Failure::Document(text) => (text.clone(), code::ERROR),

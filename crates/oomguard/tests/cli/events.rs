@@ -58,13 +58,13 @@ fn a_part_of_it() {
     assert_eq!(count(&["--since", "2026-01-23T14:05:06.789Z", "--kind", "pressure_high"]), 0);
     assert_eq!(count(&["--since", "1m"]), 0, "it was long ago");
     assert_eq!(count(&["--since", "36500d"]), 3);
-    host.run(&["events", "--kind", "leak_fixed"]).exits(0).quietly().prints("no such events");
+    host.run(&["events", "--kind", "leak_fixed"]).exits(0).quietly().prints("No such events");
 }
 
 #[test]
 fn a_host_without_events() {
     let host = Folder::fresh();
-    host.run(&["events"]).exits(0).quietly().prints("There are no events on this host");
+    host.run(&["events"]).exits(0).quietly().prints("No events on this host");
     assert_eq!(host.run(&["events", "--format", "json"]).json()["events"], serde_json::json!([]));
 }
 

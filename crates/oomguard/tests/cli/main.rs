@@ -43,4 +43,5 @@ mod secrets;
 mod smoke;
 mod spec;
 mod status;
+mod unsafe_text;
 mod xml;

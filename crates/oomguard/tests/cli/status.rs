@@ -16,7 +16,7 @@ fn a_good_host() {
 fn a_swap_that_the_next_boot_does_not_have() {
     let host = Folder::good();
     host.0.write("/etc/fstab", "/dev/vda / ext4 defaults 0 1\n");
-    host.run(&["status"]).exits(0).prints("NOT on after a boot");
+    host.run(&["status"]).exits(0).prints("NOT on after boot");
 }
 
 #[test]
