@@ -26,7 +26,11 @@ fn from_fresh_to_protected_and_back(release: Release) {
     ok(&vm, "sysctl -qw vm.swappiness=60");
     assert_eq!(etc(&vm), before, "what was refused changed something");
 
-    run(&vm, "oomguard apply --role ci --yes").exits(0).says("OK: this host").says("swapon --show").says("/swapfile");
+    run(&vm, "oomguard apply --role ci --yes")
+        .exits(0)
+        .says("OK: this host")
+        .says("swapon --show")
+        .says("/swapfile");
     assert_eq!(session_scores(&vm), [-900, -800, 0], "live, right after the apply");
     let files = ok(&vm, "stat -c '%n %Y %i' $(find /etc -name '*oomguard*' -type f) /etc/fstab /swapfile");
     let reloads = "journalctl -b -t systemd --grep 'Reloading' -q | wc -l";

@@ -144,7 +144,10 @@ fn script_sets_up_a_fresh_server_from_a_laptop() {
     from_laptop(&vm, "root", &["--dry-run", SERVER]).exits(0).says("running as root").says("OK: this host");
     let document = script().with_file_name("../specs/testnet-deployment-requirements.cspec");
     let document = document.to_str().unwrap();
-    from_laptop(&vm, "root", &["--spec", document, SERVER]).exits(0).says("nothing to do").says("OK: this host");
+    from_laptop(&vm, "root", &["--spec", document, SERVER])
+        .exits(0)
+        .says("nothing to do")
+        .says("OK: this host");
     ok(&vm, "grep -q MemoryLow /etc/systemd/system/adnet.service.d/50-oomguard.conf");
     assert_eq!(strays(&vm), "");
 }

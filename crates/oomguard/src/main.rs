@@ -29,9 +29,7 @@ fn main() -> ExitCode {
             }
             let failed = match error.print() {
                 // `oomguard --help | head` is no error.
-                Err(unwritten) if unwritten.kind() != std::io::ErrorKind::BrokenPipe => {
-                    Some(unwritten)
-                }
+                Err(unwritten) if unwritten.kind() != std::io::ErrorKind::BrokenPipe => Some(unwritten),
                 _ => None,
             };
             return ExitCode::from(match failed {

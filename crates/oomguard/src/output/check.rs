@@ -90,7 +90,8 @@ fn lines(finding: &Finding, verbose: bool, terminal: &Terminal) -> String {
     };
     let columns = terminal.columns();
     let fit = |line: String| if verbose { wrap(&line, INDENT + 5, columns) } else { cut(&line, columns) };
-    let head = fit(format!("{mark:<INDENT$}{}: {}; should be {}", finding.subject, finding.is, finding.should));
+    let head =
+        fit(format!("{mark:<INDENT$}{}: {}; should be {}", finding.subject, finding.is, finding.should));
     let head = match (paint, head.split_at_checked(mark.len())) {
         (Some(paint), Some((mark, rest))) => terminal.paint(paint, mark) + rest,
         _ => head,

@@ -112,7 +112,14 @@ pub fn text(kept: &StoredRun, outcomes: &[Outcome], terminal: &Terminal) -> Stri
         (0, 0) => (Paint::Green, format!("OK: {all} of {}", counted(all, "host"))),
         _ => {
             let paint = if failed > 0 { Paint::Red } else { Paint::Yellow };
-            (paint, format!("{failed} of {} failed, {differ} differ, {} OK", counted(all, "host"), all - failed - differ))
+            (
+                paint,
+                format!(
+                    "{failed} of {} failed, {differ} differ, {} OK",
+                    counted(all, "host"),
+                    all - failed - differ
+                ),
+            )
         }
     };
     format!("{text}{} (`oomguard fleet show {id}`)\n", terminal.paint(paint, &words))

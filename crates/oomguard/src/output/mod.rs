@@ -7,6 +7,7 @@ pub mod events;
 #[cfg(feature = "fleet")]
 pub mod fleet;
 pub mod junit;
+mod lines;
 pub mod minutes;
 pub mod plan;
 pub mod rank;
@@ -14,7 +15,6 @@ pub mod recorder;
 pub mod spec_check;
 pub mod spec_diff;
 pub mod status;
-mod lines;
 mod terminal;
 
 pub use terminal::{Paint, Terminal};

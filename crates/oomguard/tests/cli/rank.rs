@@ -62,8 +62,9 @@ fn a_load_is_killed_until_it_fits() {
         .prints("2 processes of the load would be killed, and nothing else");
     // One that is expendable goes before them, however small.
     host.0.process(900, 801, "cc1", 900, "/user.slice/user-1000.slice/session-3.scope");
-    host.run(&["rank", "--add", "rustc:1.5GB*4"])
-        .prints("   1     900 cc1                 7.5 MiB        0 B   900  session-3.scope      killed: expendable:");
+    host.run(&["rank", "--add", "rustc:1.5GB*4"]).prints(
+        "   1     900 cc1                 7.5 MiB        0 B   900  session-3.scope      killed: expendable:",
+    );
 }
 
 #[test]

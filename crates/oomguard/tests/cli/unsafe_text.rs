@@ -10,8 +10,20 @@ use crate::run::{Ran, oomguard, ran};
 
 /// Bidi overrides and isolates, zero-width characters, tags, controls of both blocks.
 const UNSAFE: [&str; 14] = [
-    "\u{202e}", "\u{202a}", "\u{2066}", "\u{2067}", "\u{2069}", "\u{200b}", "\u{200e}", "\u{feff}", "\u{e0041}",
-    "\u{1b}[2J", "\u{7}", "\u{8}", "\u{7f}", "\u{9b}31m",
+    "\u{202e}",
+    "\u{202a}",
+    "\u{2066}",
+    "\u{2067}",
+    "\u{2069}",
+    "\u{200b}",
+    "\u{200e}",
+    "\u{feff}",
+    "\u{e0041}",
+    "\u{1b}[2J",
+    "\u{7}",
+    "\u{8}",
+    "\u{7f}",
+    "\u{9b}31m",
 ];
 
 const SESSION: &str = "/user.slice/user-1000.slice/session-3.scope";
@@ -69,7 +81,9 @@ fn on_files(bad: &str) {
         is_safe(format, &run(&["incident", "--format", format, &path("kern.log")]));
     }
     let document = |size: &str| {
-        format!("title: \"ti{bad}tle\"\nmemory_config: {{swap: {{size: {size}, file: \"/sw{bad}ap\"}}, ke{bad}y: 1}}\n")
+        format!(
+            "title: \"ti{bad}tle\"\nmemory_config: {{swap: {{size: {size}, file: \"/sw{bad}ap\"}}, ke{bad}y: 1}}\n"
+        )
     };
     fs::write(path("one.cspec"), document("1GB")).unwrap();
     fs::write(path("two.cspec"), document("2GB")).unwrap();
