@@ -21,7 +21,7 @@ fn the_sum_is_shown_line_by_line() {
     let ran = ran
         .prints("  - memory")
         .prints("The rule of thumb (0.5x to 1x of memory) gives 31 GiB to 62 GiB. This is");
-    ran.prints("Note: nothing was recorded").prints("In a document: memory_config: {swap: {size: ");
+    ran.prints("Note: no recording").prints("In a document: memory_config: {swap: {size: ");
 }
 
 #[test]

@@ -120,7 +120,7 @@ fn a_plan_that_somebody_changed_is_refused() {
     let (_dir, path) = saved();
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.replace("pri=10", "pri=11")).unwrap();
-    refused(&path, "plan.json: this plan was changed after it was made");
+    refused(&path, "plan.json: the plan was edited");
 }
 
 #[test]
