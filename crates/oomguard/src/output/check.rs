@@ -7,12 +7,16 @@ use oomguard_converge::rank::First;
 use oomguard_converge::{Facts, Finding, Severity};
 use oomguard_report::CheckReport;
 use oomguard_spec::size::Bytes;
+use textwrap::core::display_width;
 
 use super::lines::{cut, wrap};
 use super::{Paint, Terminal, counted};
 
 /// Findings of one kind that are shown without --verbose.
 const MAX_OF_A_KIND: usize = 5;
+
+/// What is left of the present state in a line that is too long.
+const MIN_IS: usize = 16;
 
 /// `CRITICAL` and a blank.
 const INDENT: usize = 9;
@@ -90,8 +94,11 @@ fn lines(finding: &Finding, verbose: bool, terminal: &Terminal) -> String {
     };
     let columns = terminal.columns();
     let fit = |line: String| if verbose { wrap(&line, INDENT + 5, columns) } else { cut(&line, columns) };
-    let head =
-        fit(format!("{mark:<INDENT$}{}: {}; should be {}", finding.subject, finding.is, finding.should));
+    let head = |is: &str| format!("{mark:<INDENT$}{}: {is}; should be {}", finding.subject, finding.should);
+    // In a long line, the state that should be is worth more than all of the present one.
+    let rest = display_width(&head(""));
+    let room = columns.filter(|_| !verbose).map(|columns| columns.saturating_sub(rest).max(MIN_IS));
+    let head = fit(head(&cut(&finding.is, room)));
     let head = match (paint, head.split_at_checked(mark.len())) {
         (Some(paint), Some((mark, rest))) => terminal.paint(paint, mark) + rest,
         _ => head,
@@ -197,6 +204,13 @@ mod tests {
             let text = lines(&finding(), false, &Terminal::plain_with(Some(columns)));
             assert_eq!(text.lines().count(), 3, "{text}");
             assert!(text.lines().all(|line| line.chars().count() <= usize::from(columns)), "{text}");
+            let mut other = finding();
+            other.subject = "user@.service".to_owned();
+            other.is = "OOMScoreAdjust=100 (/usr/lib/systemd/system/user@.service:4), and 200 in a drop-in"
+                .to_owned();
+            other.should = "OOMScoreAdjust=-900".to_owned();
+            let text = lines(&other, false, &Terminal::plain_with(Some(columns)));
+            assert!(text.lines().next().unwrap().ends_with("; should be OOMScoreAdjust=-900"), "{text}");
         }
         let all = lines(&finding(), true, &Terminal::plain_with(Some(80)));
         assert!(all.lines().count() > 3 && !all.contains("..."), "{all}");

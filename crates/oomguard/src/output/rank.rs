@@ -24,7 +24,7 @@ pub fn text(report: &RankReport, all: bool, terminal: &Terminal) -> String {
         "{:>4} {:>7} {:<16} {:>10} {:>10} {:>5}  {:<20} {}",
         "", "PID", "NAME", "MEMORY", "SWAP", "SCORE", "UNIT", "WHY"
     );
-    text.push_str(&format!("{}\n", terminal.paint(Paint::Bold, &cut(&head, columns))));
+    text.push_str(&format!("{}\n", terminal.paint(Paint::Bold, fitting(&head, columns))));
     let shown = if all { usize::MAX } else { MAX_SHOWN };
     for (at, rank) in ranking.order.iter().take(shown).enumerate() {
         let line = cut(&line(at + 1, rank, report.policy.is_some()), columns);
@@ -41,6 +41,11 @@ pub fn text(report: &RankReport, all: bool, terminal: &Terminal) -> String {
     text.push_str(&never(ranking, shown, columns));
     text.push_str(&summary(ranking));
     text
+}
+
+/// The part of the heading that fits.
+fn fitting(head: &str, columns: Option<usize>) -> &str {
+    columns.and_then(|columns| head.get(..columns)).unwrap_or(head).trim_end()
 }
 
 fn line(place: usize, rank: &Rank, policy: bool) -> String {

@@ -116,7 +116,10 @@ fn cgroups_of_version_1() {
 fn a_kernel_without_psi() {
     let host = Folder::good();
     host.remove("/proc/pressure");
-    host.run(&["check"]).exits(0).prints("the kernel has no PSI").prints("\nOK: everything that could be read");
+    host.run(&["check"])
+        .exits(0)
+        .prints("the kernel has no PSI")
+        .prints("\nOK: everything that could be read");
 }
 
 #[test]

@@ -66,7 +66,9 @@ fn of_an_apply_on_this_host() {
     let id = list[0]["record"]["id"].as_str().unwrap();
     let (named, _) = checked(host.run(&["record", "--title", "Swap and protection for web1", "--from", id]));
     assert_eq!(undated(&named), undated(&text));
-    host.run(&["record", "--title", "x", "--from", "0009-20260921T141320Z"]).exits(64).complains("no apply 0009-");
+    host.run(&["record", "--title", "x", "--from", "0009-20260921T141320Z"])
+        .exits(64)
+        .complains("no apply 0009-");
 }
 
 /// A reader that others wrote (PyYAML) finds the same in a record as ours does.
