@@ -344,7 +344,7 @@ mod tests {
         let with = Evidence { recorded: Some(seen), ..evidence(64, 4) };
         let advice = advise(&with);
         assert_eq!(advice.swap, 33 * GIB, "90 + 6.4 - 64");
-        assert!(advice.notes[0].contains("the OOM killer struck"), "{:?}", advice.notes);
+        assert!(advice.notes[0].contains("the OOM killer ran"), "{:?}", advice.notes);
         let full = Evidence { room: Some(10 * GIB + 5), ..with };
         let advice = advise(&full);
         assert_eq!((advice.swap, advice.limited_by), (10 * GIB, Some(Limit::Disk)));
