@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use lexopt::prelude::{Long, Short, ValueExt};
 use oomguard_agent::http;
 use oomguard_agent::policy_file::PolicyChoice;
-use oomguard_agent::run::{AgentError, Surroundings, run};
+use oomguard_agent::run::{AgentError, Config, run};
 use oomguard_host::Host;
 use oomguard_spec::Builtin;
 
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
 
 fn start(arguments: Arguments) -> ExitCode {
     let Arguments { policy, port, textfile } = arguments;
-    let around = Surroundings {
+    let config = Config {
         version: VERSION,
         load: &mut || policy.load(),
         lines: Arc::new(Mutex::new(std::io::stderr())),
@@ -57,7 +57,7 @@ fn start(arguments: Arguments) -> ExitCode {
     };
     // It judges an agent by its own program: the kernel's link to it holds although the file was replaced.
     let host = Host::live().with_agent_program(Path::new("/proc/self/exe"));
-    match run(&host, around) {
+    match run(&host, config) {
         Ok(()) => return ExitCode::SUCCESS,
         Err(error @ AgentError::NotRoot) => fail(&error, "`oomguard apply` installs it as a service"),
         Err(error) => fail(&error, ""),

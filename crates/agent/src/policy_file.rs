@@ -8,7 +8,7 @@ use oomguard_converge::layout;
 use oomguard_host::files::sha256;
 use oomguard_spec::{Builtin, MAX_BYTES, Severity, builtin};
 
-use crate::run::{Loaded, NotLoaded};
+use crate::run::{LoadedPolicy, LoadError};
 
 /// The policy that the agent was asked to enforce.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,38 +24,38 @@ impl PolicyChoice {
     ///
     /// # Errors
     /// When there is no such role, or the document cannot be read or is not valid.
-    pub fn load(&self) -> Result<Loaded, NotLoaded> {
+    pub fn load(&self) -> Result<LoadedPolicy, LoadError> {
         let applied = Path::new(layout::AGENT_POLICY);
         match (&self.spec, &self.role) {
             (Some(path), role) => from_document(path, role.as_deref()),
             (None, Some(role)) => role
                 .parse()
                 .map(built_in)
-                .map_err(|e| NotLoaded { name: format!("built-in role {role}"), why: format!("{e}") }),
+                .map_err(|e| LoadError { name: format!("built-in role {role}"), why: format!("{e}") }),
             (None, None) if applied.symlink_metadata().is_ok() => from_document(applied, None),
             (None, None) => Ok(built_in(Builtin::Workstation)),
         }
     }
 }
 
-fn built_in(role: Builtin) -> Loaded {
+fn built_in(role: Builtin) -> LoadedPolicy {
     let name = format!("built-in role {}", role.name());
-    Loaded { policy: builtin::policy(role), name, digest: sha256(builtin::source(role).as_bytes()) }
+    LoadedPolicy { policy: builtin::policy(role), name, digest: sha256(builtin::source(role).as_bytes()) }
 }
 
-fn from_document(path: &Path, role: Option<&str>) -> Result<Loaded, NotLoaded> {
+fn from_document(path: &Path, role: Option<&str>) -> Result<LoadedPolicy, LoadError> {
     let name = path.display().to_string();
-    let not_loaded = |why: String| NotLoaded { name: name.clone(), why };
-    let bytes = read(path).map_err(|e| not_loaded(format!("cannot read it: {e}")))?;
+    let error = |why: String| LoadError { name: name.clone(), why };
+    let bytes = read(path).map_err(|e| error(format!("cannot read it: {e}")))?;
     let document = oomguard_spec::read(&name, &bytes).map_err(|rejected| {
         let first = rejected.diagnostics.iter().find(|said| said.severity == Severity::Error);
-        not_loaded(first.map_or_else(
+        error(first.map_or_else(
             || "not a valid document".to_owned(),
             |first| format!("line {}: {}", first.primary.line, first.message),
         ))
     })?;
-    let policy = document.policy(role).map_err(|e| not_loaded(e.to_string()))?;
-    Ok(Loaded { policy, name: name.clone(), digest: sha256(&bytes) })
+    let policy = document.policy(role).map_err(|e| error(e.to_string()))?;
+    Ok(LoadedPolicy { policy, name: name.clone(), digest: sha256(&bytes) })
 }
 
 /// At most one byte more than a document may have: its reader says that it is too long.

@@ -1,10 +1,10 @@
-//! What the guard does about processes that start, on a folder that stands for a host.
+//! The guard on processes that start, on a folder that stands for a host.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // Helpers of tests are tests, too.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use oomguard_agent::guard::{Act, ActKind, Guard, Witness};
+use oomguard_agent::guard::{ScoreChange, ChangeKind, Guard, Observer};
 use oomguard_converge::facts::Process;
 use oomguard_host::proc_event::ProcEvent;
 use oomguard_host::{Host, HostError};
@@ -76,11 +76,11 @@ fn policy() -> Policy {
 }
 
 #[derive(Default)]
-struct Told(Vec<(ActKind, i32, i32)>);
+struct Changes(Vec<(ChangeKind, i32, i32)>);
 
-impl Witness for Told {
-    fn acted(&mut self, act: &Act) {
-        self.0.push((act.kind, act.process.pid, act.to));
+impl Observer for Changes {
+    fn changed(&mut self, change: &ScoreChange) {
+        self.0.push((change.kind, change.process.pid, change.to));
     }
 
     fn failed(&mut self, process: &Process, error: &HostError) {
@@ -88,11 +88,11 @@ impl Witness for Told {
     }
 }
 
-fn after(guard: &mut Guard, events: &[ProcEvent]) -> Vec<(ActKind, i32, i32)> {
-    let mut told = Told::default();
-    events.iter().for_each(|event| guard.hear(event));
-    guard.act(&mut told);
-    told.0
+fn after(guard: &mut Guard, events: &[ProcEvent]) -> Vec<(ChangeKind, i32, i32)> {
+    let mut changes = Changes::default();
+    events.iter().for_each(|event| guard.queue_event(event));
+    guard.handle_queue(&mut changes);
+    changes.0
 }
 
 fn exec(process: i32) -> ProcEvent {
@@ -106,7 +106,7 @@ fn name(process: i32, thread: i32, name: &str) -> ProcEvent {
 }
 
 #[test]
-fn what_a_protected_server_starts_gives_its_protection_back_with_what_it_forked_meanwhile() {
+fn a_child_of_a_protected_server_loses_the_inherited_protection_with_its_own_children() {
     let machine = Machine::new();
     let mut guard = Guard::new(&machine.host(), &policy()).unwrap();
     machine.process(900, 800, "bash", -800, SESSION);
@@ -114,14 +114,14 @@ fn what_a_protected_server_starts_gives_its_protection_back_with_what_it_forked_
     fs::create_dir_all(machine.dir.path().join("proc/900/task/900")).unwrap();
     fs::write(machine.dir.path().join("proc/900/task/900/children"), "901 ").unwrap();
     let done = after(&mut guard, &[exec(900)]);
-    assert_eq!(done, [(ActKind::Unleaked, 900, 0), (ActKind::Unleaked, 901, 0)]);
+    assert_eq!(done, [(ChangeKind::Unleaked, 900, 0), (ChangeKind::Unleaked, 901, 0)]);
     assert_eq!([800, 900, 901].map(|pid| machine.score(pid)), [-800, 0, 0]);
     assert_eq!((guard.counts().unleaked(), guard.counts().events()), (2, 1));
     assert_eq!(after(&mut guard, &[exec(900), exec(901)]), []);
 }
 
 #[test]
-fn a_server_is_protected_when_it_takes_its_name_and_only_if_it_is_one() {
+fn a_tmux_server_is_protected_at_its_rename_and_an_impostor_is_not() {
     let machine = Machine::new();
     let mut guard = Guard::new(&machine.host(), &policy()).unwrap();
     machine.process(900, 1, "tmux: server", 0, SESSION);
@@ -130,12 +130,12 @@ fn a_server_is_protected_when_it_takes_its_name_and_only_if_it_is_one() {
     fs::write(machine.dir.path().join("own"), "").unwrap();
     symlink(machine.dir.path().join("own"), machine.dir.path().join("proc/901/exe")).unwrap();
     let done = after(&mut guard, &[name(900, 900, "tmux: server"), name(901, 901, "tmux: server")]);
-    assert_eq!(done, [(ActKind::Protected, 900, -800)]);
+    assert_eq!(done, [(ChangeKind::Protected, 900, -800)]);
     assert_eq!(machine.score(901), 0);
 }
 
 #[test]
-fn names_of_threads_and_names_that_no_keeper_has_are_passed_over() {
+fn renames_of_threads_and_of_ordinary_processes_are_ignored() {
     let machine = Machine::new();
     let mut guard = Guard::new(&machine.host(), &policy()).unwrap();
     machine.process(900, 801, "worker", -500, SESSION);
@@ -144,7 +144,7 @@ fn names_of_threads_and_names_that_no_keeper_has_are_passed_over() {
 }
 
 #[test]
-fn a_process_that_has_gone_or_was_replaced_is_left_alone() {
+fn a_process_that_exited_or_whose_number_was_reused_is_not_written() {
     let machine = Machine::new();
     let mut guard = Guard::new(&machine.host(), &policy()).unwrap();
     assert_eq!(after(&mut guard, &[exec(12345)]), []);
@@ -156,12 +156,12 @@ fn a_process_that_has_gone_or_was_replaced_is_left_alone() {
     assert_eq!(machine.score(900), 0);
 }
 
-/// The floor below which its user cannot go is raised by a write, though the score stays what it is.
+/// A write raises the floor below which the user cannot set the score, although the score stays the same.
 #[test]
-fn what_a_user_manager_starts_is_written_once_more() {
+fn the_floor_of_a_user_managers_child_is_raised() {
     let machine = Machine::new();
     let mut guard = Guard::new(&machine.host(), &policy()).unwrap();
-    guard.rescan(&mut Told::default());
+    guard.scan_all(&mut Changes::default());
     machine.process(
         900,
         700,
@@ -178,40 +178,40 @@ fn what_a_user_manager_starts_is_written_once_more() {
 }
 
 #[test]
-fn outside_sessions_and_named_services_nothing_is_touched() {
+fn processes_outside_sessions_and_named_services_are_not_changed() {
     let machine = Machine::new();
     let mut guard = Guard::new(&machine.host(), &policy()).unwrap();
     machine.process(900, 1, "sshd", -1000, "/system.slice/ssh.service");
     machine.process(901, 900, "helper", -1000, "/system.slice/ssh.service");
     machine.process(902, 1, "ci", 0, "/system.slice/ci-job@1.service");
-    let mut told = Told::default();
-    guard.rescan(&mut told);
-    assert_eq!(told.0, [(ActKind::Unleaked, 902, 500)]);
+    let mut changes = Changes::default();
+    guard.scan_all(&mut changes);
+    assert_eq!(changes.0, [(ChangeKind::Unleaked, 902, 500)]);
     assert_eq!(after(&mut guard, &[exec(901)]), []);
     assert_eq!([900, 901].map(|pid| machine.score(pid)), [-1000, -1000]);
 }
 
 #[test]
-fn lost_events_and_a_new_policy_ask_for_a_look_at_all() {
+fn lost_events_and_a_new_policy_cause_a_full_scan() {
     let machine = Machine::new();
     let mut guard = Guard::new(&machine.host(), &policy()).unwrap();
-    assert_eq!(guard.recheck_due(), None);
-    guard.lost();
-    assert!(guard.recheck_due().is_some());
-    guard.rescan(&mut Told::default());
-    assert_eq!((guard.recheck_due(), guard.counts().lost_events(), guard.counts().rescans()), (None, 1, 1));
+    assert_eq!(guard.rescan_due(), None);
+    guard.events_lost();
+    assert!(guard.rescan_due().is_some());
+    guard.scan_all(&mut Changes::default());
+    assert_eq!((guard.rescan_due(), guard.counts().lost_events(), guard.counts().rescans()), (None, 1, 1));
     let mut other = policy();
     other.oom_protection.as_mut().unwrap().tmux_sessions = oomguard_spec::score::Score::new(-500);
     guard.set_policy(&other).unwrap();
-    assert!(guard.recheck_due().is_some());
-    let mut told = Told::default();
-    guard.rescan(&mut told);
-    assert_eq!(told.0, [(ActKind::Unleaked, 800, -500)]);
+    assert!(guard.rescan_due().is_some());
+    let mut changes = Changes::default();
+    guard.scan_all(&mut changes);
+    assert_eq!(changes.0, [(ChangeKind::Unleaked, 800, -500)]);
 }
 
-/// Names make events, so between two looks at everything only the scores are read; what is known is looked at in full.
+/// Renames cause events, so between two full scans only scores are read.
 #[test]
-fn a_look_again_finds_scores_that_changed_and_leaves_threads_of_the_kernel_alone() {
+fn a_scan_of_scores_finds_changed_ones_and_skips_kernel_threads() {
     let machine = Machine::new();
     machine.process(900, 801, "cc", 0, SESSION);
     machine.process(950, 2, "kworker/0:1", 0, "/");
@@ -219,40 +219,40 @@ fn a_look_again_finds_scores_that_changed_and_leaves_threads_of_the_kernel_alone
     let thread = fs::read_to_string(&stat).unwrap().replace(" 4194560 ", " 2129984 ");
     fs::write(&stat, thread).unwrap();
     let mut guard = Guard::new(&machine.host(), &policy()).unwrap();
-    guard.look_again(&mut Told::default());
+    guard.scan_scores(&mut Changes::default());
 
-    // By themselves, without an event: a load that protects itself, and a keeper that lost its score.
+    // Without an event: a load that protects itself, and a keeper that lost its score.
     machine.set_score(900, -300);
     machine.set_score(800, 0);
-    // Nothing of a thread of the kernel is read: this one would be a leak.
+    // Kernel threads are not read: this one would be a leak.
     machine.process(950, 801, "cc", -300, SESSION);
-    let mut told = Told::default();
-    guard.look_again(&mut told);
-    assert_eq!(told.0, [(ActKind::Protected, 800, -800), (ActKind::Unleaked, 900, 0)]);
+    let mut changes = Changes::default();
+    guard.scan_scores(&mut changes);
+    assert_eq!(changes.0, [(ChangeKind::Protected, 800, -800), (ChangeKind::Unleaked, 900, 0)]);
     assert_eq!(machine.score(950), -300);
-    // Its number is another's now, as the exec tells.
-    assert_eq!(after(&mut guard, &[exec(950)]), [(ActKind::Unleaked, 950, 0)]);
+    // The exec shows that the number was reused.
+    assert_eq!(after(&mut guard, &[exec(950)]), [(ChangeKind::Unleaked, 950, 0)]);
 }
 
-/// Whatever events have missed is found within thirty looks.
+/// A full scan finds what events have missed.
 #[test]
-fn now_and_then_a_look_again_looks_at_everything() {
+fn every_sixtieth_scan_is_a_full_scan() {
     let machine = Machine::new();
     let mut guard = Guard::new(&machine.host(), &policy()).unwrap();
-    guard.look_again(&mut Told::default());
+    guard.scan_scores(&mut Changes::default());
     machine.process(900, 1, "tmux: server", 0, SESSION);
     machine.runs_tmux(900);
-    let mut told = Told::default();
+    let mut changes = Changes::default();
     for _ in 0..60 {
-        assert_eq!(told.0, []);
-        guard.look_again(&mut told);
+        assert_eq!(changes.0, []);
+        guard.scan_scores(&mut changes);
     }
-    assert_eq!(told.0, [(ActKind::Protected, 900, -800)]);
+    assert_eq!(changes.0, [(ChangeKind::Protected, 900, -800)]);
 }
 
 /// Its server is a fork of the client, without an exec and without a new name of its own.
 #[test]
-fn a_start_of_screen_asks_for_a_look_at_all_soon_after() {
+fn a_start_of_screen_causes_a_full_scan_soon_after() {
     let machine = Machine::new();
     let host = machine.host();
     let mut guard = Guard::new(&host, &policy()).unwrap();
@@ -260,13 +260,13 @@ fn a_start_of_screen_asks_for_a_look_at_all_soon_after() {
     fs::write(machine.dir.path().join("proc/900/cmdline"), "screen\0-S\0x\0").unwrap();
     let before = host.tick();
     assert_eq!(after(&mut guard, &[exec(900)]), []);
-    let due = guard.recheck_due().unwrap();
+    let due = guard.rescan_due().unwrap();
     assert!(due > before && due - before < std::time::Duration::from_millis(500));
 }
 
 /// Before systemd 254 a user manager starts in the service's own cgroup, and its user may put anything there.
 #[test]
-fn a_user_manager_that_starts_keeps_its_score_and_what_only_stands_in_its_place_does_not() {
+fn a_starting_user_manager_keeps_its_score_and_an_impostor_does_not() {
     let machine = Machine::new();
     let mut guard = Guard::new(&machine.host(), &policy()).unwrap();
     let service = "/user.slice/user-1001.slice/user@1001.service";
@@ -283,5 +283,5 @@ fn a_user_manager_that_starts_keeps_its_score_and_what_only_stands_in_its_place_
         symlink(&path, machine.dir.path().join(format!("proc/{pid}/exe"))).unwrap();
     }
     let done = after(&mut guard, &[exec(900), exec(901), exec(902), exec(903)]);
-    assert_eq!(done, [(ActKind::Unleaked, 903, 0), (ActKind::Unleaked, 902, 0)]);
+    assert_eq!(done, [(ChangeKind::Unleaked, 903, 0), (ChangeKind::Unleaked, 902, 0)]);
 }

@@ -1,6 +1,6 @@
 //! What the guard has counted since it started.
 
-use super::ActKind;
+use super::ChangeKind;
 
 /// What the guard has counted since it started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,44 +15,44 @@ pub struct GuardCounts {
 }
 
 impl GuardCounts {
-    pub(super) fn count(&mut self, kind: ActKind) {
+    pub(super) fn count(&mut self, kind: ChangeKind) {
         match kind {
-            ActKind::Protected => self.protected += 1,
-            ActKind::Unleaked => self.unleaked += 1,
+            ChangeKind::Protected => self.protected += 1,
+            ChangeKind::Unleaked => self.unleaked += 1,
         }
     }
 
-    /// Execs and renamings that the kernel told of.
+    /// Execs and renames that the kernel has reported.
     #[must_use]
     pub fn events(&self) -> u64 {
         self.events
     }
 
-    /// How often events were lost: each time one or more.
+    /// How often events were lost, one or more each time.
     #[must_use]
     pub fn lost_events(&self) -> u64 {
         self.lost_events
     }
 
-    /// Full looks at all processes.
+    /// Scans of all processes.
     #[must_use]
     pub fn rescans(&self) -> u64 {
         self.rescans
     }
 
-    /// Keepers that got their score.
+    /// Keepers that were protected.
     #[must_use]
     pub fn protected(&self) -> u64 {
         self.protected
     }
 
-    /// Processes whose protection was taken off.
+    /// Processes whose undeclared protection was removed.
     #[must_use]
     pub fn unleaked(&self) -> u64 {
         self.unleaked
     }
 
-    /// Processes whose floor was raised, so that their user cannot protect them again.
+    /// Processes whose floor was raised, so that their user cannot protect them.
     #[must_use]
     pub fn floors(&self) -> u64 {
         self.floors

@@ -1,7 +1,7 @@
-//! Keeps protection on keepers and off the load, process by process as they start.
+//! Sets the scores of processes as they start: protects keepers, and removes inherited protection from the load.
 //!
-//! What a process's score should be is decided in `converge::target_score`, as for check and apply. Here is only when to
-//! look, and the write.
+//! `converge::target_score` decides what a score should be, as for `check` and `apply`. This module decides when to read a
+//! process, and writes.
 
 mod counts;
 mod queue;
@@ -21,43 +21,43 @@ use oomguard_spec::policy::Policy;
 pub use counts::GuardCounts;
 use queue::Queue;
 
-/// A keeper that becomes one without an exec or a new name (screen's server is a fork of its client) is looked for so
-/// long after its program was started.
+/// A keeper may become one without an exec or a new name (screen's server is a fork of its client). A full scan finds it
+/// so long after its program has started.
 const SETTLED: Duration = Duration::from_millis(80);
 
-/// One in so many looks at the scores is a look at everything: an hour apart. What starts or is lost is heard of, and what is
-/// left, a process that was moved to another cgroup, is found by whoever looks for drift.
-const SCORES_TURNS: u32 = 60;
+/// One scan of scores in so many is a full scan, once an hour. Events report what starts, and drift checks find the rest:
+/// processes that were moved to another cgroup.
+const SCANS_PER_FULL_SCAN: u32 = 60;
 
-/// What the guard did to one process.
+/// A score that the guard has written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Act {
-    /// What it came to.
-    pub kind: ActKind,
-    /// The process.
+pub struct ScoreChange {
+    /// Why it was written.
+    pub kind: ChangeKind,
+    /// The process, with its old score.
     pub process: Process,
     /// Its oom_score_adj now.
     pub to: i32,
-    /// Who says so.
-    pub says: String,
+    /// The part of the policy that asks for it.
+    pub source: String,
 }
 
-/// What a write came to.
+/// Why a score was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ActKind {
-    /// A keeper got its score.
+pub enum ChangeKind {
+    /// A keeper needs protection.
     Protected,
-    /// Protection that nobody declared was taken off.
+    /// The protection was undeclared or inherited.
     Unleaked,
 }
 
-/// Is told of each write, and of each one that failed.
-pub trait Witness {
-    /// The policy has something to say about this process.
+/// Gets what the guard sees and does.
+pub trait Observer {
+    /// The policy applies to this process.
     fn seen(&mut self, _process: &Process) {}
-    /// This was done.
-    fn acted(&mut self, act: &Act);
-    /// This could not be done.
+    /// A score was written.
+    fn changed(&mut self, change: &ScoreChange);
+    /// The score of this process could not be written.
     fn failed(&mut self, process: &Process, error: &HostError);
 }
 
@@ -67,23 +67,23 @@ pub struct Guard {
     host: Host,
     reader: ProcessReader,
     queue: Queue,
-    /// The user managers of the last scan and since: what they start keeps a floor as low as theirs until it is raised.
+    /// The user managers since the last scan: their children keep a floor as low as theirs until it is raised.
     managers: Vec<i32>,
-    /// The processes that the policy has something to say about, since the last scan: each with the score that it has and may
-    /// keep, or `None` while it should have another one.
+    /// The processes that the policy applies to, since the last scan: each with its score, or `None` if that is not the
+    /// target score.
     known: BTreeMap<i32, Option<i32>>,
-    /// The threads of the kernel: more than half of all processes of a quiet host, and never of interest. Ascending.
+    /// Kernel threads, ascending: more than half of all processes of a quiet host, and never relevant.
     kernel_threads: Vec<i32>,
-    /// How many looks at the scores there were.
-    looks: u32,
-    /// When a full look is due because of something that was started (a time of `Host::tick`).
-    recheck: Option<Duration>,
+    /// How many scans of scores there were.
+    scans: u32,
+    /// When a full scan is due because of an event (a time of `Host::tick`).
+    rescan: Option<Duration>,
     counts: GuardCounts,
     buffer: Vec<u8>,
 }
 
 impl Guard {
-    /// A guard that has looked at nothing yet.
+    /// A guard that has not scanned anything yet.
     ///
     /// # Errors
     /// When /proc is not there.
@@ -95,78 +95,77 @@ impl Guard {
             managers: Vec::with_capacity(64),
             known: BTreeMap::new(),
             kernel_threads: Vec::new(),
-            looks: 0,
-            recheck: None,
+            scans: 0,
+            rescan: None,
             counts: GuardCounts::default(),
             buffer: Vec::with_capacity(4096),
         })
     }
 
-    /// Goes on under another policy.
+    /// Replaces the policy.
     ///
     /// # Errors
-    /// When /proc is not there; the old policy holds then.
+    /// When /proc is not there; the old policy stays in force then.
     pub fn set_policy(&mut self, policy: &Policy) -> Result<(), HostError> {
         self.reader = ProcessReader::open(&self.host, policy)?.without_daemon_units();
-        self.recheck = Some(Duration::ZERO);
+        self.rescan = Some(Duration::ZERO);
         Ok(())
     }
 
-    /// What was counted since the start.
+    /// Counts since the start.
     #[must_use]
     pub fn counts(&self) -> &GuardCounts {
         &self.counts
     }
 
-    /// When a full look is due because of what was heard; a time of `Host::tick`.
+    /// When a full scan is due because of an event; a time of `Host::tick`.
     #[must_use]
-    pub fn recheck_due(&self) -> Option<Duration> {
-        self.recheck
+    pub fn rescan_due(&self) -> Option<Duration> {
+        self.rescan
     }
 
-    /// Notes an event; [`Self::act`] does what follows from it. It costs no system call.
-    pub fn hear(&mut self, event: &ProcEvent) {
+    /// Queues the process of an event for [`Self::handle_queue`], without a system call.
+    pub fn queue_event(&mut self, event: &ProcEvent) {
         self.counts.events += 1;
         match event {
             ProcEvent::Exec { process } => {
-                // The number of a thread that has ended, given to a program.
+                // The number of a kernel thread that has exited was reused.
                 if let Ok(place) = self.kernel_threads.binary_search(process) {
                     self.kernel_threads.remove(place);
                 }
-                self.note(*process);
+                self.queue_pid(*process);
             }
-            // A thread's name is not its process's.
+            // Only the main thread's name is that of the process.
             ProcEvent::Name { thread, process, comm }
                 if thread == process && self.reader.may_be_keeper(ProcEvent::name(comm)) =>
             {
-                self.note(*process);
+                self.queue_pid(*process);
             }
             _ => {}
         }
     }
 
-    fn note(&mut self, pid: i32) {
+    fn queue_pid(&mut self, pid: i32) {
         if !self.queue.push(pid) {
-            self.lost();
+            self.events_lost();
         }
     }
 
-    /// Events were lost: only a full look tells what was missed.
-    pub fn lost(&mut self) {
+    /// Events were lost: only a full scan finds what was missed.
+    pub fn events_lost(&mut self) {
         self.counts.lost_events += 1;
-        self.recheck = Some(Duration::ZERO);
+        self.rescan = Some(Duration::ZERO);
     }
 
-    /// Looks at the processes that were heard of, and mends what is not as it should be. Most short ones have ended by
-    /// then, and cost one system call.
-    pub fn act(&mut self, witness: &mut dyn Witness) {
+    /// Checks the queued processes and fixes their scores. Most short-lived ones have exited by then and cost one system call.
+    pub fn handle_queue(&mut self, observer: &mut dyn Observer) {
         while let Some(pid) = self.queue.pop() {
-            self.started(pid, witness);
+            self.check_started(pid, observer);
         }
     }
 
-    /// A process that was just started: two small files tell that nothing is to be done.
-    fn started(&mut self, pid: i32, witness: &mut dyn Witness) {
+    /// Two small files show that nothing needs to be done for most processes that have just started.
+    fn check_started(&mut self, pid: i32, observer: &mut dyn Observer) {
         if !self.reader.dir().read(pid, "oom_score_adj", &mut self.buffer).unwrap_or(false) {
             return;
         }
@@ -177,11 +176,11 @@ impl Guard {
         let Ok(stat) = stat::parse(&self.buffer) else { return };
         if matches!(stat.comm.as_str(), "screen" | "zellij") {
             let due = self.host.tick() + SETTLED;
-            self.recheck = Some(self.recheck.map_or(due, |earlier| earlier.min(due)));
+            self.rescan = Some(self.rescan.map_or(due, |earlier| earlier.min(due)));
         }
         let protected = score < self.reader.lowest_ordinary();
         let candidate = protected || self.reader.may_be_keeper(stat.comm.as_bytes());
-        if candidate && self.mend(pid, witness) {
+        if candidate && self.fix(pid, observer) {
             return;
         }
         if !protected && self.managers.contains(&stat.ppid) {
@@ -189,8 +188,8 @@ impl Guard {
         }
     }
 
-    /// Looks at one process in full, and mends its score. Whether the policy has something to say about it.
-    fn mend(&mut self, pid: i32, witness: &mut dyn Witness) -> bool {
+    /// Reads a process in full and fixes its score. Returns whether the policy applies to it.
+    fn fix(&mut self, pid: i32, observer: &mut dyn Observer) -> bool {
         let mut unread = Vec::new();
         let Relevance::Relevant(process) = self.reader.process(pid, &mut self.buffer, &mut unread) else {
             return false;
@@ -199,57 +198,57 @@ impl Guard {
             self.managers.push(pid);
         }
         self.known.insert(pid, None);
-        witness.seen(&process);
+        observer.seen(&process);
         let target = target_score(&process, self.reader.policy());
         let Some(to) = target.bound.correction(process.score).filter(|_| target.fixable) else {
             self.known.insert(pid, Some(process.score));
             return true;
         };
-        let kind = if process.score < to { ActKind::Unleaked } else { ActKind::Protected };
+        let kind = if process.score < to { ChangeKind::Unleaked } else { ChangeKind::Protected };
         match self.reader.dir().set_score(pid, process.start_time, to, &mut self.buffer) {
             Ok(true) => {
                 self.counts.count(kind);
-                if kind == ActKind::Unleaked {
-                    self.note_children(pid);
+                if kind == ChangeKind::Unleaked {
+                    self.queue_children(pid);
                 }
-                witness.acted(&Act { kind, process: *process, to, says: target.source });
+                observer.changed(&ScoreChange { kind, process: *process, to, source: target.source });
             }
             Ok(false) => {}
             Err(error) => {
                 self.counts.failed += 1;
-                witness.failed(&process, &error);
+                observer.failed(&process, &error);
             }
         }
         true
     }
 
-    /// What a leaking process forked before it was mended has the same protection, and no exec need follow.
-    fn note_children(&mut self, pid: i32) {
-        // CONFIG_PROC_CHILDREN; without it the next full look finds them.
+    /// Children that a process has forked before it was fixed have the same protection, and may never exec.
+    fn queue_children(&mut self, pid: i32) {
+        // CONFIG_PROC_CHILDREN; without it the next full scan finds them.
         let name = format!("task/{pid}/children");
         if self.reader.dir().read(pid, &name, &mut self.buffer).unwrap_or(false) {
             let text = String::from_utf8_lossy(&self.buffer).into_owned();
             for child in text.split_ascii_whitespace().filter_map(|child| child.parse().ok()) {
-                self.note(child);
+                self.queue_pid(child);
             }
         }
     }
 
-    /// A child of a user manager took its own protection off, which leaves the floor where it was: its user could go
-    /// back down. A privileged write of the same score raises the floor.
+    /// A child of a user manager that has removed its own protection keeps the low floor, so its user could lower the score
+    /// again. A privileged write of the same score raises the floor.
     fn raise_floor(&mut self, pid: i32, start_time: u64, score: i32) {
         if self.reader.dir().set_score(pid, start_time, score, &mut self.buffer).is_ok_and(|done| done) {
             self.counts.floors += 1;
         }
     }
 
-    /// Looks at what no event tells of: a score that its own process wrote, so at scores alone where they are what they
-    /// were. Now and then at everything, for what events may have missed.
-    pub fn look_again(&mut self, witness: &mut dyn Witness) {
-        let everything = self.looks.is_multiple_of(SCORES_TURNS);
-        self.looks = self.looks.wrapping_add(1);
+    /// Reads all scores and fixes those that processes have changed themselves, which causes no event. Once in
+    /// [`SCANS_PER_FULL_SCAN`] it is a full scan, for what events may have missed.
+    pub fn scan_scores(&mut self, observer: &mut dyn Observer) {
+        let everything = self.scans.is_multiple_of(SCANS_PER_FULL_SCAN);
+        self.scans = self.scans.wrapping_add(1);
         if everything {
-            self.rescan(witness);
+            self.scan_all(observer);
             self.list_kernel_threads();
             return;
         }
@@ -264,10 +263,10 @@ impl Guard {
                 None => score < self.reader.lowest_ordinary(),
             };
             if changed {
-                self.mend(pid, witness);
+                self.fix(pid, observer);
             }
         }
-        self.act(witness);
+        self.handle_queue(observer);
     }
 
     fn score(&mut self, pid: i32) -> Option<i32> {
@@ -289,17 +288,17 @@ impl Guard {
         self.kernel_threads.retain(&mut is_thread);
     }
 
-    /// Looks at every process.
-    pub fn rescan(&mut self, witness: &mut dyn Witness) {
+    /// Reads every process.
+    pub fn scan_all(&mut self, observer: &mut dyn Observer) {
         self.counts.rescans += 1;
-        self.recheck = None;
+        self.rescan = None;
         self.queue.clear();
         self.managers.clear();
         self.known.clear();
-        // Not being able to list /proc is as good as an empty one: the next scan comes.
+        // If /proc cannot be listed, the next scan tries again.
         for pid in self.reader.pids().unwrap_or_default() {
-            self.mend(pid, witness);
+            self.fix(pid, observer);
         }
-        self.act(witness);
+        self.handle_queue(observer);
     }
 }

@@ -1,7 +1,7 @@
-//! The processes that were heard of and not looked at yet: of fixed size, each once.
+//! The processes of events that were not handled yet, in a queue of fixed size.
 
-/// More than start between two looks; a machine that starts more is looked at as a whole.
-const MOST: usize = 8192;
+/// If more processes start at once, a full scan follows.
+const MAX_PIDS: usize = 8192;
 
 /// Process numbers, each once, the latest first.
 #[derive(Debug)]
@@ -11,16 +11,16 @@ pub(super) struct Queue {
 
 impl Queue {
     pub(super) fn new() -> Self {
-        Self { pids: Vec::with_capacity(MOST) }
+        Self { pids: Vec::with_capacity(MAX_PIDS) }
     }
 
     /// Adds a number; `false` when there is no room.
     pub(super) fn push(&mut self, pid: i32) -> bool {
-        // `sh -c` that becomes the program is two execs of one process, one right after the other.
+        // `sh -c PROGRAM` is two execs of one process in a row.
         if self.pids.last() == Some(&pid) {
             return true;
         }
-        if self.pids.len() == MOST {
+        if self.pids.len() == MAX_PIDS {
             return false;
         }
         self.pids.push(pid);
@@ -41,11 +41,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_never_grows_and_an_exec_after_an_exec_counts_once() {
+    fn it_never_grows_and_keeps_repeated_execs_once() {
         let mut queue = Queue::new();
         assert!(queue.push(7) && queue.push(7));
         assert_eq!((queue.pop(), queue.pop()), (Some(7), None));
-        for pid in 0..MOST {
+        for pid in 0..MAX_PIDS {
             assert!(queue.push(i32::try_from(pid).unwrap()));
         }
         let room = queue.pids.capacity();

@@ -1,4 +1,4 @@
-//! What the kernel tells beside process events: its log, the counters of cgroups, and memory pressure.
+//! What the kernel reports besides process events: its log, the counters of cgroups, and memory pressure.
 
 use std::fmt::Display;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -9,21 +9,22 @@ use oomguard_host::memory_events::MemoryEventsFile;
 use oomguard_host::psi::PsiTrigger;
 use oomguard_host::wait::Interest;
 use oomguard_spec::policy::Policy;
+use oomguard_text::DisplayText;
 
+use super::unavailable;
 use crate::alerts::{self, Watch};
 use crate::event::{Event, Source};
 use crate::kills::Kills;
 use crate::machine::{Gauges, Reading};
 use crate::metrics::Metrics;
 use crate::tally::Tally;
-use oomguard_text::DisplayText;
 
-/// The cgroups whose kills are told of beside those of the services that the policy names.
+/// The cgroups whose kills are reported, besides those of the services that the policy names.
 const SLICES: [&str; 2] = ["/user.slice", "/system.slice"];
-/// As many as can be waited for.
-const MOST_CGROUPS: usize = 24;
+/// The rest of [`oomguard_host::wait::MAX_SOURCES`] is for the other sources.
+const MAX_CGROUPS: usize = 24;
 
-/// The open sources, and what was made of them so far.
+/// The open sources, and the state that they are compared with.
 pub(super) struct Kernel {
     kmsg: Option<Kmsg>,
     pressure: Option<PsiTrigger>,
@@ -43,25 +44,25 @@ struct Counted {
 }
 
 impl Counted {
-    /// Whether a kill that the log names happened in it: its own counter then has it, too.
-    fn holds(&self, victims: &str) -> bool {
+    /// Whether its counter includes a kill in this cgroup.
+    fn contains(&self, victims: &str) -> bool {
         victims.strip_prefix(&self.cgroup).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
-    /// The event of kills that the log did not name.
-    fn told(&self, kills: u64) -> Option<Event> {
+    /// The event for kills that are not in the log.
+    fn unlogged(&self, kills: u64) -> Option<Event> {
         (kills > 0).then(|| Event::CgroupOom { cgroup: DisplayText::new(&self.cgroup), kills })
     }
 }
 
 impl Kernel {
-    /// Opens what there is. What is not there is told of, once.
+    /// Opens the sources that are available, and reports the others once.
     pub(super) fn open(host: &Host, events: &mut Vec<Event>) -> Self {
         let kmsg = match Kmsg::open(host, Start::Now) {
             Ok(kmsg) => Some(kmsg),
             Err(e) => {
                 let fallback = "OOM kills are only counted, by /proc/vmstat";
-                events.push(missing("/dev/kmsg", &e.to_string(), fallback));
+                events.push(unavailable("/dev/kmsg", &e, fallback));
                 None
             }
         };
@@ -75,14 +76,14 @@ impl Kernel {
         }
     }
 
-    /// Watches for what a policy names. What was known of the old one's thresholds stays known.
+    /// Watches what a policy names. The state of unchanged thresholds is kept.
     pub(super) fn set_policy(&mut self, host: &Host, policy: &Policy, events: &mut Vec<Event>) {
         self.watch.replace(&policy.alerts);
         self.pressure = match PsiTrigger::set(host, alerts::trigger(&policy.alerts)) {
             Ok(trigger) => Some(trigger),
             Err(e) => {
-                let fallback = "pressure is looked at every 5 s";
-                events.push(missing("/proc/pressure/memory", &e.to_string(), fallback));
+                let fallback = "pressure is sampled every 5 s";
+                events.push(unavailable("/proc/pressure/memory", &e, fallback));
                 None
             }
         };
@@ -94,11 +95,11 @@ impl Kernel {
                 let kills = file.read().ok()??.oom_kill;
                 Some(Counted { cgroup, file, kills, tally: Tally::from(kills) })
             })
-            .take(MOST_CGROUPS)
+            .take(MAX_CGROUPS)
             .collect();
     }
 
-    /// What to wait for.
+    /// The sources to wait for.
     pub(super) fn sources(&self) -> impl Iterator<Item = (BorrowedFd<'_>, Interest)> {
         let kmsg = self.kmsg.iter().map(|kmsg| (kmsg.as_fd(), Interest::Readable));
         let pressure = self.pressure.iter().map(|trigger| (trigger.as_fd(), Interest::Priority));
@@ -106,32 +107,31 @@ impl Kernel {
         kmsg.chain(pressure).chain(cgroups)
     }
 
-    /// Whether the kernel itself tells of kills and of pressure.
-    pub(super) fn tells_all(&self) -> bool {
+    /// Whether the kernel itself reports kills and pressure.
+    pub(super) fn reports_all(&self) -> bool {
         self.kmsg.is_some() && self.pressure.is_some()
     }
 
-    /// Takes all that the kernel has said and counted since the last call. Costs one system call a source when it is
-    /// nothing.
-    pub(super) fn hear(&mut self, events: &mut Vec<Event>) {
-        self.hear_log(events);
+    /// Reads everything that is new since the last call: one system call for each source without news.
+    pub(super) fn read(&mut self, events: &mut Vec<Event>) {
+        self.read_log(events);
         let log_works = self.kmsg.is_some();
         self.cgroups.retain_mut(|counted| match counted.file.read() {
             Ok(Some(now)) => {
                 counted.kills = now.oom_kill;
                 if !log_works {
                     let kills = counted.tally.reconcile_without_log(counted.kills);
-                    events.extend(counted.told(kills));
+                    events.extend(counted.unlogged(kills));
                 }
                 true
             }
-            // Its service was stopped; the next policy or sample opens that of the next start.
+            // The service was stopped.
             Ok(None) => false,
             Err(_) => true,
         });
     }
 
-    fn hear_log(&mut self, events: &mut Vec<Event>) {
+    fn read_log(&mut self, events: &mut Vec<Event>) {
         let Some(kmsg) = &mut self.kmsg else { return };
         loop {
             match kmsg.read() {
@@ -139,7 +139,7 @@ impl Kernel {
                     let Some(kill) = self.kills.line(&record.text) else { continue };
                     if let Event::OomKill { cgroup: Some(victims), .. } = &kill {
                         let theirs =
-                            self.cgroups.iter_mut().filter(|counted| counted.holds(victims.as_str()));
+                            self.cgroups.iter_mut().filter(|counted| counted.contains(victims.as_str()));
                         theirs.for_each(|counted| counted.tally.record_kill());
                     }
                     events.push(kill);
@@ -151,7 +151,7 @@ impl Kernel {
                 Ok(KmsgRead::Empty) => return,
                 Err(e) => {
                     let fallback = "OOM kills are only counted, by /proc/vmstat";
-                    events.push(missing("/dev/kmsg", &e.to_string(), fallback));
+                    events.push(unavailable("/dev/kmsg", &e, fallback));
                     self.kmsg = None;
                     return;
                 }
@@ -159,8 +159,7 @@ impl Kernel {
         }
     }
 
-    /// Looks at memory, swap and the kernel's own count of kills: every few seconds, and when pressure rises. What somebody
-    /// else read a moment ago will do.
+    /// Checks memory, swap and the kernel's kill counters. `recent` are numbers that were read a moment ago.
     pub(super) fn sample(
         &mut self,
         host: &Host,
@@ -173,9 +172,9 @@ impl Kernel {
             events.extend(self.kills.counter(oom_kills));
         }
         for counted in &mut self.cgroups {
-            // A kill is one event: that of its line in the log. What has no line is told of by the cgroup.
+            // A kill is one event: that of its line in the log. Without a line, the counter of the cgroup reports it.
             let kills = counted.tally.reconcile(counted.kills);
-            events.extend(counted.told(kills));
+            events.extend(counted.unlogged(kills));
         }
         let Some(reading) = reading else {
             metrics.read_errors.inc();
@@ -188,7 +187,7 @@ impl Kernel {
 
 impl Kernel {
     fn reading(&mut self, host: &Host, recent: Option<Reading>) -> Option<Reading> {
-        // The first counter is the one that all kills are counted from, so it is not older than what was heard.
+        // All kills are counted from the first value of the counter, so it must not be older than the log.
         if let Some(gauges) = &mut self.gauges {
             return recent.or_else(|| gauges.read(host).ok());
         }
@@ -197,7 +196,7 @@ impl Kernel {
     }
 }
 
-/// The slices, and the services that the policy names one by one.
+/// The slices, and the policy's services that are not patterns.
 fn cgroups(policy: &Policy) -> Vec<String> {
     let slices = SLICES.iter().map(|slice| (*slice).to_owned());
     let services = policy.oom_protection.iter().flat_map(|protection| protection.services.keys());
@@ -205,12 +204,8 @@ fn cgroups(policy: &Policy) -> Vec<String> {
     slices.chain(named.map(|unit| format!("/system.slice/{unit}"))).collect()
 }
 
-fn missing(source: &str, why: &str, fallback: &str) -> Event {
-    Event::SourceUnavailable { source: source.into(), why: why.into(), fallback: fallback.into() }
-}
-
-/// The kernel's refusal to give a source of process events.
+/// The event for a kernel that provides no process events.
 pub(super) fn no_process_events(why: &dyn Display, seconds: u64) -> Event {
-    let fallback = format!("all processes are looked at every {seconds} s");
-    missing("the process connector", &why.to_string(), &fallback)
+    let fallback = format!("all processes are scanned every {seconds} s");
+    unavailable("the process connector", why, &fallback)
 }

@@ -1,5 +1,6 @@
-//! The recorder on a thread of its own: it waits for the kernel and the disk, and the guard must not.
+//! The recorder on its own thread: it may wait for the kernel and the disk, and the guard must not.
 
+use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
@@ -7,16 +8,17 @@ use std::time::Duration;
 use oomguard_host::Host;
 use oomguard_host::wait::Bell;
 
+use super::unavailable;
 use crate::event::Event;
 use crate::machine::Reading;
 use crate::metrics::Metrics;
 use crate::recorder::{self, Opened, Recorder, Told};
 
-/// Reading all processes and cgroups takes no deep stack.
+/// All of it is locked in memory, so it is small.
 const STACK: usize = 256 << 10;
 
-/// What the newest record says, for whoever needs the same numbers: reading them costs the kernel more than all the rest
-/// that is done in a quiet moment.
+/// The numbers of the newest record, for the samples of the main loop: reading them again would cost the kernel more than
+/// everything else on a quiet host.
 #[derive(Debug, Default)]
 pub(super) struct Latest(Mutex<Option<Reading>>);
 
@@ -25,7 +27,7 @@ impl Latest {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(reading);
     }
 
-    /// The newest reading, when it is at most so old.
+    /// The newest reading, unless it is older than `age`.
     pub(super) fn within(&self, age: Duration, now: Duration) -> Option<Reading> {
         let latest = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         latest.filter(|reading| now.saturating_sub(Duration::from_millis(reading.sample.at_ms)) <= age)
@@ -39,43 +41,37 @@ pub(super) struct Recording {
 }
 
 impl Recording {
-    /// Opens the file and starts. `None`: there is no recorder, and an event says why.
+    /// Opens the file and starts the thread. `None`: there is no recorder, and an event has the reason.
     pub(super) fn start(
         host: &Host,
         metrics: &Metrics,
         latest: &Arc<Latest>,
         events: &mut Vec<Event>,
     ) -> Option<Self> {
-        let missing = |why: String| Event::SourceUnavailable {
-            source: recorder::PATH.into(),
-            why: why.as_str().into(),
-            fallback: "the minutes before an incident are not recorded".into(),
-        };
+        Self::open_and_run(host, metrics, latest, events)
+            .map_err(|e| {
+                let fallback = "the minutes before an incident are not recorded";
+                events.push(unavailable(recorder::PATH, &e, fallback));
+            })
+            .ok()
+    }
+
+    fn open_and_run(
+        host: &Host,
+        metrics: &Metrics,
+        latest: &Arc<Latest>,
+        events: &mut Vec<Event>,
+    ) -> Result<Self, Box<dyn Error>> {
         let boot = host.read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-        let opened = Recorder::open(host, recorder::PATH, String::from_utf8_lossy(&boot).trim());
-        let (mut recorder, opened) = match opened {
-            Ok(opened) => opened,
-            Err(e) => {
-                events.push(missing(e.to_string()));
-                return None;
-            }
-        };
+        let boot = String::from_utf8_lossy(&boot);
+        let (mut recorder, opened) = Recorder::open(host, recorder::PATH, boot.trim())?;
         if let Opened::SetAside { to, why } = opened {
-            events.push(Event::SourceUnavailable {
-                source: recorder::PATH.into(),
-                why: why.as_str().into(),
-                fallback: format!("a new one was begun; the old one is {to}").as_str().into(),
-            });
+            let fallback = format!("a new file was created; the old one is now {to}");
+            events.push(unavailable(recorder::PATH, &why, &fallback));
         }
-        let stop = match Bell::new() {
-            Ok(bell) => Arc::new(bell),
-            Err(e) => {
-                events.push(missing(e.to_string()));
-                return None;
-            }
-        };
+        let stop = Arc::new(Bell::new()?);
         let (host, metrics, latest) = (host.clone(), metrics.clone(), Arc::clone(latest));
-        let asked = Arc::clone(&stop);
+        let stopped = Arc::clone(&stop);
         let run = move || {
             let mut told = |told: Told<'_>| {
                 if let Told::Taken(record) = told {
@@ -83,16 +79,11 @@ impl Recording {
                     latest.set(Reading::of(record, host.tick_ms(), host.page_size()));
                 }
             };
-            // A host that cannot be read any more has no record; the metric stands still.
-            let _ = recorder::run(&host, &mut recorder, None, &asked, &mut told);
+            // If the host cannot be read any more, there are no records, and their metric stands still.
+            let _ = recorder::run(&host, &mut recorder, None, &stopped, &mut told);
         };
-        match Builder::new().name("oomguard-record".to_owned()).stack_size(STACK).spawn(run) {
-            Ok(thread) => Some(Self { stop, thread: Some(thread) }),
-            Err(e) => {
-                events.push(missing(e.to_string()));
-                None
-            }
-        }
+        let thread = Builder::new().name("oomguard-record".to_owned()).stack_size(STACK).spawn(run)?;
+        Ok(Self { stop, thread: Some(thread) })
     }
 }
 
