@@ -8,7 +8,7 @@ use oomguard_converge::layout;
 use oomguard_host::files::sha256;
 use oomguard_spec::{Builtin, MAX_BYTES, Severity, builtin};
 
-use crate::run::{LoadedPolicy, LoadError};
+use crate::run::{LoadError, LoadedPolicy};
 
 /// The policy that the agent was asked to enforce.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

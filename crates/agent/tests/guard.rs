@@ -4,7 +4,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use oomguard_agent::guard::{ScoreChange, ChangeKind, Guard, Observer};
+use oomguard_agent::guard::{ChangeKind, Guard, Observer, ScoreChange};
 use oomguard_converge::facts::Process;
 use oomguard_host::proc_event::ProcEvent;
 use oomguard_host::{Host, HostError};

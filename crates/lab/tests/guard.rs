@@ -281,7 +281,9 @@ fn a_broken_policy_changes_nothing(vm: &Vm) {
     assert_eq!(host::session_scores(vm), [-900, -800, 0], "nothing is unprotected");
     assert!(ok(vm, "systemctl show -p StatusText --value oomguard-agent").contains("no valid policy"));
     ok(vm, &format!("cp /root/policy.good {policy}; systemctl reload oomguard-agent; sleep 2"));
-    assert!(ok(vm, "systemctl show -p StatusText --value oomguard-agent").contains("receiving process events"));
+    assert!(
+        ok(vm, "systemctl show -p StatusText --value oomguard-agent").contains("receiving process events")
+    );
     let pid = ok(vm, &format!("pgrep {second}"));
     vm.run_as("dev", "tmux -L second kill-server").unwrap();
     // The end is noticed at once; that its cause stays unknown, some seconds later.

@@ -200,11 +200,14 @@ impl<'h> Agent<'h> {
         let batching = self.schedule.is_batching(now);
         let [end, reload] = signals.sources();
         let connector = self.connector.iter().filter(|_| !batching);
-        let all = [(SourceKind::Signal, end, Interest::Readable), (SourceKind::Signal, reload, Interest::Readable)]
-            .into_iter()
-            .chain(connector.map(|c| (SourceKind::ProcessStart, c.as_fd(), Interest::Readable)))
-            .chain(self.kernel.sources().map(|(source, interest)| (SourceKind::Kernel, source, interest)))
-            .chain(self.watch.source().map(|source| (SourceKind::ProcessExit, source, Interest::Readable)));
+        let all =
+            [(SourceKind::Signal, end, Interest::Readable), (SourceKind::Signal, reload, Interest::Readable)]
+                .into_iter()
+                .chain(connector.map(|c| (SourceKind::ProcessStart, c.as_fd(), Interest::Readable)))
+                .chain(self.kernel.sources().map(|(source, interest)| (SourceKind::Kernel, source, interest)))
+                .chain(
+                    self.watch.source().map(|source| (SourceKind::ProcessExit, source, Interest::Readable)),
+                );
         // Arrays: nothing is allocated in the loop.
         let mut sources = [(end, Interest::Readable); MAX_SOURCES];
         let mut kinds = [SourceKind::Signal; MAX_SOURCES];
@@ -299,7 +302,11 @@ impl<'h> Agent<'h> {
             && self.schedule.take_textfile(now)
             && let Err(e) = textfile::write(self.host, dir, &self.page.print(Format::Text))
         {
-            self.events.push(unavailable("the file for node_exporter", &e, "the metrics are only served by HTTP"));
+            self.events.push(unavailable(
+                "the file for node_exporter",
+                &e,
+                "the metrics are only served by HTTP",
+            ));
             // Reported once: node_exporter itself reports a stale file.
             self.textfile = None;
         }
@@ -320,7 +327,8 @@ impl<'h> Agent<'h> {
         if self.guard.is_none() {
             return;
         }
-        let find = |agent: &Self| Some(findings(&agent.policy, &Facts::read(agent.host, &agent.policy).ok()?));
+        let find =
+            |agent: &Self| Some(findings(&agent.policy, &Facts::read(agent.host, &agent.policy).ok()?));
         let Some(mut found) = find(self) else { return };
         // No event reports some changes, such as a process that was moved to another cgroup. They are fixed, and not drift.
         if found.iter().any(|finding| finding.kind.is_live_score()) {

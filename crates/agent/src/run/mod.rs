@@ -103,8 +103,9 @@ pub fn run(host: &Host, mut config: Config<'_>) -> Result<(), AgentError> {
     let beat = Beat::new(host, MAX_LOOP_AGE_MS);
     let page = Arc::new(Page { host: host.clone(), metrics, registry, beat });
     let server = config.port.map(|port| {
-        http::serve(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), Arc::clone(&page))
-            .map_err(|e| events.push(unavailable("the port of the metrics", &e, "nobody can scrape this agent")))
+        http::serve(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), Arc::clone(&page)).map_err(|e| {
+            events.push(unavailable("the port of the metrics", &e, "nobody can scrape this agent"))
+        })
     });
     let mut agent = Agent::new(host, page, &mut config, events)?;
     let recording = Recording::start(host, &agent.page.metrics, &agent.latest, &mut agent.events);
