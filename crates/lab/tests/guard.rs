@@ -272,7 +272,7 @@ fn a_broken_policy_changes_nothing(vm: &Vm) {
     );
     ok(vm, "sleep 2");
     let said = ok(vm, log);
-    assert!(said.contains("event=policy_rejected") && said.contains("stays in force"), "{said}");
+    assert!(said.contains("event=policy_rejected") && said.contains("keeping the previous policy"), "{said}");
     vm.run_as("dev", "tmux -L second new-session -d").unwrap();
     ok(vm, "sleep 1");
     let second = "-u dev -n -x 'tmux: server'";
