@@ -280,7 +280,7 @@ apply() {
         while IFS= read -r line; do
             case $line in
                 \[*/*\]\ *) printf '  Step %s %s\n' "$(step_of "${line#*\] }")" "$line" ;;
-                'The apply '* | 'Done. '* | 'Nothing to change.') say "$line" ;;
+                'Apply '* | 'Done. '* | 'Nothing to change.') say "$line" ;;
                 exit\ *) code=${line#exit } ;;
             esac
         done

@@ -25,7 +25,7 @@ fn foreign_swap_is_adopted_and_never_deleted() {
     // An active swap file that is not in fstab: apply adds its line and creates no swap file.
     ok(&vm, "fallocate -l 512M /mine.img && chmod 600 /mine.img && mkswap /mine.img && swapon /mine.img");
     let before = etc(&vm);
-    found(&vm, POLICY).exits(2).says("/mine.img is on, and nothing switches it on at boot");
+    found(&vm, POLICY).exits(2).says("/mine.img is on, and is not switched on at boot");
     run(&vm, APPLY).exits(0);
     assert_eq!(swap_names(&vm), ["/mine.img"]);
     run(&vm, "grep '^/mine.img none swap sw,nofail' /etc/fstab").exits(0);
@@ -77,8 +77,8 @@ fn foreign_lines_are_reported_and_kept() {
     let fstab = ok(&vm, "cat /etc/fstab");
     run(&vm, APPLY).exits(2);
     found(&vm, POLICY)
-        .says("/mine.img again, as on line 5")
-        .says("names /gone.img, and there is nothing")
+        .says("/mine.img a second time, as on line 5")
+        .says("names /gone.img, which does not exist")
         .says("/etc/sysctl.d/zz-site.conf:1 sets 60 at boot");
     assert_eq!(ok(&vm, "cat /etc/fstab"), fstab);
     assert_eq!(ok(&vm, "cat /etc/sysctl.d/zz-site.conf"), "vm.swappiness = 60\n");

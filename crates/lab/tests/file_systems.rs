@@ -101,7 +101,7 @@ fn unsafe_swap_files_are_refused_with_the_reason() {
         ("/srv/over/swapfile", "64MB", "overlay"),
         ("/data/swapfile", "1GB", "must stay free"),
         ("/srv/link/swapfile", "64MB", "symbolic link"),
-        ("/srv/open/swapfile", "64MB", "may write"),
+        ("/srv/open/swapfile", "64MB", "users other than root can write to /srv/open"),
         ("/srv/real/swapfile", "64MB", "a file that oomguard did not make"),
         ("/srv/real/linked", "64MB", "a symbolic link"),
         ("/nowhere/swapfile", "64MB", "does not exist"),

@@ -86,7 +86,7 @@ fn rollout_over_five_faulty_servers_is_completed_by_resume() {
     vms[4].power_cut();
     said(applying).exits(3).says("connection").says("step");
     vms[4].power_on().unwrap();
-    client.run(&resume).exits(0).says("what was cut before is finished").says("OK: 5 of 5 hosts");
+    client.run(&resume).exits(0).says("including the interrupted apply").says("OK: 5 of 5 hosts");
 
     // All of them after a reboot.
     for vm in &mut vms[2..] {

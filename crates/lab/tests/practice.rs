@@ -21,7 +21,7 @@ fn record_and_advice_use_recorded_data() {
     run(&vm, "oomguard record --title early").exits(1).says("nothing was applied on this host yet");
     ok(&vm, "oomguard apply --yes");
 
-    ok(&vm, "oomguard record --title 'Swap for the lab' --from journal -o /root/session.cspec");
+    ok(&vm, "oomguard record --title 'Swap for the lab' --from history -o /root/session.cspec");
     run(&vm, "oomguard spec check /root/session.cspec").exits(0).says("/root/session.cspec: fine");
     run(&vm, "oomguard record --title again -o /root/session.cspec").exits(1).says("never overwritten");
     let text = ok(&vm, "cat /root/session.cspec");

@@ -102,7 +102,7 @@ pub enum RecordError {
     #[error("--title: {0}")]
     Title(String),
     /// Nothing was done and nothing was seen.
-    #[error("there is nothing to record: no run, no journal, no incident and no drill was given")]
+    #[error("there is nothing to record: no run, no apply, no incident and no drill was given")]
     Nothing,
     /// The host's journal is empty.
     #[error("nothing was applied on this host yet, so there is nothing to record of it")]
