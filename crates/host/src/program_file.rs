@@ -209,6 +209,6 @@ mod tests {
         assert_eq!(named.agent_file(), None, "another one is no substitute");
         std::fs::write(at("named"), "").unwrap();
         assert_eq!(named.agent_file().unwrap().path(), at("named"));
-        assert_eq!(Host::folder(dir.path()).agent_candidates(), [PathBuf::new(); 0]);
+        assert!(Host::folder(dir.path()).agent_candidates().is_empty());
     }
 }
