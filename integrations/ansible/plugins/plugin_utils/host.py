@@ -15,7 +15,7 @@ LC_ALL=C NO_COLOR=1
 export LC_ALL NO_COLOR
 say() { printf 'oomguard:%s:' "$1"; base64 | tr -d '\n'; echo; }
 stop() { printf 'oomguard:stop:%s\n' "$1"; exit 0; }
-program=@PATH@ folder='' final=''
+program=@PATH@ folder='' final='' final_agent=''
 agent=$(dirname "$program")/oomguard-agent
 trap '[ -z "$folder" ] || rm -rf "$folder"' EXIT
 IFS= read -r document || stop 'the connection passed no standard input'
@@ -90,7 +90,9 @@ _APPLY = r"""
 run plan plan @POLICY@ --format json
 [ "$code" = 2 ] || [ "$code" = 0 ] || exit 0
 if [ -n "$final" ]; then
-  mv -f "$agent" "$final_agent" && mv -f "$program" "$final" || stop "cannot install the programs as $final and $final_agent"
+  if ! mv -f "$agent" "$final_agent" || ! mv -f "$program" "$final"; then
+    stop "cannot install the programs as $final and $final_agent"
+  fi
   program=$final
 fi
 run apply apply @POLICY@ --yes
