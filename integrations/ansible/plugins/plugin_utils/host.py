@@ -46,7 +46,9 @@ has || stop missing
 _RECEIVE = r"""
 program=$folder/oomguard agent=$folder/oomguard-agent
 cat >"$folder/both" || stop "cannot write in $folder; the disk may be full"
-head -c @LENGTH@ "$folder/both" >"$program" && tail -c "+$((@LENGTH@ + 1))" "$folder/both" >"$agent" || stop "cannot write in $folder; the disk may be full"
+if ! head -c @LENGTH@ "$folder/both" >"$program" || ! tail -c "+$((@LENGTH@ + 1))" "$folder/both" >"$agent"; then
+  stop "cannot write in $folder; the disk may be full"
+fi
 has || stop 'the program was not transferred completely'
 rm -f "$folder/both"
 """
