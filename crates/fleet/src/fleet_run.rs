@@ -1,4 +1,4 @@
-//! A run from its hosts to a verdict: which hosts, what is asked of a person before a change, and what came of it.
+//! A run from its hosts to a verdict: which hosts, the question before a change, and the results.
 
 use std::collections::BTreeMap;
 use std::path::Path;

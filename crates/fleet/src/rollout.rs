@@ -190,7 +190,7 @@ impl Rollout {
         budget.left != Budget::SPENT && !self.stop.load(Ordering::Relaxed)
     }
 
-    /// Does a task on hosts, `forks` at a time, and stores what came of each.
+    /// Runs a task on hosts, `forks` at a time, and stores each result.
     async fn each(
         &self,
         run: &StoredRun,
@@ -226,7 +226,7 @@ impl Rollout {
     }
 }
 
-/// The sessions of a run that are under way, and what came of those that ended.
+/// The running sessions of a run, and the results of those that ended.
 struct Batch<'a> {
     means: Arc<Means>,
     run: &'a StoredRun,
@@ -271,7 +271,7 @@ impl<'a> Batch<'a> {
         });
     }
 
-    /// Stores what came of a host.
+    /// Stores the result of a host.
     fn store(&mut self, done: Done, now: u64) -> Result<Outcome, RolloutError> {
         self.active -= 1;
         let outcome = Outcome::of(done.target, &done.reply, done.failure, now);
@@ -281,7 +281,7 @@ impl<'a> Batch<'a> {
         Ok(outcome)
     }
 
-    /// What came of every host; those that were not started are stored as not reached.
+    /// The results of all hosts; hosts that were not started are stored as not reached.
     fn outcomes(mut self, members: &[Member]) -> Result<Vec<Outcome>, RolloutError> {
         let mut all = Vec::with_capacity(members.len());
         for (at, member) in members.iter().enumerate() {

@@ -64,7 +64,7 @@ pub fn only_here(what: &str) -> Failure {
         .hint("leave it out, or leave out --host and --inventory")
 }
 
-/// Does it, and prints what came of it; the exit code.
+/// Runs it and prints the results; returns the exit code.
 pub fn run(order: &Order<'_>, host: &Host, terminal: &mut Terminal) -> Result<u8, Failure> {
     let kept = begin(order, host, terminal)?;
     let members = kept.run.hosts.clone();
@@ -95,7 +95,7 @@ pub fn begin(order: &Order<'_>, host: &Host, terminal: &mut Terminal) -> Result<
     })
 }
 
-/// Runs it on some of its hosts, and prints what came of all.
+/// Runs it on some of its hosts and prints the results of all hosts.
 pub fn finish(
     kept: &StoredRun,
     members: &[Member],

@@ -1,4 +1,4 @@
-//! A drill, for a person: what is about to be done, what happens, and what came of it.
+//! A drill, for a person: the plan, the progress and the result.
 
 use oomguard_converge::Facts;
 use oomguard_drill::{Kill, Order, Outcome, Pressure, Report, Role, Scope, Told, Work};

@@ -260,7 +260,7 @@ fn a_setup_says_its_steps_and_a_dry_run_changes_nothing() {
     );
     assert!(!said.contains("good: Step 3") && !said.contains("\nStep "), "{said}");
 
-    // A run as any other: it asks, says what came of each host, and is resumed. A folder is never changed.
+    // A run as any other: it asks, prints the result of each host, and can be resumed. A folder is never changed.
     fleet.run(&["fleet", "setup", "fresh"]).exits(64).complains("use --yes");
     let ran = fleet.run(&["fleet", "setup", "fresh", "good", "--yes"]).exits(3);
     assert!(ran.out.contains("a directory given with --root can only be read"), "{}", ran.out);

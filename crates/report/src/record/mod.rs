@@ -1,6 +1,6 @@
 //! The record of a session: what was done on which hosts and what was seen, as the document that a team keeps of it.
 //!
-//! [`Work`] is what came of one host, from a host's own journal ([`of_host`]) or from the
+//! [`Work`] is the result of one host, from a host's own history ([`of_host`]) or from the
 //! directory of a run (`fleet::record`);
 //! [`Session::document`] writes it down. Nothing stands there that was not done or seen.
 

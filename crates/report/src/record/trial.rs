@@ -1,4 +1,4 @@
-//! A drill as a part of a record: what was tried on a host, and what came of it.
+//! A drill as a part of a record: what was tried on a host, and the result.
 
 use oomguard_spec::Yaml;
 
